@@ -10,13 +10,14 @@ import zlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
+from urllib.parse import parse_qs
 
 from llmcap_kernel import calibration
 from llmcap_kernel.refuse import BadInput, one_of
 
 from . import named
 from .calculators import calculate, cliff, compare, design, scorecard, validate, vram
-from .form import learnt
+from .form import from_question, learnt
 from .form.characters import whole_text
 from .form.state import QUESTION
 from .form.upload import Upload
@@ -83,12 +84,13 @@ class Calculator:
         if name not in CALCULATORS:
             raise ValueError(f"no calculator {name!r}: there are {', '.join(CALCULATORS)}")
         self._calculator, self._upload, self._file = CALCULATORS[name], Upload(), ""
-        self._last, messages = self._calculator.FORM.parse(whole_text(query))
+        query = whole_text(query)
+        self._last, messages = self._calculator.FORM.parse(query)
         names = self._calculator.FORM.by_name
         self.inputs = [one_of("input", each, names) for each in inputs]
         self.lists = {}
         self.view = {}
-        self._show(messages)
+        self._show(messages, question=_question(query))
 
     def traits(self):
         """What the page needs to draw at first.
@@ -126,7 +128,9 @@ class Calculator:
                 # An empty mapping is a reset; else an input that cannot be read keeps its value.
                 before = self._last if values else form.defaults()
                 self._last, messages = form.check(values, before)
-            return self._show(messages, echo)
+            typed = values.get(QUESTION) if isinstance(values, dict) else None
+            question = _question(asked["query"]) if "query" in asked else typed
+            return self._show(messages, echo, question)
         except tuple(ENDED) as problem:
             self._last = form.defaults()
             text = f"These inputs took {ENDED[type(problem)]}. The calculator shows its start."
@@ -188,8 +192,9 @@ class Calculator:
             self._last = self._calculator.without_file(self._last)
         self._file = name
 
-    def _show(self, messages=(), echo=None):
+    def _show(self, messages=(), echo=None, question=None):
         made = safe_view(self._calculator, self._last, messages, self.lists)
+        made = without_unasked(self._calculator, self._last, made, question)
         view, lists = parted(made, self.lists)
         # lists before the view that names them
         changed = {} if lists == self.lists else {"lists": lists}
@@ -261,6 +266,51 @@ def safe_view(calculator, state, messages=(), sent=None):
     said = {"receipt": receipt, "messages": [*rest, *made["messages"]]}
     said["controls"] = [_noted(control, rest) for control in made["controls"]]
     return made | _refused(messages, made["status"]) | said
+
+
+def _question(query):
+    """The question that an address carries; None for none."""
+    return parse_qs(query).get(QUESTION, [None])[0] if isinstance(query, str) else None
+
+
+def without_unasked(calculator, state, view, question):
+    """Say first where an answer is no by limits alone that its question does not speak of.
+
+    Parameters
+    ----------
+    calculator : module
+        With `FORM` and `view`.
+    state : dict
+        A complete state.
+    view : dict
+        Its view.
+    question : object
+        What was asked; None where nothing was.
+
+    Returns
+    -------
+    dict
+        The view; its verdict says what the answer is without those limits.
+    """
+    if view["status"]["level"] != "bad" or not question:
+        return view
+    limits = from_question.unasked(question, state, calculator.FORM.defaults())
+    if not limits:
+        return view
+    # the one limit that it is, else all of them
+    for names in (*([name] for name in limits), list(limits)):
+        other = safe_view(calculator, state | dict.fromkeys(names, 0))["status"]
+        if other["level"] != "bad":
+            return view | {"status": view["status"] | _by_default(view, other, names, limits)}
+    return view
+
+
+def _by_default(view, other, names, limits):
+    """The verdict by limits that nobody asked for: what it is without them, then with them."""
+    which, it = ("limit", "it") if len(names) == 1 else ("limits", "them")
+    named = f"the default {which} of this page, {', '.join(limits[name] for name in names)}"
+    said = f"No by {named}, which the question does not name. Without {it}: {other['text']}"
+    return {"level": "warn", "text": f"{said} With {it}: {view['status']['text']}"}
 
 
 def _noted(control, messages):

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> Answer:
     """
     launched, deployment, taken = _launched(args)
     if launched and launched.load:
-        _fill_load(args, launched.load)
+        taken += _fill_load(args, launched.load, deployment, launched.copies)
     workload, slo = read_load(args), read_limits(args)
     if args.concurrency is None:
         workload = design.most_users_load(deployment, workload, slo)
@@ -130,8 +130,13 @@ def _launched(args: argparse.Namespace) -> tuple["Launch | None", Deployment, li
     return one, deployment, taken
 
 
-def _fill_load(args: argparse.Namespace, load: "Load") -> None:
-    """Take the load of the command's benchmark, where the options do not say another."""
+def _fill_load(
+    args: argparse.Namespace, load: "Load", deployment: Deployment, copies: int
+) -> list[str]:
+    """Take the load of the command's benchmark, where the options do not say another.
+
+    A rate is taken as the users that it keeps at once; what is said of them is returned.
+    """
     lengths = args.input is None and args.output is None and args.context is None
     stated = {"concurrency": load.concurrency}
     if lengths:
@@ -140,6 +145,13 @@ def _fill_load(args: argparse.Namespace, load: "Load") -> None:
     for name, value in stated.items():
         if value and getattr(args, name) is None:
             setattr(args, name, str(value))
+    if args.concurrency is not None or not load.request_rate:
+        return []
+    from ..evidence import open_loop
+
+    users, said = open_loop.taken(deployment, read_load(args), load.request_rate / copies)
+    args.concurrency = str(users) if users else None
+    return [f"{said[0].upper()}{said[1:]}."] if users else []
 
 
 def _command(words: list[str]) -> str | list[str]:

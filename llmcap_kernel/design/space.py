@@ -26,6 +26,7 @@ RUNS_ON = {
 }
 HOME = "llama.cpp"  # the engine of computers whose memory is shared with the host
 HOME_FORMATS = ("gguf-q8-0", "gguf-q4-k-m")
+FOUR_BITS = "int4-awq"  # what others make of a model, for servers
 HOME_CACHES = ("fp16", "gguf-q8-0")
 CACHES = ("bf16", "fp8")
 LATENT = "mla"
@@ -386,6 +387,7 @@ def space(
     vendors: Iterable[str] = (),
     engines: Iterable[str | Engine] = (),
     weights: Iterable[str] = (),
+    four_bits: bool = False,
     kv: Iterable[str] = (),
     tps: Iterable[int] = CARDS,
     nodes: int = 1,
@@ -414,6 +416,9 @@ def space(
     weights, kv : iterable of str
         Formats; if empty, those that an engine serves the checkpoint in: its own and FP8 where
         that is smaller, GGUF's Q8_0 and Q4_K_M in llama.cpp, each with a cache of 16 and 8 bits.
+    four_bits : bool
+        Whether, where no formats are named, copies that others made in four bits count for servers
+        too, as on a desk.
     tps : iterable of int
         Cards that split each layer, within a node.
     nodes : int
@@ -451,7 +456,9 @@ def space(
     number("nodes", nodes, 1, 64, whole=True)
     split = sorted({number("tp", n, 1, MAX_GPUS, whole=True) for n in tps})
     limits = tuple(map(Limits._make, product(max_num_seqs, max_num_batched_tokens)))
-    asked = _Asked(tuple(weights), tuple(kv), least, expert_parallel, dp_attention, limits)
+    asked = _Asked(
+        tuple(weights), four_bits, tuple(kv), least, expert_parallel, dp_attention, limits
+    )
     blocks: list[Block] = []
     for model, (engine, on) in product(served, _engines(tuple(engines), cards)):
         for w, k in asked.formats(model, engine):
@@ -468,6 +475,7 @@ class _Asked(NamedTuple):
     """What is asked of formats, topology and limits."""
 
     weights: tuple[str, ...]
+    four_bits: bool
     kv: tuple[str, ...]
     least: Quality
     expert_parallel: bool | None
@@ -478,7 +486,7 @@ class _Asked(NamedTuple):
         """Pairs of formats that are wide enough."""
         home = engine.family == HOME
         caches = self.kv or (HOME_CACHES if home else CACHES)
-        for w, k in product(self.weights or _served_in(model, home), caches):
+        for w, k in product(self.weights or _served_in(model, home, self.four_bits), caches):
             pair = _format("weights", w, kv=False), _format("kv", k, kv=True)
             if bits(pair[0]) >= self.least.weight_bits and bits(pair[1]) >= self.least.kv_bits:
                 yield pair
@@ -615,13 +623,14 @@ def _engines(
     return chosen
 
 
-def _served_in(model: Model, home: bool) -> tuple[str, ...]:
+def _served_in(model: Model, home: bool, four_bits: bool) -> tuple[str, ...]:
     """The formats that engines serve a checkpoint in without being given another one."""
     own = model.native_format
     if home:
         return (own,) if own.startswith("gguf") else HOME_FORMATS
-    wide = bits(catalog.format(own)) > bits(catalog.format("fp8"))
-    return (own, "fp8") if wide else (own,)
+    eight, its = bits(catalog.format("fp8")), bits(catalog.format(own))
+    narrower = ("fp8",) if its > eight else ()
+    return (own, *narrower, *((FOUR_BITS,) if four_bits and its >= eight else ()))
 
 
 def _format(field_name: str, name: str, *, kv: bool) -> Format:

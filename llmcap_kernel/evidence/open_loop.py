@@ -12,7 +12,8 @@ from functools import lru_cache
 from math import sqrt
 
 from .. import calibration
-from ..serving import load_work
+from ..explain import counted
+from ..serving import load_work, most_running
 from ..spec import Deployment, Workload
 
 SHORT_RUN = 100  # requests, where a source does not say how many it sent
@@ -102,3 +103,40 @@ def rate(
         most.ceiling,
         reason,
     )
+
+
+def taken(deployment: Deployment, workload: Workload, request_rate: float) -> tuple[int, str]:
+    """Take the users that stand for a rate, and say which.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        What answers the requests.
+    workload : Workload
+        Prompt and answer; its concurrency is not used.
+    request_rate : float
+        Requests sent each second [requests/s].
+
+    Returns
+    -------
+    tuple of (int, str)
+        Requests in flight, as many as have room where more are sent than are answered; 0 and ""
+        where the deployment does not start.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> taken(one, Workload(1000, 100, 1), 1000.0)[1][:80]
+    '1,000 requests a second of 1,000 tokens in and 100 out are more than it answers,'
+    """
+    most = most_running(deployment, workload)
+    if not most:
+        return 0, ""
+    found = users(deployment, workload, deployment.engine.family, request_rate, most)
+    lengths = f"{workload.input_tokens:,} tokens in and {workload.output_tokens:,} out"
+    rate_words = f"{request_rate:,.4g} requests a second of {lengths}"
+    if found > most:
+        why = f"{rate_words} are more than it answers, so a queue grows without end"
+        return most, f"{why}: {counted(most, 'user')} taken, as many as run at once"
+    return found, f"{rate_words} keep {counted(found, 'user')} at once by the estimate: so taken"

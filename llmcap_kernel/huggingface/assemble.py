@@ -7,6 +7,7 @@ from ..refuse import BadInput
 from ..spec import Attention, Tensor
 from .config import Fields
 from .parts import NOTHING, Part, as_role, norms
+from .windows import ASSUMED, WINDOWS
 
 # A tensor and the indices of the layers that contain it; None for one outside the layers.
 Piece = tuple[Tensor, list[int] | None]
@@ -59,11 +60,23 @@ def layer_count(c: Fields, *names: str) -> int:
 def max_context(c: Fields, default: int | None = None) -> int:
     """Read the longest context a model was configured for [tokens].
 
-    A sliding window does not limit it.
+    A sliding window does not limit it. Where the file does not say it is `default`, else that of
+    the architecture's class.
     """
+    default = default or WINDOWS.get(c.family)
     if default is None:
         return c.whole("max_position_embeddings", limit="tokens")
     return c.whole("max_position_embeddings", default=default, limit="tokens")
+
+
+def _of_the_class(c: Fields) -> tuple[str, ...]:
+    """What is said where a file does not state its context."""
+    if c.tells("max_position_embeddings"):
+        return ()
+    tokens, whose = ASSUMED, "as vLLM does"
+    if c.family in WINDOWS:
+        tokens, whose = WINDOWS[c.family], f"the default of {c.family} in transformers"
+    return (f"max_position_embeddings is not stated: {tokens:,} tokens taken, {whose}",)
 
 
 def assemble(
@@ -150,14 +163,14 @@ def assemble(
         hidden=hidden,
         layers=layers,
         vocab=vocab,
-        context=context or max_context(c),
+        context=context or max_context(c, WINDOWS.get(c.family, ASSUMED)),
         attention=_merged(caches),
         pieces=[*_pieces(parts), *((t, None) for t in (*outside, *extra, *mtp))],
         experts=max((part.experts for part, _ in mixtures), default=0),
         experts_per_token=max((part.experts_per_token for part, _ in mixtures), default=0),
         moe_layers=sum(len(where) for _, where in mixtures),
         tied=tied,
-        notes=tuple(notes),
+        notes=(*notes, *(() if context else _of_the_class(c))),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -42,10 +43,11 @@ ALIASES = {
     "sliding_window": ("sliding_window_size", "attention_window_size", "window_size"),
     "max_position_embeddings": (
         *("n_positions", "seq_length", "max_seq_len", "n_ctx", "max_sequence_length"),
-        *("model_max_length", "context_length"),
+        *("model_max_length", "context_length", "max_seq_length", "seq_len"),
     ),
 }
 _REQUIRED: Any = object()
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 T = TypeVar("T")
 
 
@@ -118,7 +120,7 @@ class Fields:
         name, value = self._first(names, default)
         if name is None:
             return value
-        return number(self.path(name), value, low, LIMITS[limit], whole=True)
+        return number(self.path(name), _unquoted(value), low, LIMITS[limit], whole=True)
 
     def width(self, *names: str, default: int = _REQUIRED) -> int:
         """Read a width of the model [elements]."""
@@ -127,7 +129,7 @@ class Fields:
     def real(self, name: str, default: float) -> float:
         """Read a number that may have a fraction."""
         found, value = self._first((name,), default)
-        return value if found is None else number(self.path(name), value, -1e9, 1e9)
+        return value if found is None else number(self.path(name), _unquoted(value), -1e9, 1e9)
 
     def flag(self, name: str, default: bool = False) -> bool:
         """Read a boolean."""
@@ -170,7 +172,7 @@ class Fields:
     ) -> list[int]:
         """Read a list of whole numbers."""
         return [
-            number(f"{self.path(name)}[{i}]", v, low, LIMITS[limit], whole=True)
+            number(f"{self.path(name)}[{i}]", _unquoted(v), low, LIMITS[limit], whole=True)
             for i, v in enumerate(self.items(name, default))
         ]
 
@@ -213,6 +215,7 @@ class Fields:
             )
         found = []
         for i, item in enumerate(items[:layers]):
+            item = item if isinstance(item, str) and item in choices else _unquoted(item)
             known = isinstance(item, (str, int, bool)) and item in choices
             if not known:
                 some = ", ".join(dict.fromkeys(str(c) for c in choices))
@@ -242,6 +245,13 @@ class Fields:
         """
         merged = {**defaults, **{k: v for k, v in self.data.items() if v is not None}}
         return Fields(merged, self.where, self.family)
+
+
+def _unquoted(value: Any) -> Any:
+    """A number that a file has in quotes, as one; anything else as it is."""
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value.strip()):
+        return value
+    return float(value) if "." in value else int(value)
 
 
 def read_json(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:

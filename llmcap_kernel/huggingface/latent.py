@@ -226,21 +226,30 @@ def deepseek_v4(c: Fields) -> Draft:
     streams = c.whole("hc_mult", default=4, limit="head")
     ratios = _ratios(c, layers)
     built = {ratio: _compressed_attention(c, hidden, streams, ratio) for ratio in set(ratios)}
-    hashed = c.whole("num_hash_layers", default=0, low=0, limit="layers")
+    hashed = _hashed(c, layers)
     plain, steered = deepseek_moe(c), deepseek_moe(c, correction=True)
     copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
     block = built[ratios[layers]] if len(ratios) > layers else built[ratios[-1]]
     return assemble(
         c,
         [built[ratio] for ratio in ratios[:layers]],
-        [plain if i < hashed else steered for i in range(layers)],
+        [plain if hashes else steered for hashes in hashed],
         extra=(streams_head(hidden, streams),),
         mtp=mtp_layer(hidden, block + steered, copies),
     )
 
 
+def _hashed(c: Fields, layers: int) -> list[bool]:
+    """Which layers choose their experts by a token's number, and have no bias for it."""
+    first = c.whole("num_hash_layers", default=0, low=0, limit="layers")
+    named = {"hash_moe": True, "moe": False}
+    return c.per_layer("mlp_layer_types", layers, named, [i < first for i in range(layers)])
+
+
 def _ratios(c: Fields, layers: int) -> list[int]:
     """Read the compression ratio of each layer, and of the layers that predict several tokens."""
+    if c.has("layer_types") and not c.has("compress_ratios"):
+        return _ratios_of_kinds(c, layers)
     if not c.has("compress_ratios"):
         return [128, 128] + [4 if i % 2 else 128 for i in range(max(layers - 2, 0))]
     ratios = c.wholes("compress_ratios", limit="tokens")
@@ -251,6 +260,24 @@ def _ratios(c: Fields, layers: int) -> list[int]:
             f"for each of the {layers} layers.",
         )
     return ratios
+
+
+# What transformers 5 saves in place of ratios, and the ratio where `compress_rates` does not say.
+KINDS = {
+    "sliding_attention": 0,
+    "compressed_sparse_attention": SELECTED,
+    "heavily_compressed_attention": 128,
+}
+
+
+def _ratios_of_kinds(c: Fields, layers: int) -> list[int]:
+    """The ratios of layers that are listed by kind: configuration_deepseek_v4.py."""
+    rates = c.sub("compress_rates") or Fields({}, c.path("compress_rates"), c.family)
+    of = {
+        kind: ratio and rates.whole(kind, default=ratio, limit="tokens")
+        for kind, ratio in KINDS.items()
+    }
+    return c.per_layer("layer_types", layers, of)
 
 
 def _compressed_attention(c: Fields, hidden: int, streams: int, ratio: int) -> Part:

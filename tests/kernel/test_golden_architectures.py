@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel.huggingface import load
+from llmcap_kernel.huggingface.config import Fields
 from llmcap_kernel.huggingface.refused import ELSE, REFUSED
+from llmcap_kernel.huggingface.windows import WINDOWS
 from llmcap_kernel.refuse import BadInput
 
 from .test_huggingface import WRONG, spots
@@ -51,6 +53,15 @@ def test_a_class_is_counted(row):
     # Biases that only steer a router are weights here and buffers there: some thousands.
     assert m.params == pytest.approx(expected(row), rel=1e-4)
     assert m.active_params > 0 and m.attention
+
+
+def test_a_class_s_window_is_its_default_where_a_file_is_silent():
+    silent = {name: row["config"] for row in COUNTED if (name := row["model_type"]) in WINDOWS}
+    stated = {name: Fields(config) for name, config in silent.items()}
+    said = {n: c.whole("max_position_embeddings", default=0, low=0, limit="tokens")
+            for n, c in stated.items()}  # fmt: skip
+    assert len(silent) > 100
+    assert {n: WINDOWS[n] for n in said if said[n]} == {n: x for n, x in said.items() if x}
 
 
 @pytest.mark.parametrize("row", [r for r in ROWS if r["model_type"] in REFUSED], ids=name_of)

@@ -1119,13 +1119,53 @@ LLAMA = {
 )
 @pytest.mark.parametrize(
     "value",
-    [None, "4096", [], {}, -1, 0, 1.5, math.nan, math.inf, True, 10**30],
+    ["many", [], {}, -1, 0, 1.5, math.nan, math.inf, True, 10**30],
     ids=lambda v: str(v)[:12],
 )
 def test_a_wrong_field_is_named(field, value):
     with pytest.raises(BadInput) as caught:
         load({**LLAMA, field: value})
     assert field in str(caught.value) and caught.value.field == field
+
+
+def test_deepseek_v4_as_transformers_saves_it_is_the_same_model():
+    # transformers 5, configuration_deepseek_v4.py: _COMPRESS_RATIO_TO_LAYER_TYPE, mlp_layer_types
+    published = config("deepseek-ai__DeepSeek-V4-Flash-0731")
+    layers, hashed = published["num_hidden_layers"], published["num_hash_layers"]
+    kinds = {0: "sliding", 4: "compressed_sparse", 128: "heavily_compressed"}
+    saved = {k: v for k, v in published.items() if k not in ("compress_ratios", "num_hash_layers")}
+    saved["layer_types"] = [f"{kinds[r]}_attention" for r in published["compress_ratios"][:layers]]
+    saved["mlp_layer_types"] = ["hash_moe"] * hashed + ["moe"] * (layers - hashed)
+    assert load(saved).attention == load(published).attention
+    rates = {"heavily_compressed_attention": 64}
+    fewer = load({**saved, "compress_rates": rates}).attention
+    assert {a.stride_tokens for a in fewer} == {1, 4, 64}
+
+
+WINDOW = "max_position_embeddings"
+
+
+@pytest.mark.parametrize("field", [k for k in LLAMA if k != "num_key_value_heads"][1:-1])
+def test_a_size_that_is_missing_is_named(field):
+    with pytest.raises(BadInput, match=f"{field} is missing") as caught:
+        load({**LLAMA, field: None})
+    assert caught.value.field == field
+
+
+def test_a_number_in_quotes_is_that_number():
+    quoted = {k: str(v) if k != "model_type" else v for k, v in LLAMA.items()}
+    assert load(quoted) == load(LLAMA)
+    with pytest.raises(BadInput, match="'8k': it takes a whole number"):
+        load({**LLAMA, WINDOW: "8k"})
+
+
+def test_a_window_that_is_not_stated_is_that_of_the_class_or_what_vllm_assumes():
+    # transformers, LlamaConfig and Qwen3Config; vLLM of a class without one: 2,048
+    for kind, tokens in (("llama", 2048), ("qwen3", 32_768), ("internlm2", 2048)):
+        found = load({**LLAMA, "model_type": kind, WINDOW: None})
+        assert found.max_context_tokens == tokens
+        assert any(f"{WINDOW} is not stated: {tokens:,} tokens" in note for note in found.notes)
+        assert found.params == load({**LLAMA, "model_type": kind}).params
 
 
 def test_no_model_type_falls_back_on_architectures():

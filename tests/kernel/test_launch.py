@@ -1426,3 +1426,28 @@ def test_variables_of_an_engine_that_are_not_read_are_named(text, named):
 def test_the_cards_that_slurm_is_asked_for(asked, gpu, cards):
     one = launch.read(f"srun -N 1 {asked} vllm serve Qwen/Qwen3-32B -tp 2")
     assert (one.gpu, one.num_gpus) == (gpu, cards)
+
+
+@pytest.mark.parametrize(
+    ("words", "tokens"),
+    [
+        ("-ub 4096", 2048),  # n_batch is 2,048 unless told
+        ("-b 4096 -ub 4096", 4096),
+        ("-b 256", 256),  # and n_ubatch 512
+        ("-b 4096", None),
+        ("-b 8192 -ub 4096 -c 1024", 1024),
+    ],
+)
+def test_a_pass_of_llama_cpp_is_cut_to_its_batch_and_context(words, tokens):
+    """src/llama-context.cpp: n_batch = min(n_ctx, n_batch), n_ubatch = min(n_batch, n_ubatch)."""
+    one = launch.read(f"llama-server -m Qwen3-8B-Q8_0.gguf {words}")
+    assert one.max_num_batched_tokens == tokens
+    assert any("llama.cpp cuts it" in note for note in one.notes) == (tokens not in (None, 4096))
+
+
+def test_a_command_in_a_program_s_text_is_read():
+    """docs.python.org/3/library/subprocess: a text with shell=True is handed to a shell."""
+    text = "subprocess.Popen('vllm serve Qwen/Qwen3-32B --tensor-parallel-size 2', shell=True)"
+    one = launch.read(f"@app.function(gpu='H100:2')\ndef serve():\n    {text}")
+    assert (one.model, one.tp) == ("Qwen/Qwen3-32B", 2)
+    assert not launch.recognises("subprocess.run('ls -l', shell=True)")

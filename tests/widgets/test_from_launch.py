@@ -4,6 +4,7 @@ import pytest
 
 from tests.widgets.reading import errors, said
 from tests.widgets.test_from_log import K29, ON_3090, pasted
+from widgets.calculators import calculate
 from widgets.form import from_launch, from_log
 from widgets.form.inputs import deployment
 from widgets.session import CALCULATORS
@@ -114,6 +115,17 @@ def test_a_benchmark_fills_the_load_and_says_what_it_leaves_open():
     view, state = pasted("calculate", f"vllm serve Qwen/Qwen3-8B -tp 2 &\n{BENCH}")
     assert (state["tp"], state["users"]) == (2, 12)
     assert not any("launched apart" in told for told in said(view))
+
+
+def test_the_rate_of_a_benchmark_is_taken_as_the_users_it_keeps():
+    """Little's law: 8 requests a second of 100 tokens at 10 ms or less are 8 in flight at most."""
+    text = "vllm bench serve --model Qwen/Qwen3-8B --random-input-len 100 --random-output-len 100"
+    state = calculate.FORM.defaults() | {"gpu": "h100-sxm"}
+    values, said = from_launch.inputs(f"{text} --request-rate 8", state)
+    assert 1 < values["users"] <= 10
+    assert any("8 requests a second of 100 tokens in and 100 out keep" in one for one in said)
+    values, said = from_launch.inputs(f"{text} --request-rate 1000", state)
+    assert any("a queue grows without end" in one for one in said)
 
 
 def test_what_a_form_has_no_input_for_is_said():

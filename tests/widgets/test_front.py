@@ -139,7 +139,7 @@ def test_a_word_may_be_typed_as_people_write_it(typed, means):
         ({"model": "foo"}, "Model 'foo' is not known. It takes one of "),
         ({"model": "lamma-3.1-70b"}, "llama-3.1-70b"),
         ({"gpu": "h2"}, "Did you mean h20"),
-        ({"cards": "99"}, "Cards (TP) is 99: it takes a whole number from 1 to 64"),
+        ({"cards": "9999"}, "Cards (TP) is 9999: it takes a whole number from 1 to 1,024"),
         ({"users": "many"}, "Users at once is 'many'"),
         ({"context": "5"}, "Context is 5: it takes a whole number from 1,001"),
     ],

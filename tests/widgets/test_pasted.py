@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, huggingface
 from llmcap_kernel.refuse import BadInput
-from widgets.calculators import vram
+from widgets.calculators import calculate, vram
 from widgets.form import inputs, pasted
 
 FOLDER = catalog.FOLDER / "configs"
@@ -95,3 +95,51 @@ def test_a_pasted_model_gives_the_numbers_of_the_same_catalogue_model():
     shown = {control["name"]: control["text"] for control in view["controls"]}
     assert "pasted" in shown["model"]
     assert vram.FORM.parse(view["query"]) == (state, [])
+
+
+# docs.nvidia.com/deploy/nvidia-smi, and rocm-smi --showproductname
+SMI = """
+| NVIDIA-SMI 550.54.15              Driver Version: 550.54.15      CUDA Version: 12.4     |
+|   0  NVIDIA H100 80GB HBM3          On  |   00000000:1B:00.0 Off |                    0 |
+| N/A   29C    P0             69W /  700W |       0MiB /  81559MiB |      0%      Default |
+|   1  NVIDIA H100 80GB HBM3          On  |   00000000:43:00.0 Off |                    0 |
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "gpu", "tp"),
+    [
+        (SMI, "h100-sxm", 2),
+        ("GPU 0: NVIDIA L4 (UUID: GPU-1a)\nGPU 1: NVIDIA L4 (UUID: GPU-2b)", "l4", 2),
+        ("name, memory.total [MiB]\nNVIDIA L40S, 46068 MiB", "l40s", 1),
+        ("GPU[0]\t\t: Card series: \t\tAMD Instinct MI300X\n", "mi300x", 1),
+    ],
+)
+def test_the_cards_that_a_tool_lists_are_taken(text, gpu, tp):
+    state, messages = calculate.FORM.check({"config": text}, calculate.FORM.defaults())
+    assert (state["gpu"], state["tp"]) == (gpu, tp)
+    assert messages[0]["text"].startswith("The cards of a machine were pasted: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "weights"),
+    [
+        ("https://huggingface.co/Qwen/Qwen3-32B-AWQ", "qwen3-32b", "int4-awq"),
+        ("https://huggingface.co/openai/gpt-oss-20b/tree/main", "gpt-oss-20b", "mxfp4"),
+        ("https://huggingface.co/Qwen/Qwen3-8B/raw/main/config.json", "qwen3-8b", "bf16"),
+        (
+            "https://huggingface.co/unsloth/Qwen3-8B-GGUF/blob/main/Qwen3-8B-Q6_K.gguf",
+            *("qwen3-8b", "gguf-q6-k"),
+        ),
+        ("https://ollama.com/library/qwen3:30b-a3b-q4_K_M", "qwen3-30b-a3b", "gguf-q4-k-m"),
+        ("qwen3:30b-a3b-q8_0", "qwen3-30b-a3b", "gguf-q8-0"),
+        # common/arg.cpp of llama.cpp: Q4_K_M of a repository, where nobody says which
+        ("lmstudio-community/Qwen3-30B-A3B-GGUF", "qwen3-30b-a3b", "gguf-q4-k-m"),
+        ("gemma3:27b-it-qat", "gemma-3-27b", "gguf-q4-0"),
+    ],
+)
+def test_an_address_or_a_tag_of_a_model_is_its_name(text, model, weights):
+    start = calculate.FORM.defaults() | {"weights": "bf16"}
+    state, messages = calculate.FORM.check({"config": text}, start)
+    assert (state["model"], state["weights"]) == (model, weights)
+    assert not [one for one in messages if one["level"] == "error"]

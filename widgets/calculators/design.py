@@ -46,7 +46,7 @@ FORM = Form(
         Field("model", "name", design.worked_spec()[0].model.name, "Model",
               names=lambda: (ANY, *catalog.models()), reads=from_name.model, beyond=True),
         *inputs.load_fields(design.WORKED_WORKLOAD),
-        Field("rate", "number", None, "Requests a second", 1e-3, 1e5, unit="requests/s",
+        Field("rate", "number", None, "Requests a second", 1e-6, 1e5, unit="requests/s",
               optional=True, help="Instead of users at once, which then follow from it."),
         *inputs.limit_fields(design.WORKED_SLO),
         Field("vendor", "name", ANY, "Cards of", names=lambda: VENDORS),
@@ -138,6 +138,7 @@ def _search(load, slo, model, gpus, tp, vendor, nodes, copies, desk, engine, bit
         desk_cards=desk,
         rate=rate,
         max_num_batched_tokens=(batched,),
+        four_bits=whichever and card_list.on_a_desk(gpus),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from llmcap_kernel import catalog
 from llmcap_kernel.address import MEAN
+from llmcap_kernel.catalog import names
 from llmcap_kernel.refuse import BadInput, typed_number
 
 from . import from_name, lists
@@ -16,8 +17,9 @@ MAX_TEXT = 300
 WINDOW = 7  # words of a name: "a MacBook Pro M4 Max 128 GB"
 MOST_LOST = 8  # words not understood; whoever types more asks something else
 NUMBER = r"(?<![\w.])(\d[\d.,]*\s?(?:[kKmM]i?\b)?)"
-MONEY = r"(?:\$\s*)?(?<![\w.])(\d[\d.,]*)\s*(?:\$|usd\b|dollars?\b)?"
-DOLLARS = r"(?:\$\s*(?<![\w.])(\d[\d.,]*)|(?<![\w.])(\d[\d.,]*)\s*(?:\$|usd\b|dollars?\b))"
+SUM = r"(?<![\w.])(?![\d.,]*\s?k\b)(\d[\d.,]*)"  # by the thousand, it buys cards and rents none
+MONEY = rf"(?:\$\s*)?{SUM}\s*(?:\$|usd\b|dollars?\b)?"
+DOLLARS = rf"(?:\$\s*{SUM}|{SUM}\s*(?:\$|usd\b|dollars?\b))"
 HOUR = r"\s*(?:/|\ban?\b|\bper\b|-)?\s*\b(?:h|hr|hour)s?\b"
 CARD = r"\s*(?:\beach\b|(?:/|\ban?\b|\bper\b)\s*(?:gpu|card|accelerator|device|chip)s?\b)"
 RENT = r"\brent(?:ed|al|s)?\b\s*(?:of|at|is|for|=|:)?\s*"
@@ -32,23 +34,84 @@ PERCENTILE = rf"({RANKED}|\b(?:mean|average|median)\b)"
 RATE = r"(?:tok|tokens?|t)\s*(?:/|\ba\b|\bper\b)\s*s(?:ec|econd)?\b"
 PAIR = r"(?<![\w.$/])(\d[\d.,]*[kK]?i?)\s*/\s*(\d[\d.,]*[kK]?i?)(?![\w/%])"  # as "8k/1k"
 REQUESTS = r"(?:requests?|req|queries|calls)"
-PER = {"min": 60, "hour": 3_600, "hr": 3_600, "h": 3_600, "day": 86_400}  # seconds
-EVERY = rf"(?:/|\ba\b|\ban\b|\bper\b)\s*({'|'.join(PER)})(?:ute)?s?\b"
-VOLUME = r"(?<![\w.])\d[\d.,]*\s*(?:[kmb]|thousand|million|billion)?\s*(?:tok|tokens?)\s*" + EVERY
-STRAY = rf"{NUMBER}\s*{RATE}|{TIME}|{VOLUME}"  # limits of something else
+PER = {
+    **{"min": 60, "hour": 3_600, "hr": 3_600, "h": 3_600, "day": 86_400, "dai": 86_400},
+    **{"week": 604_800, "month": 2_592_000, "year": 31_536_000},
+}  # seconds; a month has thirty days
+EVERY = (
+    rf"(?:(?:/|\ba\b|\ban\b|\bper\b|\bevery\b)\s*({'|'.join(PER)})(?:ute)?s?\b"
+    r"|\b(hour|dai|week|month)ly\b)"
+)
+OF_WHICH = r"((?:(?:input|prompt|output|answer|generated|completion|total)\s+)?)"
+VOLUME = (
+    rf"(?<![\w.])(\d[\d.,]*\s?(?:[kKmMbB]i?\b)?)\s*{OF_WHICH}(?:tok|tokens?)"
+    rf"(?:\s*(?:in total|total))?\s*{EVERY}"
+)
+STRAY = rf"{NUMBER}\s*{RATE}|{TIME}"  # limits of something else
+MANY = {
+    **{"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8},
+    **{"a": 1, "single": 1, "dual": 2},
+}
+COUNT = rf"(?:(?<![\w.]){'|'.join(MANY)}|(?<![\w.$])[1-9]\d?)"
+BOXES = (
+    rf"\b({COUNT})[\s-]+(?:nodes?|servers?|machines?|hosts?|boxes)\b"
+    r"\s*((?:of|with|x|×|each)\b)?"
+)
+# "2x8 H100", no size of a mixture as 8x7B
+TWICE = r"(?<![\w.])([1-9]\d?)\s*[x×](?=\d{1,2}(?:\s*[x×]\s*|\s+)[A-Za-z])"
+DRAFTS = (
+    r"(?:\b(?:with|and|an?)\s+)*((?:[\w.-]+\s+)?draft(?:s|\s+models?)?\b|\bspec(?:ulative)?[\s-]"
+    r"dec\w*|\beagle-?3?\b|\bmtp\b)"
+)
+PROCESSOR = r"((?:\bon\s+)?\bcpu(?:[\s-]only|\s+inference)?\b|\bwithout\s+(?:a\s+)?gpus?\b)"
+CLOSED = (
+    r"\b(gpt-?[345](?:[.-]?[\do]\w*)?(?:-\w+)*|chatgpt|claude(?:[\s-][\w.]+)?"
+    r"|gemini(?:[\s-][\w.]+)?)\b"
+)
+PURCHASE = r"((?:\bbudget\s*(?:of\s*)?)?\$\s*\d[\d.,]*\s?k\b)"
+SIZED = r"\b(\d+)\s?gi?b\s+(?:of\s+)?(?:v?ram|gpus?|cards?|graphics cards?)\b"
+LONGEST = re.compile(
+    r"\b(?:max(?:imum)?|longest|largest|biggest|how (?:long|large|much))(?:\s+(?:an?|of a))?"
+    r"\s+(?:context|ctx)",
+    re.I,
+)
+ADAPTERS = (
+    rf"(?:\bwith\s+)?((?:{COUNT}\s+)?(?:q?lora|peft)s?\b(?:\s+adapters?\b)?"
+    r"(?:\s+(?:of\s+)?rank)?(?:\s*\d+\b)?)"
+)
 EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
 JOIN = r"\s*(?:,|/|\bor\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
 FORMAT = (
     r"\b(?:(?:int4|w4a16)[\s-](?:awq|gptq)|fp32|bf16|fp16|fp8|int8|int4|nvfp4|mxfp4|mxfp8|awq|gptq"
-    r"|q\d[\w]*|[w]\d+a\d+)"
+    r"|(?:ud-)?i?q\d[\w]*|[w]\d+a\d+|(?<![\w-][-])(?<!\w)[48][\s-]?bits?)"
 )
 FORMATS = rf"({FORMAT}(?:{JOIN}{FORMAT})*)"  # several are to be set side by side
-ENGINE = r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|llama\.?cpp)\b(?:\s*v?\d[\d.]*)?"
-SHARED = r"\b(?:shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
+ENGINE = (
+    r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|(?:ik_)?llama\.?cpp|ollama|lm[\s-]?studio"
+    r"|koboldcpp)(?![\w/-])(?:\s*v?\d[\d.]*)?"
+)
+SHARED = (
+    r"\b(?:system\s+prompt|shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
+)
+CROWD = (
+    r"(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?)\b"
+    r"(?!\s+tokens?)"
+)
+PLAIN = r"(?<![\w.])(\d+(?:,\d{3})*)(?!\d|\s?[kKmM]i?\b|\s?/)"  # no length of a prompt
 AT_ONCE = r"requests? (?:at once|in flight)"
+ANSWERS = r"(?:outputs?|answers?|completions?|generations?|responses?)"
 NO_FORMAT = r"(?!\s+(?:fp|bf|int|nv|mx))"  # "in FP8" is no prompt
 # What is read, in this order: each takes its words out of the question.
 NUMBERS = (
+    ("volume", VOLUME),
+    ("nodes", BOXES),
+    ("nodes", TWICE),
+    ("lora", ADAPTERS),
+    ("draft", DRAFTS),
+    ("processor", PROCESSOR),
+    ("closed", CLOSED),
+    ("purchase", PURCHASE),
+    ("memory", SIZED),
     # what an API asks for a million
     ("api_in", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:in|inputs?|prompts?)\b"),
     ("api", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:out|outputs?|answers?)\b"),
@@ -75,37 +138,81 @@ NUMBERS = (
     ("speed", rf"{NUMBER}\s*{RATE}\s*(?:/|\ba\b|\bper\b)?\s*(?:user|stream|request|each)\b"),
     ("rate", rf"{NUMBER}\s*(?:(?:requests?|req|r)\s*(?:/|a|per)\s*s(?:ec|econd)?|[rq]ps)\b"),
     ("rate", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
-    ("users", rf"{NUMBER}\s*(?:(?:concurrent|users?|sessions?|streams?)\b|{AT_ONCE})"),
-    ("users", rf"\b(?:concurrency|users)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("users", rf"\b(?:conc(?:urrency)?|batch(?:[\s-]size)?|bs)\s*(?:of|=|:)?\s*{PLAIN}"),
+    ("users", rf"{NUMBER}\s*(?:{CROWD}|{AT_ONCE})"),
+    ("users", rf"\busers\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("tp", r"\b(?:tp|tensor[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
+    ("pp", r"\b(?:pp|pipeline[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
+    ("seqs", r"\bmax[\s_-]num[\s_-]seqs\s*=?\s*(\d+)\b"),
+    ("fraction", r"\bgpu[\s_-]memory[\s_-]utili[sz]ation\s*=?\s*([01]?\.\d+)"),
+    ("cards", r"(?<![\w.$])(\d{1,3})[\s-](?:gpus?|cards?|accelerators?)\b(?!\s*/)"),
+    ("maxlen", rf"\bmax[\s_-]model[\s_-]len\s*=?\s*{NUMBER}"),
     ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}"),
     ("prefix", rf"{SHARED}\s*(?:of|=|:)?\s*{NUMBER}"),
-    ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b|prompts?\b)"),
-    ("in", rf"\b(?:prompts?|inputs?)\s*(?:of|=|:)?\s*{NUMBER}"),
-    ("out", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:out\b|outputs?\b|answers?\b)"),
-    ("out", rf"\b(?:answers?|outputs?)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b)"),
+    ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?prompts?\b"),
+    ("in", rf"\b(?:prompts?|inputs?|isl)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("out", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:out\b|{ANSWERS}\b)"),
+    ("out", rf"\b(?:{ANSWERS}|osl)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:context|ctx)\b"),
-    ("ctx", rf"\b(?:context|ctx)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("ctx", rf"\b(?:context|ctx)(?:\s+(?:length|window|size))?\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b"),
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*[kK]i?)(?![\w/-])(?!\s*tokens?\s*(?:/|a|per)\b)"),
-    ("kv", rf"\b(?:kv|cache)(?:\s+cache)?\s*(?:in|=|:)?\s*{FORMATS}\b"),
+    ("kv", rf"\b(?:kv|cache)(?:[\s_-]cache)?(?:[\s_-]d?type)?\s*(?:in|=|:)?\s*{FORMATS}\b"),
     ("kv", rf"{FORMATS}\s+(?:kv|cache)\b(?:\s+cache\b)?"),
     ("weights", rf"{FORMATS}\b"),
     ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
 )  # fmt: skip
 PRICED = re.compile(
-    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*m(?:tok|illion)?\b", re.I
+    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b", re.I
 )  # a price that is asked for
+# Quants by their bits alone, as the usual file of them is called.
+QUANTS = {"iq1": "iq1_s", "iq2": "iq2_xs", "iq3": "iq3_xxs", "iq4": "iq4_xs"}
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
     r"|^\s*users\b",
     re.I,
 )
+HOW_MANY = re.compile(
+    r"\b(?:how many|(?:minimum\s+)?number of|min(?:imum)?(?:\s+of)?)\s+"
+    r"(?:gpus?|cards?|accelerators?|nodes?|(?=[a-z]+\d)[\w-]+)\b",
+    re.I,
+)
 POWER = re.compile(r"\b(?:power|watts?|kwh|energy|electricity)\b", re.I)
+# How long it takes until the first request can be answered.
+STARTING = re.compile(
+    r"\b(?:cold[\s-]?starts?|(?:load(?:ing)?|start-?up|starting|boot)[\s-]times?"
+    r"|time to (?:load|start|boot)|how long\b.{0,80}\b(?:load|start|boot)(?:s|\s+up)?)\b",
+    re.I,
+)
+OF_STARTING = re.compile(
+    r"\b(?:cold|starts?|starting|startup|start-up|up|loads?|loading|boots?|times?|long)\b", re.I
+)
 WHICH_ONE = ("itlp", "ttftp", "percentile")
+FLAGS = {
+    "starting": STARTING,
+    "most": MOST,
+    "count": HOW_MANY,
+    "longest": LONGEST,
+    "power": POWER,
+}
 # A size of Llama without its number is the newest of it, in a question of today.
-BARE = re.compile(r"\bllama[ -](8|70|405)b\b", re.I)
 NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
+# Other spellings of what is read below, in this order.
+REWRITTEN: tuple[tuple[str, Any], ...] = (
+    (r"[()]", " "),
+    (r"\bllama[ -](8|70|405)b\b", lambda found: NEWEST[found[1]]),
+    # "2 million"
+    (r"(?<=\d)[\s-]*(thousand|million|billion)\b", lambda found: found[1][0].upper()),
+    (r"\bisl\s*/\s*osl\b", " "),  # of a pair behind it
+    (r"(?<!\w)--?(?=[a-z]{2})", " "),  # options of a command
+    (r"\b(awq|gptq)[\s-]*(?:int)?[48][\s-]?bits?\b", r"\1"),
+    (r"\bon[\s-]prem(?:ises?)?\b", " , "),
+    (r"\brpm\b", " requests/min"),
+    (r"(\bmac\s?\w+)\s+with\s+(?=\d+\s?gi?b\b)", r"\1 "),  # its own memory
+    (r"\bsingle[\s-](?=user|stream|session)", "1 "),
+)
 OVER = r"\b(?:over|by|along|with|as|against)\s+(?:the\s+)?(?:growing\s+|number of\s+)?"
 SWEEPS = {"ctx": "context", "users": "users", "in": "prompts?", "out": "answers?"}
 SHOWS = {
@@ -115,17 +222,33 @@ SHOWS = {
     "gap": GAP,
     "fit": rf"\b(?:fits?|room)\b|{MOST.pattern}",
 }
+SIZES = (
+    "small",
+    "medium",
+    "large",
+    "nano",
+    "mini",
+    "tiny",
+    "super",
+    "ultra",
+    "pro",
+    "flash",
+    "lite",
+)
+ARTICLES = ("a", "an", "my", "our", "the", "this", "is")
 # Words that ask and join, and tell nothing.
 SILENT = frozenset(
     """
-    a an and any api are as at average be best better between biggest budget by can card cards
-    cheap cheaper cheapest compare context cost costs could do does draw draws each electricity
-    energy fast faster first fit fits for from gap gaps gpu gpus grow growing grows have host how i
-    in is it itl kwh largest latency least limit limits llm llms load many max me mean million
-    model models more most much my need needs of on one or out over p95 per please power price run
-    running serve should show speed take takes than that the their them then to token tokens ttft
-    under up us usd use user users using versus vs want watt watts way what when where which will
-    with within would
+    a an and any api are as at average avg be best better between biggest budget buy by cache can
+    card cards cheap cheaper cheapest compare completion concurrent context cost costs could
+    decode do does draw draws each electricity energy enough expect fast faster first fit fits for
+    from gap gaps get gpu gpus grow growing grows handle have host how i in inference is it itl kv
+    kwh laptop largest latency least length limit limits llm llms load machine many max me mean
+    million minimal minimum model models more most much my need needs node nodes number of on one
+    or out over p95 per please power prefill price run running runs serve server setup should show
+    single size speed t/s take takes than that the their them then throughput to tok/s token
+    tokens tokens/s ttft under up us usd use user users using versus vram vs want watt watts way
+    we what what's when where which will window with within would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 
@@ -170,21 +293,11 @@ def read(text):
     >>> read("Qwen3-32B on two H200, 32K context")
     Read(models=['qwen3-32b'], cards=[('h200-sxm', 2)], numbers={'ctx': '32K'}, lost=[], also={})
     """
-    rest = re.sub(r"[()]", " ", text.strip()[:MAX_TEXT])
-    rest = BARE.sub(lambda found: NEWEST[found[1]], f" {rest} ")
-    numbers: dict[str, Any] = {}
+    rest = f" {text.strip()[:MAX_TEXT]} "
+    for pattern, written in REWRITTEN:
+        rest = re.sub(pattern, written, rest, flags=re.I)
+    numbers, rest = _flags(rest)
     also: dict[str, list[str]] = {}
-    if MOST.search(rest.strip()):
-        numbers["most"] = True
-    if POWER.search(rest):
-        numbers["power"] = True
-    for name, pattern in SHOWS.items():
-        if re.search(pattern, rest, re.I):
-            numbers.setdefault("show", name)
-    for name, word in SWEEPS.items():
-        if found := re.search(rf"{OVER}{word}\b", rest, re.I):
-            numbers.setdefault("sweep", name)
-            rest = rest[: found.start()] + " , " + rest[found.end() :]
     rest = PRICED.sub(" ", rest)
     for name, pattern in NUMBERS:
         found = re.search(pattern, rest, re.I)
@@ -194,9 +307,10 @@ def read(text):
             # what a percentile is of has its number still to come
             start, end = found.span(1) if of_which else found.span()
             rest = rest[:start] + (" " if of_which else " , ") + rest[end:]
+    rest = re.sub(DRAFTS, " , ", rest, flags=re.I)
     pair = re.search(PAIR, rest)
     if pair and not numbers.keys() & {"in", "out"}:
-        numbers["in"], numbers["out"] = pair.groups()
+        numbers["in"], numbers["out"] = (one.strip(",.") for one in pair.groups())
         rest = rest[: pair.start()] + " , " + rest[pair.end() :]
     stray = [found[0].strip() for found in re.finditer(STRAY, rest, re.I)]
     said = _named(re.sub(rf"{STRAY}|\b{RATE}", " , ", rest, flags=re.I), numbers)
@@ -204,13 +318,35 @@ def read(text):
     return said._replace(lost=[*said.lost, *stray][:MOST_LOST], also=also)
 
 
+def _flags(rest):
+    """What a question is about, as far as a word says it, and what is left of it."""
+    numbers: dict[str, Any] = {name: True for name, words in FLAGS.items() if words.search(rest)}
+    if "starting" in numbers:
+        rest = OF_STARTING.sub(" ", rest)
+    for name, pattern in SHOWS.items():
+        if re.search(pattern, rest, re.I):
+            numbers.setdefault("show", name)
+    for name, word in SWEEPS.items():
+        if found := re.search(rf"{OVER}{word}\b", rest, re.I):
+            numbers.setdefault("sweep", name)
+            rest = rest[: found.start()] + " , " + rest[found.end() :]
+    return numbers, rest
+
+
 def _values(name, found):
     """What was found for an input; more than one where several are set side by side."""
     said = " ".join(part.strip(" .,") for part in found.groups() if part)  # a time keeps its unit
     if name in EACH_OF:
-        return list(dict.fromkeys(re.split(JOIN, said)))
-    if name == "rate" and found.lastindex == 2:
-        return [_a_second(*found.groups())]
+        names = [QUANTS.get(one.lower(), one) for one in re.split(JOIN, said)]
+        return list(dict.fromkeys(names))
+    if name == "rate" and found.re.groups > 1:
+        number, *units = found.groups()
+        return [_a_second(number, *filter(None, units))]
+    if name == "volume":
+        return [" ".join(found[0].split())]
+    if name == "nodes":
+        many = found[1].lower()
+        return [(MANY.get(many) or int(many), bool(found.re.groups == 1 or found[2]))]
     return [_percentile(said) if name in WHICH_ONE else said]
 
 
@@ -239,6 +375,8 @@ def _named(rest, numbers):
             counts.append(int(alone[1]))
             continue
         while words and len(lost) < MOST_LOST:
+            if words[0].lower() in ARTICLES and len(words) > 1:  # "a 70B" is no fine-tune
+                del words[0]
             found, length = _first_name(words)
             if not found:
                 word = words.pop(0)
@@ -249,11 +387,14 @@ def _named(rest, numbers):
                     lost.append(word)
                 continue
             del words[:length]
+            if found.field == "gpu" and found.guessed and found.said.startswith(OPEN):
+                numbers["open"] = found.said
             if found.field == "model":
                 models.append(found.name)
                 numbers |= {k: v for k, v in found.more.items() if k not in numbers}
             else:
-                many = [*counts, found.more.get("tp", 1)]
+                # of nodes whose cards are not said, 0: as many as one has
+                many = [*counts, found.more.get("tp", 0 if "nodes" in numbers else 1)]
                 cards += [(found.name, n) for n in many]
                 counts = []
     if cards:  # "2x H100 or 4x"
@@ -268,26 +409,65 @@ def _first_name(words):
 
     Nearly any words after a model's name can be taken for a fine-tune's: those are no part of it.
     """
-    guess = None, 0
+    guess: tuple[Any, int] = None, 0
     for length in range(min(WINDOW, len(words)), 0, -1):
-        found = _meant(" ".join(words[:length]))
+        found = _meant(" ".join(words[:length])) or _one_of(words[:length])
+        if found and found.guessed and words[0].lower() in SILENT:
+            continue  # "should I buy 4x3090" is no model
+        if found and found.said.startswith(OPEN):
+            return guess if guess[1] and guess[0].field == "gpu" else (found, length)
         if found and found.field == "model" and (card := _card_before(words[:length], found)):
             return card
         if found and found.guessed and _begins_later(words[:length], found):
             return None, 0
         if found and not found.guessed:
-            return found, length
-        if found and (not guess[1] or (found.field == "model" and not _says_more(guess[0], found))):
+            return guess if _another_size(words[length : guess[1]], found) else (found, length)
+        less = guess[1] and (found is None or found.field != "model" or _says_more(guess[0], found))
+        if found and not less and not _another_size(words[length : guess[1]], found):
             guess = found, length
     return guess
+
+
+SAME_SIZE = 0.2  # of a model's parameters, as its name rounds them
+OPEN = "Several cards are "
+
+
+def _one_of(words):
+    """The least of the cards that words leave open: "M3 36GB" is a Pro or a Max."""
+    text = " ".join(words)
+    found = names.card(text) if re.search(r"\d", text) else None
+    if not found or not found.choices:
+        return None
+    every = map(catalog.gpu, found.choices)
+    least = min(every, key=lambda gpu: (gpu.memory_sold_bytes, gpu.bandwidth_bytes_s))
+    sized = names.card(f"{least.name} {_memory(text)}").name or least.name
+    said = f"{OPEN}{text}: {lists.listed_title(sized)} is taken, the slowest of them."
+    return from_name.Understood("gpu", sized, {"tp": max(found.count, 1)}, said, True)
+
+
+def _memory(text):
+    found = re.search(r"\d+\s?gi?b\b", text, re.I)
+    return found[0] if found else ""
+
+
+def _another_size(more, model):
+    """Whether the words of a longer guess say another size than a model has: no "Super" of 49B."""
+    said = [
+        float(one[1]) for word in more if (one := re.fullmatch(r"(\d+(?:\.\d+)?)b", word, re.I))
+    ]
+    if model.field != "model" or not said:
+        return False
+    params = catalog.model(model.name).params
+    return all(abs(1e9 * size / params - 1) > SAME_SIZE for size in said)
 
 
 def _card_before(words, model):
     """The card that words begin with where the rest is the same model: "H200 Llama 3.1 8B"."""
     for length in range(len(words) - 1, 0, -1):
         rest = _meant(" ".join(words[length:]), (from_name.model,))
-        card = _meant(" ".join(words[:length]), (from_name.card,))
-        if card and rest and rest.name == model.name:
+        card = _meant(" ".join(words[:length]), (from_name.card,)) or _one_of(words[:length])
+        own = rest and not rest.guessed and model.name not in catalog.models()
+        if card and rest and (own or rest.name == model.name):
             return card, length
     return None
 
@@ -308,6 +488,8 @@ def _begins_later(words, model):
 def _meant(text, readers=(from_name.card, from_name.model)):
     """The card or the model that words mean; None where they mean neither."""
     if len(text) < 2 or all(word.lower() in SILENT for word in text.split()):
+        return None
+    if text.lower() in SIZES:  # of a family that was not understood
         return None
     for reads in readers:
         try:

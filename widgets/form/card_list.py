@@ -89,6 +89,28 @@ def cards(value):
     return tuple(map(own_card.card, names(value)))
 
 
+def on_a_desk(value):
+    """Say whether all the cards are those of a workstation.
+
+    Parameters
+    ----------
+    value : str or None
+        What `read` gave.
+
+    Returns
+    -------
+    bool
+        False for None.
+
+    Examples
+    --------
+    >>> on_a_desk("rtx-3090"), on_a_desk("rtx-3090,h200-sxm"), on_a_desk(None)
+    (True, False, False)
+    """
+    some = cards(value)
+    return bool(some) and all(card.place == "desk" for card in some)
+
+
 def title(value):
     """Name the cards as a list does.
 

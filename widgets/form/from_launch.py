@@ -3,8 +3,9 @@
 import json
 
 from llmcap_kernel import catalog
-from llmcap_kernel.evidence import launch, startup
+from llmcap_kernel.evidence import launch, open_loop, startup
 from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Workload
 
 from . import own_card
 from .from_log import of_deployment
@@ -88,7 +89,19 @@ def inputs(text, state, prefix=""):
         values[prefix + "config"] = json.dumps(config)
     load = one.load._asdict() if one.load else {}
     values |= {name: load[of] for name, of in LOAD.items() if load.get(of) and name in state}
-    return values, [first, *remarks, *notes]
+    flying = _in_flight(d, copies, load, values, state)
+    values |= {"users": flying[0]} if flying else {}
+    return values, [first, *remarks, *notes, *flying[1:]]
+
+
+def _in_flight(d, copies, load, values, state):
+    """The users that stand for a benchmark's rate, and what was taken; empty where it has none."""
+    rate = load.get("request_rate")
+    if not rate or not {"in", "out", "users"} <= state.keys():
+        return ()
+    prompt, answer = (values.get(name) or state[name] for name in ("in", "out"))
+    users, said = open_loop.taken(d, Workload(prompt, answer), rate / copies)
+    return (users, said) if users else ()
 
 
 def _is_changed(model):

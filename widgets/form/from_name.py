@@ -63,10 +63,23 @@ def model(raw):
     record, found = catalog.model(raw), names.read_model(raw)
     more = {}
     if found.format:
-        more["weights"] = catalog.checkpoint_format(raw, record.native_format)
+        more["weights"] = _file(found.format, record) or catalog.checkpoint_format(
+            raw, record.native_format
+        )
     parts = [catalog.format(name).title for name in more.values()]
     assumed = record.source if record.assumed_shape else found.assumed
     return _understood("model", raw, record.name, parts, assumed, more)
+
+
+# Files whose type a name leaves open: what llama.cpp takes of a repository (common/arg.cpp), and
+# what Google made the quantisation-aware Gemma for.
+FILES = {"gguf": "gguf-q4-k-m", "qat": "gguf-q4-0"}
+
+
+def _file(said, record):
+    """The usual file of a word that names none; "" for a format, or a model of four bits."""
+    wide = catalog.format(record.native_format).element_bits >= 8
+    return FILES.get(said.lower(), "") if wide else ""
 
 
 def card(raw):

@@ -8,14 +8,16 @@ back, and so is what no input takes: an answer is of what was read alone.
 import difflib
 import re
 from itertools import product
+from math import ceil
 from typing import Any
 
 from llmcap_kernel import catalog
 from llmcap_kernel.address import LETTERS, MEAN
-from llmcap_kernel.design.space import HOME
+from llmcap_kernel.design import split
+from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
 from llmcap_kernel.refuse import BadInput, shown, typed_number
 
-from . import asked, following, lists, own_card, presets
+from . import amounts, asked, following, lists, own_card, presets
 
 # How what was read is said back.
 SAID = {
@@ -25,7 +27,8 @@ SAID = {
     "ttftp": "{} of the first token", "ttft": "first token {}", "usd": "rent ${}/h a card",
     "budget": "budget ${}/h for all cards", "weights": "{} weights", "kv": "{} cache",
     "engine": "{}", "vendor": "cards of {}", "api": "API ${}/M of answers",
-    "api_in": "API ${}/M of prompts",
+    "api_in": "API ${}/M of prompts", "tp": "TP-{}", "pp": "PP-{}",
+    "maxlen": "max_model_len {}", "fraction": "memory fraction {}", "seqs": "{} sequences",
 }  # fmt: skip
 
 
@@ -55,7 +58,7 @@ def inputs(form, text, state):
     if not isinstance(text, str) or not text.strip():
         raise BadInput("question", "Type a question, such as Qwen3-32B on two H200, 32K context.")
     fields = set(form.by_name)
-    said = _settled(asked.read(text))
+    said, amount = _a_second(_settled(asked.read(text)), state)
     values = _load(said.numbers, state, fields) | _limits(said.numbers, state, fields)
     values |= {k: said.numbers[k] for k in ("api", "api_in") if k in said.numbers and k in fields}
     values |= {k: said.numbers[k] for k in ("sweep", "show") if k in said.numbers and k in fields}
@@ -66,7 +69,7 @@ def inputs(form, text, state):
     elif CARDS in fields:
         values |= _candidates(said, text)
     else:
-        values |= _deployment(said.models[:1], said.cards[:1], said.numbers, fields)
+        values |= _deployment(said.models[:1], said.cards[:1], said.numbers, state)
     if not values:
         raise BadInput("question", _nothing(text))
     alone = {} if CARDS in fields else _alone(said, state, form.defaults())
@@ -75,8 +78,11 @@ def inputs(form, text, state):
         values.setdefault("users", None)  # how many is the question, and the kernel's answer
     if "pick" in fields:
         values["pick"] = None  # another question has other candidates
-    notes = [*_read(said, values, state, alone), *_beside(said, values, fields)]
-    left = _left(said, values, fields), list(_elsewhere(said, fields, text))
+    flying = _in_flight(form, said, values, state)
+    values |= {"users": flying[0]} if flying else {}
+    notes = [*_read(said, values, state, alone), *amount, *flying[1:]]
+    notes += _beside(said, values, fields)
+    left = _left(said, values, fields), list(_elsewhere(said, values, fields, text))
     return values, notes, *left
 
 
@@ -89,6 +95,70 @@ CARDS, ANY = "gpus", "any"  # the input of a search that names its cards; and an
 ALONE = {"users": 1, "in": 2000, "out": 500, "prefix": 0, "itl": 100, "ttft": 0, "rate": None}
 ALONE_CTX = 2500  # where a tool asks for prompt and answer together
 LENGTHS = {"in", "out", "ctx"}
+
+
+def unasked(text, state, defaults):
+    """List the limits of an answer that its question does not speak of.
+
+    Parameters
+    ----------
+    text : str
+        The question.
+    state : dict
+        The state that it became.
+    defaults : dict
+        That of an untouched calculator.
+
+    Returns
+    -------
+    dict
+        The words of each limit by its input.
+    """
+    if not isinstance(text, str) or not text.strip():
+        return {}
+    told = _settled(asked.read(text)).numbers
+    usual = {n: (defaults.get(n), ALONE.get(n)) for n in LIMITS}
+    names = [n for n in LIMITS if state.get(n) and n not in told and state[n] in usual[n]]
+    others = set(LIMITS) - set(names)
+    return dict(zip(names, _limit_words(others, state), strict=True))
+
+
+LIMITS = ("itl", "ttft", "budget")
+
+
+def _a_second(said, state):
+    """Requests a second of a question that says tokens a day, and how they were read."""
+    numbers = dict(said.numbers)
+    volume = numbers.pop("volume", None)
+    if volume is None:
+        return said, []
+    if "rate" in numbers or "users" in numbers or not {"in", "out"} <= state.keys():
+        return said._replace(numbers=numbers, lost=[*said.lost, volume]), []
+    lengths = _load(numbers, state, state.keys())
+    prompt, answer = (
+        int(typed_number(str(lengths.get(name, ""))) or state[name]) for name in ("in", "out")
+    )
+    rate, note = amounts.rate(volume, prompt, answer)
+    numbers["rate"] = f"{rate:.4g}"
+    return said._replace(numbers=numbers), [note]
+
+
+def _in_flight(form, said, values, state):
+    """The users that stand for a rate, where an input takes users alone, and what was taken."""
+    rate = typed_number(str(said.numbers.get("rate", "")))
+    if not rate or "users" in said.numbers or state.keys() & {"rate", "columns"}:
+        return ()
+    if not {"in", "out", "users"} <= state.keys():
+        return ()
+    from . import inputs as read  # which reads questions itself
+
+    try:
+        whole = form.check(values, state)[0]
+        deployment = read.deployment(whole)
+        users, note = amounts.users(deployment, whole["in"], whole["out"], rate)
+    except BadInput:  # the view says what does not go together
+        return ()
+    return (users, f"{note}.") if users else ()
 
 
 def _alone(said, state, before):
@@ -110,7 +180,8 @@ def _nothing(text):
     said = f"{shown(text.strip())} names no model, card or number that is known here."
     memory = re.search(r"(\d+)\s*gb\b", text, re.I)
     if memory and (cards := _desk_cards(int(memory[1]))):
-        return f"{said} Several cards have {memory[1]} GB: name one, such as {' or '.join(cards)}."
+        titles = " or ".join(title for title, _ in cards)
+        return f"{said} Several cards have {memory[1]} GB: name one, such as {titles}."
     near = [word for word in re.findall(r"[\w.-]*\d[\w.-]*", text) if len(word) > 1][:1]
     names = [name for word in near for name in _near(word)]
     hint = f" Did you mean {' or '.join(names)}?" if names else ""
@@ -123,7 +194,7 @@ def _desk_cards(gb):
     found = [g for g in every if g.place == "desk" and not g.unified_memory]
     found = [g for g in found if round(g.memory_sold_bytes / 1e9) == gb]
     found.sort(key=lambda g: -g.bandwidth_bytes_s)
-    return [lists.listed_title(g.name) for g in found[:2]]
+    return [(lists.listed_title(g.name), g.name) for g in found[:2]]
 
 
 def _near(word):
@@ -133,6 +204,7 @@ def _near(word):
 
 def _settled(said):
     """Settle what depends on the whole question: whose rent a number is, whose percentile."""
+    said = _counted_cards(said)
     numbers = dict(said.numbers)
     rented = numbers.pop("rented", None)
     if rented:  # "at $2.50/h" beside cards is what each costs; else it is all there is to spend
@@ -160,6 +232,27 @@ def _settled(said):
     return said._replace(numbers=numbers, lost=lost)
 
 
+def _counted_cards(said):
+    """The cards of a question and how many of each; one where their memory alone is said."""
+    numbers, cards = dict(said.numbers), list(said.cards)
+    sold = _desk_cards(int(numbers.get("memory", 0))) if said.models and not cards else []
+    if sold:
+        title, name = sold[0]
+        which = f"Which card of {numbers['memory']} GB is meant is not said: {title} is taken."
+        numbers["open"] = f"{which} Its memory says what fits, and another has another speed."
+        cards = [(name, 1)]
+    if each := int(numbers.get("cards", 0)):  # "MI300X or H100, 8 cards each"
+        cards = [(name, each if n < 2 else n) for name, n in cards]
+    if nodes := numbers.get("nodes"):
+        usual = {name: _in_a_node(catalog.gpu(name)) for name, _ in cards}
+        cards = [(name, amounts.cards_of(n, nodes[0], nodes[1], usual[name])) for name, n in cards]
+    return said._replace(numbers=numbers, cards=cards)
+
+
+def _in_a_node(gpu):
+    return gpu.max_per_node if gpu.place == "server" else 1
+
+
 def _words(said, names):
     """What was read under these names, as it is said back."""
     numbers = {name: said.numbers[name] for name in SAID if name in names and name in said.numbers}
@@ -179,7 +272,9 @@ def _used(said, values):
     """The names of numbers that an input takes."""
     taken = {name.rpartition(".")[2] for name in values}
     sums = "in" in taken and "in" not in said.numbers  # a context is of prompt and answer
-    return {n for n in said.numbers if n in taken or (n == "ctx" and sums)}
+    flying = "users" in taken and "rate" in said.numbers and "users" not in said.numbers
+    also = {"ctx": sums, "rate": flying}
+    return {n for n in said.numbers if n in taken or also.get(n)}
 
 
 def _titles(said, fields):
@@ -260,25 +355,27 @@ SAID_LENGTHS = {one: SAID[one].replace("{}", "{:,}") + " tokens" for one in ("in
 
 def _beside(said, values, fields):
     """Say what was assumed beside what was read."""
-    notes = []
+    notes = [said.numbers["open"]] if "open" in said.numbers else []
     if "columns" in fields and (said.models or said.cards) and "columns" not in values:
         notes.append("That is A; the others stay as they were. Name two to set them side by side.")
     released = {v for k, v in values.items() if k.rpartition(".")[2] == "weights"}
     if said.models and released and "weights" not in said.numbers:
+        own = {catalog.format(catalog.model(name).native_format).name for name in said.models}
         titles = " and ".join(sorted(catalog.format(one).short_title for one in released))
-        notes.append(f"Weights are as released: {titles}. Name a format for another.")
+        as_they_are = f"Weights are as released: {titles}."
+        smaller = f"As released the weights do not fit: a copy in {titles} is taken, as on a desk."
+        notes.append(f"{as_they_are if released <= own else smaller} Name a format for another.")
     if values.get("tp") and CARDS in fields:
         most = "one card" if values["tp"] == 1 else f"{values['tp']} cards at most"
         notes.append(f"A copy of the model takes {most}.")
     engines = {v for k, v in values.items() if k.rpartition(".")[2] == "engine"}
     if HOME in engines and "engine" not in said.numbers:
         notes.append(f"{catalog.engine(HOME).title} is taken as the engine: {HOMELY}.")
-    if any(k.rpartition(".")[2] == "pp" and v > 1 for k, v in values.items()):
-        notes.append("It splits a model over cards by layers, as it does unless it is told.")
+    notes += _split_said(values)
     if values.get("model") == ANY and any(following.engine_of(n) != HOME for n, _ in said.cards):
         notes.append(
-            "Weights are as released or in FP8. For a copy of a larger model in four bits, ask "
-            "Calculate."
+            "Weights are as released, in FP8, or on a desk in four bits (INT4 AWQ). For a copy in "
+            "another format, ask Calculate."
         )
     if values.get("model") == ANY and "users" in values and "users" not in said.numbers:
         notes.append(
@@ -288,24 +385,66 @@ def _beside(said, values, fields):
     return notes
 
 
+def _split_said(values):
+    """Say how the cards split a model where that is not one layer over all of them."""
+    prefixes = dict.fromkeys(name.rpartition("gpu")[0] for name in values if name.endswith("gpu"))
+    said = []
+    for prefix in prefixes:
+        tp, pp = (values.get(prefix + name) or 1 for name in ("tp", "pp"))
+        if values.get(prefix + "dp"):
+            said.append(
+                f"{tp} cards do not divide the heads of its attention: each holds the cache of its "
+                "own users (DP attention), and experts are spread over all."
+            )
+        elif pp > 1 and _is_home({"engine": values.get(prefix + "engine", "")}):
+            said.append("It splits a model over cards by layers, as it does unless it is told.")
+        elif pp > 1 and tp == 1:
+            said.append(
+                f"{pp} cards do not divide the heads of its attention: they split it by layers "
+                f"(PP-{pp}), as vLLM advises."
+            )
+        elif pp > 1:
+            said.append(
+                f"Layers are split over {tp} cards and {pp} stages (TP-{tp} x PP-{pp}): by tensors "
+                "within a node, by layers beyond, as vLLM advises."
+            )
+    return list(dict.fromkeys(said))
+
+
 HOMELY = "it is what Macs and GGUF files are run with"
+
+
+# What decides which inputs there are, and is none itself.
+ASIDE = {"show", "sweep", "most", "power", "nodes", "cards", "open", "memory", "longest", "count"}
+# What no input takes, by what is said of it.
+OF_ITS_OWN = {
+    "lora": "{} are not counted here: `llmcap predict --lora-rank 16 --lora-adapters 4` counts "
+    "their weights and work.",
+    "starting": "How long it takes to load and start is not predicted.",
+    "draft": "Tokens guessed ahead ({}) are not counted here: `llmcap predict --draft-tokens 4` "
+    "counts them.",
+    "processor": "A processor without a card ({}) is not predicted.",
+    "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
+    "purchase": "A price to buy at ({}) is no input: a budget is of rent an hour.",
+}
 
 
 def _left(said, values, fields):
     """Say what the answer does not take: what no input here means, and what was not understood."""
     notes = []
     _, more = _titles(said, fields)
-    silent = {"show", "sweep", "most", "power"}
-    unused = [*more, *_words(said, said.numbers.keys() - _used(said, values) - silent)]
+    told = said.numbers.keys() - ASIDE - OF_ITS_OWN.keys()
+    unused = [*more, *_words(said, told - _used(said, values))]
     unused += [] if "columns" in fields else [one for also in said.also.values() for one in also]
     if unused:
         notes.append(f"Not among these inputs, so not in the answer: {', '.join(unused)}.")
+    notes += [text.format(said.numbers[n]) for n, text in OF_ITS_OWN.items() if n in said.numbers]
     if said.lost:
         notes.append(f"Not understood: {', '.join(said.lost)}.")
     return notes
 
 
-def _elsewhere(said, fields, text):
+def _elsewhere(said, values, fields, text):
     """Say which other calculator answers what this one does not: a sentence, and its name."""
     _, more = _titles(said, fields)
     search = CARDS in fields
@@ -313,9 +452,13 @@ def _elsewhere(said, fields, text):
         yield "Which models a card runs is a question for Design.", "design"
     elif not search and "columns" not in fields and (more or said.also):
         yield "Several side by side are a question for Compare.", "compare"
+    if "count" in said.numbers and not search:
+        yield "How many cards it takes is a question for Design.", "design"
+    if "longest" in said.numbers and "ctx" not in said.numbers:
+        yield "How far a context may grow is a question for The context cliff.", "cliff"
     if "power" in said.numbers and not search:
         yield "What the cards draw is said by Design.", "design"
-    if "rate" in said.numbers and "rate" not in fields:
+    if "rate" in said.numbers and "rate" not in fields and "users" not in values:
         yield "Requests a second are a question for Design.", "design"
     if search and said.numbers.keys() & {"weights", "kv"}:
         yield "A format by name is a question for Calculate.", "calculate"
@@ -348,9 +491,35 @@ def _limits(numbers, state, fields):
     return given
 
 
-def _deployment(models, cards, numbers, fields, prefix=""):
+def _split(count, model, gpu):
+    """How so many cards split a model, as the inputs spell it."""
+    found = split.split(count, model, gpu)
+    own = {"ep": "ep" in found, "dp": found.get("dp_attention", False)}
+    return {"tp": found["tp"], "pp": found["pp"]} | own
+
+
+HELD = 0.9  # of a card: the weights, beside what an engine keeps and a cache
+
+
+def _held(model, gpu, count):
+    """The format that a desk holds a model in: as released, else the four bits people run there."""
+    card, own = catalog.gpu(gpu), catalog.format(model.native_format)
+    room = HELD * count * card.memory_visible_bytes * card.memory_usable_share
+    wide = own.element_bits >= 8 and model.params * own.bytes_per_element > room
+    if card.place != "desk" or not wide:
+        return own.name
+    return HOME_FORMATS[-1] if following.engine_of(gpu) == HOME else FOUR_BITS
+
+
+def _chosen(state, prefix):
+    from . import inputs  # which reads questions itself
+
+    return inputs.chosen_model(state, prefix)
+
+
+def _deployment(models, cards, numbers, state, prefix=""):
     """A deployment of what is named; all that is not begins as an engine has it."""
-    values: dict[str, Any] = {}
+    fields, values = state.keys(), dict[str, Any]()
     if models or cards:
         values |= {"pp": 1, "ep": False, "dp": False} | presets.AS_UNTOLD
     if models:
@@ -358,13 +527,37 @@ def _deployment(models, cards, numbers, fields, prefix=""):
         values["weights"] = catalog.model(models[0]).native_format
     if cards:
         values["gpu"], values["tp"] = cards[0]
-    values |= {k: numbers[k] for k in ("weights", "kv", "engine", "usd") if k in numbers}
+        model = catalog.model(models[0]) if models else _chosen(state, prefix)
+        values |= _split(cards[0][1], model, catalog.gpu(cards[0][0])) if model else {}
+    told = ("weights", "kv", "engine", "usd", "maxlen", "fraction", "seqs")
+    values |= {k: numbers[k] for k in told if k in numbers} | _as_told(numbers, values)
+    if models and cards and "weights" not in numbers:
+        values["weights"] = _held(catalog.model(models[0]), *cards[0])
+    if models and "weights" not in numbers and "engine" in numbers and _is_home(values):
+        wide = catalog.format(catalog.model(models[0]).native_format).element_bits >= 8
+        values["weights"] = HOME_FORMATS[-1] if wide else values["weights"]
     if "engine" not in values and _at_home(values):
         values["engine"] = HOME
         values["kv"] = numbers.get("kv", presets.ON_LAPTOP["kv"])
-    if values.get("tp", 1) > 1 and prefix + "pp" in fields and _is_home(values):
-        values |= {"pp": values["tp"], "tp": 1}  # by layers, unless it is told to split each
+    split = numbers.keys() & {"tp", "pp"}
+    if prefix + "pp" in fields and values.get("tp") and _is_home(values) and not split:
+        whole = values["tp"] * values["pp"]  # by layers, unless it is told to split each
+        values |= {"pp": whole, "tp": 1, "ep": False, "dp": False}
     return {prefix + k: v for k, v in values.items() if prefix + k in fields}
+
+
+def _as_told(numbers, values):
+    """The split that a question names, other cards in stages; and a number of bits as a format."""
+    out: dict[str, Any] = {}
+    if numbers.keys() & {"tp", "pp"}:
+        cards = values.get("tp", 1) * values.get("pp", 1)
+        tp, pp = (int(numbers.get(name, 0)) for name in ("tp", "pp"))
+        tp = tp or max(cards // pp, 1)
+        out = {"tp": tp, "pp": pp or max(cards // tp, 1), "ep": False, "dp": False}
+    bits = re.fullmatch(r"([48])[\s-]?bits?", numbers.get("weights", ""))
+    if bits and _at_home(values):
+        out["weights"] = dict(zip("84", HOME_FORMATS, strict=True))[bits[1]]
+    return out
 
 
 def _is_home(values):
@@ -395,8 +588,11 @@ def _candidates(said, text):
         values[CARDS] = ",".join(dict.fromkeys(name for name, _ in said.cards))
         values.setdefault("vendor", ANY)
         # "two H100" are all there are of them; "H100" is which
-        most = max(n for _, n in said.cards)
+        told = int(numbers.get("tp", 1)) * int(numbers.get("pp", 1))
+        most = max(told, *(n for _, n in said.cards))
         values["tp"] = most if most > 1 else None
+        nodes = max(ceil(n / catalog.gpu(name).max_per_node) for name, n in said.cards)
+        values |= {"nodes": nodes} if nodes > 1 else {}
     if not said.models and said.cards and WHICH_MODEL.search(text):
         values["model"], values["tp"] = ANY, most
         alone = all(catalog.gpu(name).place == "desk" for name, _ in said.cards)
@@ -410,13 +606,12 @@ def _columns(said, state):
     sides = _sides(said, said.models, said.cards)
     values: dict[str, Any] = {"columns": len(sides)} if len(sides) > 1 else {}
     several = len(sides) > 1
-    fields = set(state)
     for i, letter in enumerate(LETTERS[: len(sides) if several else state["columns"]]):
         model, card, each = sides[i] if several else sides[0]
         if not several and card and i:
             break  # one deployment is the first
         named = ([model] * bool(model), [card] * bool(card))
-        values |= _deployment(*named, said.numbers | each, fields, f"{letter}.")
+        values |= _deployment(*named, said.numbers | each, state, f"{letter}.")
     return values
 
 

@@ -13,7 +13,7 @@ from . import controls as c
 from .presets import AS_UNTOLD
 from .state import Field
 
-MOST_CARDS = 64
+MOST_CARDS = 1_024  # a rack joins 72, and several may spread the experts of one model
 MOST_TOKENS = 10_000_000
 MOST_USERS = 100_000
 FIRST = ("model", "gpu", "tp", "weights")  # what most people change of a deployment

@@ -7,6 +7,7 @@ import zlib
 from functools import lru_cache
 
 from llmcap_kernel import huggingface
+from llmcap_kernel.catalog import names
 from llmcap_kernel.refuse import BadInput
 
 from . import from_name
@@ -169,13 +170,47 @@ def is_name(text):
     >>> is_name(" Qwen/Qwen3-8B "), is_name("{}"), is_name(pack("{}")), is_name("two words")
     (True, False, False, False)
     """
-    if not isinstance(text, str) or not re.fullmatch(r"\s*[\w./:-]{3,100}\s*", text):
+    if not isinstance(text, str) or not re.fullmatch(r"\s*[\w./:?=&%-]{3,300}\s*", text):
         return False
     try:
         unpack(text.strip())
     except BadInput:
-        return "/" in text and "//" not in text and not text.strip().endswith(".json")
+        plain = repository(text)
+        parts = "/" in plain or re.fullmatch(r"[\w.-]+:[\w.-]+", plain)  # of Ollama: "qwen3:8b"
+        return bool(parts) and "//" not in plain and not plain.endswith(".json")
     return False
+
+
+# Where models are kept, and what stands behind a repository's name in an address there
+HOSTS = r"(?:huggingface\.co|hf\.co|hf-mirror\.com|(?:www\.)?modelscope\.cn|ollama\.com)"
+WITHIN = r"/(?:tree|blob|raw|resolve|commit|discussions|summary|files)(?:/[\w.-]+)?"
+
+
+def repository(text):
+    """Take the name of a repository, or of a GGUF file in it, out of an address.
+
+    Parameters
+    ----------
+    text : str
+        An address, or a name.
+
+    Returns
+    -------
+    str
+        The name.
+
+    Examples
+    --------
+    >>> repository("https://huggingface.co/Qwen/Qwen3-8B/raw/main/config.json")
+    'Qwen/Qwen3-8B'
+    >>> repository("https://ollama.com/library/qwen3:30b-a3b-q4_K_M"), repository("qwen3:8b")
+    ('qwen3:30b-a3b-q4_K_M', 'qwen3:8b')
+    """
+    plain = re.sub(rf"^(?:https?://)?{HOSTS}/(?:models/|library/)?", "", text.strip(), flags=re.I)
+    plain = re.split(r"[?#]", plain)[0].strip("/")
+    if plain.lower().endswith(".gguf"):
+        return re.sub(WITHIN, "", plain)
+    return re.sub(rf"{WITHIN}(?:/.*)?$", "", plain)
 
 
 def from_model_name(text, state, prefix=""):
@@ -201,11 +236,65 @@ def from_model_name(text, state, prefix=""):
         When no such model is known.
     """
     try:
-        read = from_name.model(text.strip())
+        read = from_name.model(repository(text))
     except BadInput as problem:
         raise BadInput("config", f"config is a name: {problem}") from None
     values = {"model": read.name, "config": None} | read.more
     said = f"The name of a model was pasted. {read.said or f'It is {read.name}.'}"
+    return {prefix + name: value for name, value in values.items()}, [said]
+
+
+def is_machine(text):
+    """Say whether a pasted text lists the cards of a machine.
+
+    Parameters
+    ----------
+    text : object
+        What was pasted.
+
+    Returns
+    -------
+    bool
+        Whether a tool such as `nvidia-smi` printed it.
+
+    Examples
+    --------
+    >>> is_machine("GPU 0: NVIDIA L4 (UUID: GPU-1a)\\n"), is_machine("Qwen/Qwen3-8B")
+    (True, False)
+    """
+    return isinstance(text, str) and len(text) <= MAX_TEXT and bool(names.listed(text))
+
+
+def from_machine(text, state, prefix=""):
+    """Take the cards that a tool lists.
+
+    Parameters
+    ----------
+    text : str
+        What it printed.
+    state : dict
+        A complete state, of which nothing is needed.
+    prefix : str
+        What the names of the deployment's inputs begin with.
+
+    Returns
+    -------
+    tuple of dict and list of str
+        Values by input, and what to say of them.
+
+    Raises
+    ------
+    BadInput
+        When one of the cards is not known.
+    """
+    try:
+        read = from_name.card(text)
+    except BadInput:
+        unknown = ", ".join(names.listed(text))
+        said = f"config lists cards, and of these one is not known: {unknown:.200}."
+        raise BadInput("config", said) from None
+    values = {"gpu": read.name} | ({} if "+" in read.name else read.more)
+    said = f"The cards of a machine were pasted: {', '.join(names.listed(text))}."
     return {prefix + name: value for name, value in values.items()}, [said]
 
 

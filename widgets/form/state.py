@@ -568,6 +568,8 @@ def _reader(text):
         return own_card.inputs
     if from_log.is_log(text):  # with the command above it, perhaps
         return from_log.inputs
+    if pasted.is_machine(text):
+        return pasted.from_machine
     if pasted.is_name(text):
         return pasted.from_model_name
     return from_launch.inputs if from_launch.is_launch(text) else None

@@ -5,7 +5,7 @@ said beside the match (`Found`); an unknown name is reported, never guessed.
 """
 
 from .caches import kv_format
-from .cards import card, cards, count_of, memory_of, nearest
+from .cards import card, cards, count_of, listed, memory_of, nearest
 from .engines import (
     UNFUSED,
     Program,
@@ -37,6 +37,7 @@ __all__ = [
     "family",
     "kv_format",
     "launches",
+    "listed",
     "memory_of",
     "model_name",
     "nearest",

@@ -51,6 +51,13 @@ LISTED = re.compile(
     r"(?:\s*\(uuid:.*|,\s*compute capability.*)?\s*",
     re.S | re.I,
 )
+# A table of nvidia-smi, its -L, rocm-smi, and nvidia-smi --query-gpu=name,memory.total --format=csv
+TOOLS = (
+    re.compile(r"^\|\s+\d+\s+(\S.{0,80}?)\s+(?:On|Off|N/A)\s+\|", re.M),
+    re.compile(r"^\s*GPU \d+: (.{1,80}?)(?: \(UUID: [^)]*\))?\s*$", re.M),
+    re.compile(r"^GPU\[\d+\]\s*:\s*Card [Ss]eries:\s*(.{1,80}?)\s*$", re.M),
+)
+CSV = re.compile(r"\s*name,\s*memory\.total", re.I)
 MEMORY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[\s-]*(mi?b|g(?:i?b)?)(?![\w.])")
 CORES = re.compile(r"(?<!\w)([1-9]\d*)[\s-](?:core(?:\s+gpu)?|gpu(?:s|\s+cores?)?|chips)\b")
 PROCESSOR = re.compile(r"\d+[\s-]core\s+cpu\b")
@@ -68,10 +75,19 @@ GLUED = (
     (re.compile(r"(?<=\d{4})d\b"), " d"),
     (re.compile(r"\b([abhv]\d{3})(?=sxm|pcie|nvl)"), r"\1 "),
     (re.compile(r"\bh20(?=[\s-]*141\s?g)"), "h20 3e"),
+    (re.compile(r"\b(m\d)\s+air\b"), r"\1"),
     (re.compile(r"\bmax[\s-]q\b"), "maxq"),
     (re.compile(r"\bmax\s*\+"), "max "),
     (re.compile(r":(sramecc|xnack)[+-]"), " "),
 )
+# Macs by what Apple sells with which chips (apple.com/mac, specifications), where no chip is named
+MAC = re.compile(r"\b(mac studio|mac mini|macbook|imac|mac)\b")
+CHIPS = {
+    "mac studio": r"-(?:max|ultra)\b",
+    "mac mini": r"^apple-m\d(?:-pro)?$",
+    "imac": r"^apple-m\d$",
+    "macbook": r"^apple-m\d(?!-ultra)",
+}
 UNSTATED = re.compile(r"\bnot (?:stated|named|given|in|seen|read)\b|unknown|unspecified")
 CAPPED = re.compile(r"power.?(?:cap|limit)|\bcapped\b|\blimited to\b")
 PARTITIONS = {"cpx", "dpx", "qpx", "nps2", "nps4"}
@@ -171,8 +187,35 @@ def cards(text: str) -> tuple[Found, ...]:
     >>> [(one.count, one.name) for one in cards("2x RTX 4090 + 1x RTX A6000")]
     [(2, 'rtx-4090'), (1, 'rtx-a6000')]
     """
-    parts = [part for part in SEVERAL.split(text) if part.strip()]
+    parts = listed(text) or [part for part in SEVERAL.split(text) if part.strip()]
     return tuple(_one(part) for part in parts) or (UNKNOWN,)
+
+
+def listed(text: str) -> list[str]:
+    """List the cards that a tool prints of a machine.
+
+    Parameters
+    ----------
+    text : str
+        What `nvidia-smi`, `nvidia-smi -L`, its CSV or `rocm-smi --showproductname` prints.
+
+    Returns
+    -------
+    list of str
+        Each kind of card with its number before it; empty for another text.
+
+    Examples
+    --------
+    >>> listed("GPU 0: NVIDIA L4 (UUID: GPU-1a)\\nGPU 1: NVIDIA L4 (UUID: GPU-2b)")
+    ['2x NVIDIA L4']
+    """
+    if "\n" not in text:
+        return []
+    found = next((names for tool in TOOLS if (names := tool.findall(text))), [])
+    if not found and CSV.match(text):
+        found = [re.split(r"\s*,\s*", line)[0] for line in text.strip().splitlines()[1:]]
+    names = [name.strip() for name in found if name.strip()]
+    return [f"{names.count(name)}x {name}" for name in dict.fromkeys(names)]
 
 
 def count_of(text: str) -> tuple[int, str]:
@@ -372,6 +415,8 @@ def _read(text: str) -> Found:
     matches = _matches(name._replace(words=whole, gb=gb, cores=cores))
     clean = bool(matches)
     matches = matches or _refined(_matches(name), parsed)
+    if not matches and (mac := MAC.search(plain)) and name.gb and name.words <= {"mac"}:
+        return _mac(mac.group(1), name.gb, " ".join(outside.split()))
     if not matches:
         return _sharing(name, plain) or _by_remark(plain, remarks) or _choices(name)
     found = _taken(matches, " ".join(outside.split()), gb, cores, bool(name.gb))
@@ -573,6 +618,18 @@ def _sharing(name: _Stated, plain: str) -> Found | None:
         shared = " ".join(word for word in re.findall(r"[^\s-]+", plain) if word in name.words)
         return Found(rules[0].name, f"{shared} leaves the chip open: {rules[0].title} taken")
     return Found("", choices=tuple(sorted(rule.name for rule in rules))) if rules else None
+
+
+def _mac(machine: str, gb: float, text: str) -> Found:
+    """The chip of a Mac that is named by its memory alone: "512GB Mac Studio"."""
+    sold = CHIPS.get(machine, "")
+    apple = (rule for rule in _rules() if rule.vendor == "apple" and gb in rule.labels)
+    fits = [rule for rule in apple if re.search(sold, rule.name)]
+    fits.sort(key=lambda rule: rule.bandwidth_bytes_s)
+    if len(fits) != 1:
+        return Found("", choices=tuple(rule.name for rule in fits[:MOST_CHOICES]))
+    found = _taken(fits, text, gb, 0, True)
+    return _with(found, f"{text}, chip not named: {fits[0].title}, which alone has so much", True)
 
 
 def _by_remark(outside: str, remarks: list[str]) -> Found | None:

@@ -272,16 +272,31 @@ def build(model: str | Model, gpu: str, chosen: dict[str, Any]) -> Deployment:
             spelled = model if isinstance(model, str) else ""
             chosen[name] = _format(name, chosen[name], spelled)
     named = names.card(gpu)
+    if "engine" not in chosen and isinstance(gpu, str) and named.name and "+" not in named.name:
+        from ...design.space import needed_engine  # what only names cards waits for no search
+
+        # vLLM, but on Macs, which it does not run on
+        chosen = {"engine": needed_engine(catalog.gpu(gpu)), **chosen}
     if not named.count or "tp" in chosen or "+" in named.name:
         return catalog.deployment(model=model, gpu=gpu, **chosen)
-    tp = named.count // chosen.get("pp", 1) or 1
     try:
-        return catalog.deployment(model=model, gpu=gpu, tp=tp, **chosen)
+        shape = _over(named.count, model, gpu, chosen)
+        return catalog.deployment(model=model, gpu=gpu, **shape, **chosen)
     except BadInput as problem:
         if problem.field != "tp":
             raise
         counted = f"gpu {shown(gpu)} counts {named.count} cards (give tp for another split)"
         raise BadInput("tp", f"{counted}: {problem}") from None
+
+
+def _over(count: int, model: str | Model, gpu: str, chosen: dict[str, Any]) -> dict[str, Any]:
+    """How so many cards split a model, beside what is said of it."""
+    if chosen.keys() & {"pp", "ep", "dp_attention", "dcp"}:
+        return {"tp": count // chosen.get("pp", 1) or 1}
+    from ...design import split
+
+    found = catalog.model(model) if isinstance(model, str) else model
+    return split.split(count, found, catalog.gpu(gpu))
 
 
 def read_chosen(args: argparse.Namespace) -> dict[str, Any]:

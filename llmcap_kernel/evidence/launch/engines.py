@@ -344,10 +344,25 @@ def _llamacpp(given: Values, out: Values) -> list[str]:
         for pattern, place in placed.items()
         if not host_experts({pattern: HOST})
     ]
+    notes += _llama_step(given, out)
     layers = given.get("layers", "")
     if layers and layers not in ("auto", "all", "-1"):
         out["layers_on_cards"] = options.whole("--gpu-layers", layers, 0)
     return notes + _llama_cards(given, out)
+
+
+STEP, BATCH = 512, 2048  # tokens of --ubatch-size and --batch-size, unless told
+
+
+def _llama_step(given: Values, out: Values) -> list[str]:
+    """Cut the tokens of a pass as llama.cpp does: src/llama-context.cpp, n_batch and n_ubatch."""
+    asked = out.get("max_num_batched_tokens") or STEP
+    bounds = {"--batch-size": given.get("batch") or BATCH, "--ctx-size": given.get("context") or 0}
+    name, most = min(((n, x) for n, x in bounds.items() if x), key=lambda one: one[1])
+    if asked <= most:
+        return []
+    out["max_num_batched_tokens"] = most
+    return [f"a pass takes {most:,} tokens and not {asked:,}: llama.cpp cuts it to {name}"]
 
 
 HOST, EXPERTS, MOST_LAYERS = "CPU", ("up", "gate", "down"), 256

@@ -210,6 +210,8 @@ def _ollama(model: str, parameters: Mapping[str, str], env: Mapping[str, str]) -
         said.append("the context is not said: the model's longest taken; Ollama goes by the card")
     for option in ("--gpu-layers", "--ubatch-size"):
         words += [option, values[option]] if option in values else []
+    if "--ubatch-size" in values:  # num_batch is both
+        words += ["--batch-size", values["--ubatch-size"]]
     if kv := env.get("OLLAMA_KV_CACHE_TYPE"):
         words += ["--cache-type-k", kv, "--cache-type-v", kv]
     left = [k for option, k, _ in named if not option and not OLLAMA_QUIET.fullmatch(k)]

@@ -109,6 +109,10 @@ SUBMITS = ("kubectl", "runai")
 GPUS_ASKED = re.compile(
     r'"(?:nvidia|amd)\.com/gpu"\s*:\s*"?(\d{1,4})'
 )  # of `kubectl run --overrides`
+SHELLED = re.compile(
+    r"""\b(?:system|run|popen|call|check_call|check_output)\(\s*f?(\"{3}|'{3}|"|')(.{1,4000}?)\1""",
+    re.S | re.I,
+)
 LISTED = re.compile(
     r"""\[\s*(["'])(?:vllm|sglang|trtllm-serve|llama-server|python3?)\1\s*,[^\[\]]*\]"""
 )
@@ -360,7 +364,9 @@ def find(text: str) -> list[Command]:
         return of_words(
             [word for _, word in re.findall(r"""(["'])(.*?)\1""", listed.group(), re.S)]
         )
-    return found
+    # a text for a shell: os.system("vllm serve ...")
+    shelled = SHELLED.search(text) if not found else None
+    return _of_script(shelled[2], {}, 0) if shelled else found
 
 
 def _of_script(text: str, env: dict[str, str], deep: int) -> list[Command]:

@@ -227,7 +227,7 @@ def test_what_a_command_does_not_need_is_not_imported():
         ("gpus --rows 0", "See llmcap gpus --help."),
         ("validate a.json b.json", "'b.json' is one too many: it takes one FILE."),
         ("predict --model llama-3.1-8b --gpu h100 --kv banana", "kv 'banana' is not known"),
-        ("predict --model llama-3.1-8b --gpu 3xh100", "counts 3 cards (give tp for another"),
+        ("predict --model llama-3.1-8b --gpu 4x-m3-ultra", "counts 4 cards (give tp for another"),
         (
             "predict --gpu l4 -- mistralrs run -m llama3.1:8b",
             "--model llama3.1:8b --engine llama.cpp",

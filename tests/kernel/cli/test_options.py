@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from llmcap_kernel.cli.options import Parser, add_limits, read_column, read_limits, read_number
+from llmcap_kernel.cli.options.deployment import build
 from llmcap_kernel.design import WORKED_SLO
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail
@@ -119,3 +120,23 @@ def test_a_limit_on_a_first_token_leaves_the_worked_spec_s_gap():
 def test_limits_that_make_no_sense_are_refused_in_a_sentence(words, told):
     with pytest.raises(BadInput, match=told):
         limits(*words)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "model", "words"),
+    [
+        # vLLM, docs/serving/parallelism_scaling.md; DeepSeek-R1 has 128 heads, Llama 70B 64
+        ("16x H100", "deepseek-r1", "16x h100-sxm TP-8 PP-2"),
+        ("3x L40S", "llama-3.1-70b", "3x l40s PP-3"),
+        ("GB200 NVL72", "deepseek-r1", "72x gb200 TP-72 EP-72 DP attention"),
+        ("4x H200", "llama-3.1-70b", "4x h200-sxm TP-4"),
+    ],
+)
+def test_cards_that_a_name_counts_split_a_model_as_vllm_advises(gpu, model, words):
+    assert words in build(model, gpu, {}).title
+    assert build("llama-3.1-70b", "16x H100", {"tp": 16}).tp == 16
+
+
+def test_a_mac_runs_llama_cpp_unless_it_is_told():
+    assert build("qwen3-8b", "M4 Max 64GB", {}).engine.family == "llama.cpp"
+    assert build("qwen3-8b", "M4 Max 64GB", {"engine": "vllm"}).engine.family == "vllm"

@@ -1,0 +1,106 @@
+"""Work in time, as a question has it: tokens a day as requests a second, and these as users."""
+
+import re
+
+from llmcap_kernel.refuse import typed_number
+from llmcap_kernel.spec import Workload
+
+from . import asked
+
+LEAST_RPS = 1e-6
+SIDES = {"in": ("input", "prompt"), "out": ("output", "answer", "generated", "completion")}
+
+
+def rate(volume, prompt, answer):
+    """Read tokens a day as the mean of requests a second.
+
+    Parameters
+    ----------
+    volume : str
+        As `asked` found it, such as "2m tokens a day".
+    prompt, answer : int
+        Their lengths [tokens].
+
+    Returns
+    -------
+    tuple of float and str
+        The rate [requests/s], and how it was read.
+
+    Examples
+    --------
+    >>> rate("86.4m output tokens per day", 7000, 1000)[0]
+    1.0
+    >>> rate("8m tokens a day", 7000, 1000)[0] == 8e6 / 86_400 / 8000
+    True
+    """
+    found = re.fullmatch(asked.VOLUME, volume, re.I)
+    number, which, unit, other = found.groups() if found else ("", "", "day", "")
+    tokens_s = (typed_number(number) or 0) / asked.PER[(unit or other).lower()]
+    side = next((name for name, words in SIDES.items() if which.strip().lower() in words), "")
+    each = {"in": prompt, "out": answer}.get(side, prompt + answer)
+    counted = {"in": "of prompts", "out": "of answers"}.get(side, "of prompts and answers together")
+    rate_rps = max(tokens_s / each, LEAST_RPS)
+    said = (
+        f"{volume} are taken as {counted}: {tokens_s:,.4g} a second on average, which is "
+        f"{rate_rps:.3g} requests a second with {prompt:,} tokens in and {answer:,} out. "
+        "A busy hour has more than the average."
+    )
+    return rate_rps, said
+
+
+def users(deployment, prompt, answer, rate_rps):
+    """Say how many requests are in flight at a rate.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        What answers them.
+    prompt, answer : int
+        Their lengths [tokens].
+    rate_rps : float
+        Requests a second [requests/s].
+
+    Returns
+    -------
+    tuple of int and str
+        Users at once, 0 where the deployment does not start; and what was taken.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> users(one, 1000, 100, 1.0)[0] < users(one, 1000, 100, 8.0)[0]
+    True
+    """
+    from llmcap_kernel.evidence import open_loop  # a page opens without it
+
+    return open_loop.taken(deployment, Workload(max(prompt, 1), max(answer, 1)), rate_rps)
+
+
+def cards_of(count, nodes, each, usual):
+    """Count the cards of a question that names nodes.
+
+    Parameters
+    ----------
+    count : int
+        Cards that it names, 0 where it names none.
+    nodes : int
+        Nodes.
+    each : bool
+        Whether the cards are said to be those of a node.
+    usual : int
+        Cards that a node of them has.
+
+    Returns
+    -------
+    int
+        All of them.
+
+    Examples
+    --------
+    >>> cards_of(16, 2, False, 8), cards_of(8, 2, True, 8), cards_of(0, 2, False, 8)
+    (16, 16, 16)
+    """
+    count = count or usual
+    together = not each and count > usual and count <= nodes * usual
+    return count if together else count * nodes
