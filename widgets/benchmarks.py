@@ -16,7 +16,7 @@ BENCHMARKS = _BROUGHT if _BROUGHT.is_dir() else Path(__file__).parents[1] / "ben
 FILES = (
     *("measured.csv", "newer.csv", "memory.csv", "pairs.csv", "predicted.csv", "sources.csv"),
     *("kernels_drawn.csv", "formats_drawn.csv", "reduces_drawn.csv"),
-    *("timed_models.csv", "understood.json"),
+    *("timed_models.csv", "timed_serving.csv", "understood.json"),
 )
 
 

@@ -168,6 +168,7 @@ class Flights:
             n: column[:, at] if hasattr(column, "__array__") else column
             for n, column in self.fields.items()
         }
+        kept.most_rps = self.most_rps[at]
         return kept
 
     @cached_property

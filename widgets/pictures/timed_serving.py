@@ -24,6 +24,12 @@ QUANTITIES = {
     "mean gap of an answer": "tpot",
     "whole answer": "e2e",
 }
+# the loads of the file, which is not read before a picture is drawn
+LOADS = (
+    "Llama-3.1-8B BF16, 1,024 + 128 tokens",
+    "Llama-3.1-8B FP8, 512 + 256 tokens",
+    "Qwen3-14B BF16, 2,048 + 128 tokens",
+)
 POINTS, LEAST, MOST = 40, 0.06, 0.97  # of a curve, as shares of the rate that is answered at most
 
 
@@ -126,7 +132,19 @@ def flights(load: Asked) -> rates.Flights:
 
 
 @cache
-def _loads() -> dict[str, Asked]:
+def loads() -> dict[str, Asked]:
+    """Read the loads of the file.
+
+    Returns
+    -------
+    dict of str to Asked
+        By their titles, in the order of `LOADS`.
+
+    Examples
+    --------
+    >>> tuple(loads()) == LOADS
+    True
+    """
     return {load.title: load for load in map(asked, rows(FILE))}
 
 
@@ -140,7 +158,7 @@ def _points(load: Asked, quantity: str) -> list[tuple[float, dict[int, float]]]:
 
 
 def _served(load_title: str, latency: str) -> Drawn:
-    load, quantity = _loads()[load_title], QUANTITIES[latency]
+    load, quantity = loads()[load_title], QUANTITIES[latency]
     predicted, timed = flights(load), _points(load, quantity)
     along = [LEAST + (MOST - LEAST) * i / (POINTS - 1) for i in range(POINTS)]
     at = [share * predicted.most_rps for share in along]
@@ -175,7 +193,7 @@ PICTURES = {
         "Requests at random moments, predicted and timed",
         _served,
         (
-            Control("load_title", "Load", tuple(_loads()), next(iter(_loads()))),
+            Control("load_title", "Load", LOADS, LOADS[0]),
             Control("latency", "Latency", tuple(QUANTITIES), "first token"),
         ),
     )

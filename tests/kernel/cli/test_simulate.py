@@ -97,5 +97,5 @@ def test_bad_input_costs_one_sentence(run, words, told):
 def test_a_rate_that_cannot_last_is_refused_with_the_one_that_can(run):
     most = strict(run("simulate", *B, "--rate", "2", *FEW, "--json")[1])["saturates_rps"]
     status, _, err = run("simulate", *B, "--rate", str(most * 1.01), *FEW)
-    assert status == 2 and f"saturates at {most:.2f} requests/s (saturates_rps)" in err
+    assert status == 2 and f"saturates at {most:.3g} requests/s (saturates_rps)" in err
     assert run("simulate", *B, "--rate", str(most * 0.99), *FEW)[0] == 0
