@@ -18,6 +18,7 @@ from .limits import LIKELY, OPEN, VERDICTS, Limit, Note, expected, limits, tail_
 
 GAPS, WAITS = ("itl", "tpot"), ("ttft", "e2e")
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
+BUSY = 0.95  # of what it makes: a rate that asks for less leaves cards idle
 # Efficiencies that one card alone, or a model without experts, has no use for.
 OF_MANY = ("link_bandwidth", "all_reduce_s", "pcie_exchange_s", "one_path_share")
 OF_EXPERTS = ("expert_bandwidth", "expert_compute", "moe_layer_s")
@@ -162,6 +163,18 @@ class Card(Explained):
     def usd_mtok(self) -> Estimate | None:
         """Expected price of a million output tokens; None when unknown [USD/Mtok]."""
         return self.estimates.usd_mtok if self.estimates else None
+
+    @property
+    def usd_mtok_at_rate(self) -> float | None:
+        """Price of a million output tokens while no more come than the rate brings [USD/Mtok].
+
+        None where it has no rate or no rent is known, and where the rate keeps its cards busy.
+        """
+        if self.rate_rps is None or self.usd_mtok is None:
+            return None
+        asked = self.rate_rps * self.workload.output_tokens
+        idle = asked < BUSY * self.expected.output_tok_s.value
+        return serving.usd_per_mtok(usd_h=self.usd_h, tok_s=asked) if idle else None
 
     def at(self, concurrency: int) -> "Card":
         """Predict the same deployment for another number of users.

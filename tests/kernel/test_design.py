@@ -901,3 +901,15 @@ def test_a_card_s_verdict_is_the_worst_of_its_limits_and_names_each_that_is_in_d
     assert made.binding.endswith("16 wanted: met; 95th percentile gap likely met")
     missed = design.card(wide, WORKED_WORKLOAD, replace(WORKED_SLO, usd_h=1.0))
     assert (missed.verdict, missed.doubted) == ("missed", ())
+
+
+def test_a_rate_that_leaves_cards_idle_says_what_a_token_costs_there():
+    """5M tokens a day at 7 to 1 are 0.625M of output, for a day's rent of $7.98/h: $306/M."""
+    rate = 5e6 / 8000 / 86_400
+    d = catalog.deployment(model="llama-3.3-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    idle = design.card(d, Workload(7000, 1000, 1), rate_rps=rate)
+    assert idle.usd_mtok_at_rate == pytest.approx(24 * 7.98 / 0.625, rel=1e-3)
+    assert idle.usd_mtok.value < 60
+    busy = design.card(d, Workload(7000, 1000, 8), rate_rps=0.6)
+    assert busy.usd_mtok_at_rate is None
+    assert design.card(d, Workload(7000, 1000, 1)).usd_mtok_at_rate is None

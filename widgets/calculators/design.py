@@ -303,9 +303,12 @@ def _in_words(sentence, choice):
 def _headline(here):
     e, slo = here.estimates, here.slo
     (gap_s, which_gap), (wait_s, which_wait) = asked(slo, "itl"), asked(slo, "ttft")
+    paid, busy = here.usd_mtok_at_rate, "cards always busy"
+    if paid:
+        busy = f"{busy}; {quantity(paid, 'USD/Mtok')} at this rate"
     items = [
         _rent(here),
-        _estimate("$/M output", e.usd_mtok, "USD/Mtok", here, "cards always busy"),
+        _estimate("$/M output", e.usd_mtok, "USD/Mtok", here, busy),
         _estimate(_label("itl", which_gap), _of(here, "itl", which_gap), "s", here,
                   f"{quantity(e.tok_s_user.value, 'tok/s')} a user; {_measured(here)}", gap_s),
         _estimate(_label("ttft", which_wait), _of(here, "ttft", which_wait), "s", here,
