@@ -24,7 +24,7 @@ from typing import Any, cast
 from .. import calibration, catalog, explain
 from ..calibration import Estimate, Estimates
 from ..explain import Line
-from ..numeric import Number, between, exp, interval, log, maximum, minimum, some, where
+from ..numeric import Number, between, exp, interval, log, maximum, minimum, some, somewhere, where
 from ..once import cached_property
 from ..refuse import BadInput, number, one_of
 from ..serving import Served, most_running
@@ -288,7 +288,10 @@ def prompt_each_s(rate_rps: Number, prompt_s: Number, step_s: Number, least_s: N
         # beside the first, as many as chance has it; a pass over one is the shortest
         pass_s, share = met * least_s, exp(1 - met)
         for n in range(1, MOST_MET):
-            pass_s = pass_s + share * maximum(prompt_s - n * least_s, 0.0)
+            shorter_s = prompt_s - n * least_s
+            if not somewhere(shorter_s > 0):
+                break
+            pass_s = pass_s + share * maximum(shorter_s, 0.0)
             share = share * (met - 1) / n
     return maximum(pass_s / met, least_s)
 
