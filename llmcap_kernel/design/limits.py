@@ -490,6 +490,7 @@ def warnings(deployment: Deployment, workload: Workload) -> tuple[Note, ...]:
     return (
         *_context_notes(deployment, workload),
         *_sequence_notes(deployment, workload),
+        *_printed_notes(deployment, workload),
         *_cache_notes(deployment),
         *_format_notes(deployment),
         *_hardware_notes(deployment),
@@ -516,6 +517,21 @@ def _context_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]
             f"{deployment.engine.title} ends answers {counted(spare, 'token')} before its longest:"
         )
         yield Note("context", f"{text} a request has {most:,} at most.")
+
+
+def _printed_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]:
+    """Why vLLM prints room for fewer requests than fit, where layers have windows."""
+    books = capacity.workload_ledger(deployment, workload)
+    if deployment.engine.family != "vllm" or not books.starts or not books.admission_bytes:
+        return
+    printed, fit = books.kv_pool_bytes / books.admitted_bytes, books.max_concurrent
+    if fit > 1 + printed:
+        text = (
+            f"When it starts, vLLM prints room for {printed:.3g} of these requests: it counts the "
+            "tokens of the batches in flight for each, and running requests share them. "
+            f"{fit:,} fit."
+        )
+        yield Note("cache", text)
 
 
 def _sequence_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]:

@@ -913,3 +913,13 @@ def test_a_rate_that_leaves_cards_idle_says_what_a_token_costs_there():
     busy = design.card(d, Workload(7000, 1000, 8), rate_rps=0.6)
     assert busy.usd_mtok_at_rate is None
     assert design.card(d, Workload(7000, 1000, 1)).usd_mtok_at_rate is None
+
+
+def test_windows_share_what_vllm_counts_for_each_when_it_starts():
+    """vLLM 0.33: kv_cache_utils.get_max_concurrency_for_kv_cache_config beside allocate_slots."""
+    load = Workload(1000, 1000, 8)
+    told = design.warnings(catalog.deployment(model="gpt-oss-120b", gpu="h100-sxm"), load)
+    (text,) = [note.text for note in told if "running requests share" in note.text]
+    assert "vLLM prints room for 22.9 of these requests" in text and text.endswith("42 fit.")
+    full = design.warnings(catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm"), load)
+    assert not any("running requests share" in note.text for note in full)
