@@ -292,6 +292,8 @@ def without_unasked(calculator, state, view, question):
     dict
         The view; its verdict says what the answer is without those limits.
     """
+    if few := from_question.too_few(question, state):
+        return view | {"status": view["status"] | {"level": "bad", "text": few}}
     if view["status"]["level"] != "bad" or not question:
         return view
     limits = from_question.unasked(question, state, calculator.FORM.defaults())

@@ -80,10 +80,12 @@ def inputs(form, text, state):
         values["pick"] = None  # another question has other candidates
     flying = _in_flight(form, said, values, state)
     values |= {"users": flying[0]} if flying else {}
-    notes = [*_read(said, values, state, alone), *amount, *flying[1:]]
+    notes = [*_read(said, values, state, alone), *amount, *flying[1:2]]
     notes += _beside(said, values, fields)
-    left = _left(said, values, fields), list(_elsewhere(said, values, fields, text))
-    return values, notes, *left
+    elsewhere = list(_elsewhere(said, values, fields, text))
+    if flying and flying[2] and "count" not in said.numbers:
+        elsewhere.append(("How many cards answer them all is a question for Design.", "design"))
+    return values, notes, _left(said, values, fields), elsewhere
 
 
 WHICH_MODEL = re.compile(
@@ -126,6 +128,32 @@ def unasked(text, state, defaults):
 LIMITS = ("itl", "ttft", "budget")
 
 
+def too_few(text, state):
+    """Say how many of the requests a second that a question asks for are answered, if not all.
+
+    Parameters
+    ----------
+    text : str
+        The question.
+    state : dict
+        The state that it became.
+
+    Returns
+    -------
+    str
+        A sentence; "" where all are, or the question asks for no rate of one deployment.
+    """
+    if not isinstance(text, str) or not text.strip():
+        return ""
+    said = _a_second(_settled(asked.read(text)), state)[0]
+    rate = _rate_of_users(said, state)
+    try:
+        deployment = _whole_deployment(state) if rate else None
+        return amounts.too_few(deployment, state["in"], state["out"], rate) if deployment else ""
+    except BadInput:  # the view says what does not go together
+        return ""
+
+
 def _a_second(said, state):
     """Requests a second of a question that says tokens a day, and how they were read."""
     numbers = dict(said.numbers)
@@ -143,22 +171,33 @@ def _a_second(said, state):
     return said._replace(numbers=numbers), [note]
 
 
-def _in_flight(form, said, values, state):
-    """The users that stand for a rate, where an input takes users alone, and what was taken."""
+def _rate_of_users(said, state):
+    """The requests a second of a question, where an input takes users alone; else None."""
     rate = typed_number(str(said.numbers.get("rate", "")))
     if not rate or "users" in said.numbers or state.keys() & {"rate", "columns"}:
-        return ()
-    if not {"in", "out", "users"} <= state.keys():
-        return ()
+        return None
+    return rate if {"in", "out", "users"} <= state.keys() else None
+
+
+def _whole_deployment(state):
     from . import inputs as read  # which reads questions itself
 
+    return read.deployment(state)
+
+
+def _in_flight(form, said, values, state):
+    """The users that stand for a rate, what was taken, and whether they are too few for it."""
+    rate = _rate_of_users(said, state)
+    if not rate:
+        return ()
     try:
         whole = form.check(values, state)[0]
-        deployment = read.deployment(whole)
-        users, note = amounts.users(deployment, whole["in"], whole["out"], rate)
+        asked_of = _whole_deployment(whole), whole["in"], whole["out"], rate
+        users, note = amounts.users(*asked_of)
+        few = amounts.too_few(*asked_of)
     except BadInput:  # the view says what does not go together
         return ()
-    return (users, f"{note}.") if users else ()
+    return (users, f"{note}.", few) if users else ()
 
 
 def _alone(said, state, before):
