@@ -478,16 +478,37 @@ def test_of_cards_that_a_name_leaves_open_the_slowest_is_taken():
     assert any("Several cards are M3 36GB: M3 Pro" in one["text"] for one in messages)
 
 
-def test_a_no_by_a_limit_that_nobody_asked_for_says_so_first():
+COMMAND = "vllm serve deepseek-ai/DeepSeek-V3 --tensor-parallel-size 8 --pipeline-parallel-size 2"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"ask": "16 H100 two nodes deepseek v3"},
+        {"ask": "kimi k2 on 8 b200"},
+        {"config": COMMAND},
+    ],
+    ids=str,
+)
+def test_where_only_a_default_limit_fails_the_answer_begins_with_the_numbers(values):
+    one = Calculator("calculate").set({"state": {"values": values, "seq": 1}})["view"]
+    said, speed = one["status"], one["headline"][0]["value"]
+    assert said["text"].startswith(f"{speed} tok/s for one user of 16, at $")
+    assert " for all cards. It fits: room for " in said["text"]
+    whole = f"{said['text']} {said['beside']}"
+    assert whole.count("$30/h") == whole.count("default") == whole.count("It fits") == 1
+    assert "It misses" not in whole and said["level"] == "warn"
+
+
+def test_a_limit_that_was_asked_for_is_a_no():
     text = "DeepSeek-R1 on 16 H100"
     one = Calculator("calculate").set({"state": {"values": {"ask": text}, "seq": 1}})["view"]
-    said = one["status"]["text"]
-    assert said.startswith("No by the default limit of this page, budget $30/h")
-    assert "Without it: It fits: " in said and "meets every limit" in said.split("With it: ")[0]
     assert Calculator("calculate", urlencode({"ask": text})).view["status"] == one["status"]
     asked_for = Calculator("calculate", urlencode({"ask": f"{text}, budget $30/h"})).view
     assert asked_for["status"]["text"].startswith("It fits: ")
     assert asked_for["status"]["level"] == "bad"
+    other = Calculator("calculate", urlencode({"ask": f"{text}, ttft 3 s"})).view["status"]
+    assert "It meets every limit" in other["text"] and "$30/h" in other["beside"]
 
 
 def test_a_rate_that_is_too_high_is_a_no_in_the_first_words():

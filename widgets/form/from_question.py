@@ -128,6 +128,22 @@ def unasked(text, state, defaults):
 LIMITS = ("itl", "ttft", "budget")
 
 
+def limited(text):
+    """Whether a question names a limit.
+
+    Parameters
+    ----------
+    text : str
+        The question.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    return bool(_settled(asked.read(text)).numbers.keys() & set(LIMITS))
+
+
 def too_few(text, state):
     """Say how many of the requests a second that a question asks for are answered, if not all.
 
