@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from llmcap_kernel import calibration
+from llmcap_kernel import calibration, catalog
 from llmcap_kernel.refuse import BadInput, one_of
+from llmcap_kernel.spec.models import NO_CONFIG
 
 from . import named
 from .calculators import calculate, cliff, compare, design, scorecard, validate, vram
@@ -194,6 +195,7 @@ class Calculator:
     def _show(self, messages=(), echo=None, question=None):
         made = safe_view(self._calculator, self._last, messages, self.lists)
         made = without_unasked(self._calculator, self._last, made, question)
+        made = _guessed(self._last, made)
         view, lists = parted(made, self.lists)
         # lists before the view that names them
         changed = {} if lists == self.lists else {"lists": lists}
@@ -270,6 +272,21 @@ def safe_view(calculator, state, messages=(), sent=None):
 def _question(query):
     """The question that an address carries; None for none."""
     return parse_qs(query).get(QUESTION, [None])[0] if isinstance(query, str) else None
+
+
+def _guessed(state, view):
+    """Say first, and there alone, where a model's shape is taken from another's."""
+    if not state.get("model") or state.get("config"):
+        return view
+    try:
+        source = catalog.model(state["model"]).source
+    except BadInput:  # any model, in a search
+        return view
+    if not source.startswith(f"{NO_CONFIG} of "):
+        return view
+    status, rest = view["status"], [one for one in view["messages"] if one["text"] != source]
+    text = f"A guess: {source.replace(': ', ', ', 1)}. {status['text']}"
+    return view | {"status": status | {"text": text}, "messages": rest}
 
 
 def _typed(values):

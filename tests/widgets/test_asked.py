@@ -524,6 +524,30 @@ def test_a_rate_that_is_too_high_is_a_no_in_the_first_words():
     assert not any("link" in one for one in view["receipt"])
 
 
+def test_tokens_a_day_are_led_to_the_search_that_finds_the_cards():
+    text = "5M tokens a day with llama 3.3 70b on H100"
+    _, messages = answer("calculate", text)
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["design"]
+    view = Calculator("design", urlencode({"ask": text})).view
+    assert view["status"]["text"].startswith("Run 2x H100 SXM5 80GB TP-2, FP8 weights")
+
+
+@pytest.mark.parametrize("name", ["calculate", "vram"])
+def test_a_model_that_is_scaled_from_another_is_a_guess_in_the_first_line(name):
+    view = Calculator(name, urlencode({"ask": "qwen4-900b on h100"})).view
+    assert view["status"]["text"].startswith("A guess: no config of qwen4-900b")
+    assert not any("no config" in one["text"] for one in view["messages"])
+    known = Calculator(name, urlencode({"ask": "qwen3-8b on h100"})).view
+    assert "guess" not in known["status"]["text"]
+
+
+def test_a_card_without_a_rent_has_no_budget():
+    _, messages = answer("calculate", "M4 Max 128GB gpt-oss-120b")
+    assert not any("budget" in one["text"] for one in messages)
+    _, messages = answer("calculate", "RTX 4090 gpt-oss-20b")
+    assert "budget $30/h" in messages[0]["text"]
+
+
 def test_a_number_of_tokens_alone_is_the_context():
     state, messages = answer("vram", "dgx spark gpt-oss 120b 128k")
     assert state["ctx"] == 128_000

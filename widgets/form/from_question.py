@@ -83,7 +83,8 @@ def inputs(form, text, state):
     notes = [*_read(said, values, state, alone), *amount, *flying[1:2]]
     notes += _beside(said, values, fields)
     elsewhere = list(_elsewhere(said, values, fields, text))
-    if flying and flying[2] and "count" not in said.numbers:
+    many = (amount and CARDS not in fields) or (flying and flying[2])
+    if many and "design" not in dict(elsewhere).values():
         elsewhere.append(("How many cards answer them all is a question for Design.", "design"))
     return values, notes, _left(said, values, fields), elsewhere
 
@@ -120,12 +121,28 @@ def unasked(text, state, defaults):
         return {}
     told = _settled(asked.read(text)).numbers
     usual = {n: (defaults.get(n), ALONE.get(n)) for n in LIMITS}
-    names = [n for n in LIMITS if state.get(n) and n not in told and state[n] in usual[n]]
+    names = [n for n in _in_force(state) if n not in told and state[n] in usual[n]]
     others = set(LIMITS) - set(names)
     return dict(zip(names, _limit_words(others, state), strict=True))
 
 
 LIMITS = ("itl", "ttft", "budget")
+
+
+def _in_force(state):
+    """The limits that hold: no budget where no card has a rent."""
+    return [n for n in LIMITS if state.get(n) and (n != "budget" or _rented(state))]
+
+
+def _rented(state):
+    named = str(state.get(CARDS) or "").split(",") if CARDS in state else [state.get("gpu")]
+    named = [name for name in named if name]
+    if state.get("usd") or not named:
+        return True
+    try:
+        return any(own_card.card(name).usd_h for name in named)
+    except BadInput:  # the inputs refuse it, and say why
+        return True
 
 
 def limited(text):
@@ -369,7 +386,8 @@ def _rest(values, state):
     if values.get("rate") or ("rate" not in used and state.get("rate")):
         names = [n for n in names if n != "users"]  # they follow from it
     told = [*_run_words(values, state), _load_words({n: state[n] for n in names if state[n]})]
-    told += _limit_words(used, state)
+    unpriced = {"budget"} - set(_in_force(state | values))
+    told += _limit_words(used | unpriced, state)
     words = ", ".join(filter(None, told))
     return "The rest stays as it was" + (f": {words}." if words else ".")
 
