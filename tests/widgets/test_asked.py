@@ -392,7 +392,7 @@ def test_what_no_calculator_counts_is_said_in_a_sentence():
         ("llama 70b on 2x3090", {"weights": "int4-awq", "tp": 2}),
         ("llama 70b on M4 Max 128GB", {"weights": "gguf-q4-k-m", "engine": "llama.cpp"}),
         ("llama 8b on a 3090", {"weights": "bf16"}),
-        ("llama 70b on 2x H100", {"weights": "bf16"}),  # no desk: what is said, is taken
+        ("llama 70b on 2x H100", {"weights": "fp8"}),  # no desk: eight bits
         ("llama 70b fp8 on 2x3090", {"weights": "fp8"}),
     ],
 )
@@ -546,6 +546,32 @@ def test_a_card_without_a_rent_has_no_budget():
     assert not any("budget" in one["text"] for one in messages)
     _, messages = answer("calculate", "RTX 4090 gpt-oss-20b")
     assert "budget $30/h" in messages[0]["text"]
+
+
+FALLS_BACK = "As released the weights do not fit: a copy in FP8 is taken."
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("price of Llama-3.3-70B on two H100", "fp8"),
+        ("Llama-3.3-70B in bf16 on two H100", "bf16"),  # told
+        ("Llama-3.3-70B on two H200", "bf16"),  # 141 GB of 282
+        ("Llama-3.3-70B on one A100 80GB", "bf16"),  # computes no FP8
+        ("Llama-3.3-70B on one L40S", "bf16"),  # 71 GB in 48, in FP8 too
+    ],
+)
+def test_a_data_centre_s_card_takes_fp8_where_16_bits_do_not_fit(text, weights):
+    state, messages = answer("calculate", text)
+    assert state["weights"] == weights
+    assert any(one["text"].startswith(FALLS_BACK) for one in messages) == (weights == "fp8")
+
+
+def test_side_by_side_a_model_has_one_format_where_one_of_the_cards_takes_fp8():
+    state, _ = answer("compare", "Llama-3.3-70B on two H100 or two H200")
+    assert (state["a.weights"], state["b.weights"]) == ("fp8", "fp8")
+    state, _ = answer("compare", "Llama-3.3-70B FP8 vs BF16 on two H100")
+    assert (state["a.weights"], state["b.weights"]) == ("fp8", "bf16")
 
 
 def test_a_number_of_tokens_alone_is_the_context():

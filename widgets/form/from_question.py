@@ -11,7 +11,7 @@ from itertools import product
 from math import ceil
 from typing import Any
 
-from llmcap_kernel import catalog
+from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LETTERS, MEAN
 from llmcap_kernel.design import split
 from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
@@ -434,9 +434,11 @@ def _beside(said, values, fields):
     released = {v for k, v in values.items() if k.rpartition(".")[2] == "weights"}
     if said.models and released and "weights" not in said.numbers:
         own = {catalog.format(catalog.model(name).native_format).name for name in said.models}
-        titles = " and ".join(sorted(catalog.format(one).short_title for one in released))
+        taken = (released - own) or released
+        titles = " and ".join(sorted(catalog.format(one).short_title for one in taken))
         as_they_are = f"Weights are as released: {titles}."
-        smaller = f"As released the weights do not fit: a copy in {titles} is taken, as on a desk."
+        desk = ", as on a desk" if taken != {EIGHT_BITS} else ""
+        smaller = f"As released the weights do not fit: a copy in {titles} is taken{desk}."
         notes.append(f"{as_they_are if released <= own else smaller} Name a format for another.")
     if values.get("tp") and CARDS in fields:
         most = "one card" if values["tp"] == 1 else f"{values['tp']} cards at most"
@@ -584,6 +586,39 @@ def _held(model, gpu, count):
     return HOME_FORMATS[-1] if following.engine_of(gpu) == HOME else FOUR_BITS
 
 
+EIGHT_BITS = "fp8"
+
+
+def _loads(values, state, numbers, prefix):
+    """Whether one user of what is named starts, as far as is known, with a format of weights."""
+    engine = values.get("engine") or state[prefix + "engine"]
+    asked_of = {name: values[name] for name in ("model", "gpu", "tp", "pp", "weights", "kv")}
+    lengths = state | {k: typed_number(str(v)) or 0 for k, v in _lengths(numbers, state).items()}
+    context = int(lengths.get("ctx") or lengths.get("in", 0) + lengths.get("out", 0)) or ALONE_CTX
+    try:
+        deployment = catalog.deployment(**asked_of, engine=engine)
+        books = capacity.ledger(deployment, context_tokens=context, concurrency=1)
+    except BadInput:  # the inputs refuse it, and say why
+        return True
+    return books.start in (capacity.YES, capacity.LIKELY)
+
+
+def _lengths(numbers, state):
+    return {k: v for k, v in _load(numbers, state, state.keys()).items() if k in LENGTHS}
+
+
+def _in_eight_bits(values, state, numbers, prefix):
+    """FP8 where cards of a data centre compute it, and do not hold 16 bits; else as it was."""
+    card, own = catalog.gpu(values["gpu"]), catalog.format(values["weights"])
+    eight = catalog.format(EIGHT_BITS)
+    computed = card.computes(eight)
+    if card.place == "desk" or own.element_bits != 16 or not computed or computed[0] != eight.name:
+        return own.name
+    less = values | {"weights": eight.name}
+    as_released = _loads(values, state, numbers, prefix)
+    return own.name if as_released or not _loads(less, state, numbers, prefix) else eight.name
+
+
 def _chosen(state, prefix):
     from . import inputs  # which reads questions itself
 
@@ -606,6 +641,7 @@ def _deployment(models, cards, numbers, state, prefix=""):
     values |= {k: numbers[k] for k in told if k in numbers} | _as_told(numbers, values)
     if models and cards and "weights" not in numbers:
         values["weights"] = _held(catalog.model(models[0]), *cards[0])
+        values["weights"] = _in_eight_bits(values, state, numbers, prefix)
     if models and "weights" not in numbers and "engine" in numbers and _is_home(values):
         wide = catalog.format(catalog.model(models[0]).native_format).element_bits >= 8
         values["weights"] = HOME_FORMATS[-1] if wide else values["weights"]
@@ -685,7 +721,21 @@ def _columns(said, state):
             break  # one deployment is the first
         named = ([model] * bool(model), [card] * bool(card))
         values |= _deployment(*named, said.numbers | each, state, f"{letter}.")
-    return values
+    return values if "weights" in said.numbers else values | _alike(values)
+
+
+def _alike(values):
+    """FP8 in every column of a model that one of them takes so for want of room."""
+    sides = {k[:2]: v for k, v in values.items() if k.endswith(".model")}
+    eight = catalog.format(EIGHT_BITS)
+    own = {side: catalog.model(model).native_format for side, model in sides.items()}
+    small = {sides[x] for x in sides if values[f"{x}weights"] == eight.name != own[x]}
+    alike = [x for x in sides if sides[x] in small and values[f"{x}weights"] == own[x]]
+    gpus = {x: values.get(f"{x}gpu") for x in alike}
+    computed = {x: catalog.gpu(gpu).computes(eight) for x, gpu in gpus.items() if gpu}
+    return {
+        f"{x}weights": eight.name for x, how in computed.items() if how and how[0] == EIGHT_BITS
+    }
 
 
 def _sides(said, models, cards):
