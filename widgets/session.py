@@ -194,7 +194,9 @@ class Calculator:
 
     def _show(self, messages=(), echo=None, question=None):
         made = safe_view(self._calculator, self._last, messages, self.lists)
-        made = without_unasked(self._calculator, self._last, made, question)
+        refused = any(m["field"] == QUESTION and m["level"] == "error" for m in messages)
+        asked = None if refused else question
+        made = without_unasked(self._calculator, self._last, made, asked)
         made = _guessed(self._last, made)
         view, lists = parted(made, self.lists)
         # lists before the view that names them

@@ -400,7 +400,7 @@ def test_a_desk_holds_a_model_in_the_four_bits_that_people_run_there(text, state
     read, messages = answer("calculate", text)
     assert {name: read[name] for name in state} == state
     smaller = any("As released the weights do not fit" in one["text"] for one in messages)
-    assert smaller == ("4" in read["weights"])
+    assert smaller == (read["weights"] != "bf16" and "fp8" not in text)
 
 
 @pytest.mark.parametrize(
@@ -546,6 +546,33 @@ def test_a_card_without_a_rent_has_no_budget():
     assert not any("budget" in one["text"] for one in messages)
     _, messages = answer("calculate", "RTX 4090 gpt-oss-20b")
     assert "budget $30/h" in messages[0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "gpu", "weights", "said"),
+    [
+        # Apple's slowest of 16 GB, 68 GB/s; 16 GB of weights need four bits
+        ("llama 3.1 8b on a laptop with 16GB", "apple-m1", "gguf-q4-k-m", "laptop of 16 GB"),
+        # 118 GB in four bits: more than 128 GB leave a GPU, less than 192
+        ("can I run qwen3 235b at home", "apple-m2-ultra", "gguf-q4-k-m", "Which card is meant"),
+        # of 48 GB and 672 GB/s; those after it have 768
+        ("which quantization for 70b on 48GB", "quadro-rtx-8000", "int4-awq", "card of 48 GB"),
+        ("which quantization for 70b on 48 GB", "quadro-rtx-8000", "int4-awq", "card of 48 GB"),
+        ("gpt-oss-20b in 36 GB", "apple-m3-pro", "mxfp4", "card of 36 GB"),  # only Macs have it
+    ],
+)
+def test_a_memory_or_a_place_alone_is_the_least_machine_that_it_means(text, gpu, weights, said):
+    state, messages = answer("calculate", text)
+    assert (state["gpu"], state["tp"], state["weights"], state["users"]) == (gpu, 1, weights, 1)
+    assert any(said in one["text"] and " is taken, the " in one["text"] for one in messages)
+    assert not [one for one in messages if one["text"].startswith("Not")]
+
+
+def test_what_no_machine_at_home_holds_is_said_first():
+    view = Calculator("calculate", urlencode({"ask": "kimi k2 at home"})).view
+    assert view["status"]["text"].endswith("holds the model in four bits alone: name the cards.")
+    _, messages = answer("calculate", "llama 3.1 8b on A100 80GB at home")
+    assert not any("is meant is not said" in one["text"] for one in messages)
 
 
 FALLS_BACK = "As released the weights do not fit: a copy in FP8 is taken."

@@ -13,6 +13,7 @@ from typing import Any
 
 from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LETTERS, MEAN
+from llmcap_kernel.catalog import names
 from llmcap_kernel.design import split
 from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
 from llmcap_kernel.refuse import BadInput, shown, typed_number
@@ -307,11 +308,8 @@ def _settled(said):
 def _counted_cards(said):
     """The cards of a question and how many of each; one where their memory alone is said."""
     numbers, cards = dict(said.numbers), list(said.cards)
-    sold = _desk_cards(int(numbers.get("memory", 0))) if said.models and not cards else []
-    if sold:
-        title, name = sold[0]
-        which = f"Which card of {numbers['memory']} GB is meant is not said: {title} is taken."
-        numbers["open"] = f"{which} Its memory says what fits, and another has another speed."
+    if said.models and not cards and numbers.keys() & {"memory", "home", "laptop"}:
+        name, numbers["open"] = _own_machine(said.models, numbers)
         cards = [(name, 1)]
     if each := int(numbers.get("cards", 0)):  # "MI300X or H100, 8 cards each"
         cards = [(name, each if n < 2 else n) for name, n in cards]
@@ -319,6 +317,58 @@ def _counted_cards(said):
         usual = {name: _in_a_node(catalog.gpu(name)) for name, _ in cards}
         cards = [(name, amounts.cards_of(n, nodes[0], nodes[1], usual[name])) for name, n in cards]
     return said._replace(numbers=numbers, cards=cards)
+
+
+LEAST_GB = 16  # of what people buy to run models at home
+
+
+def _own_machine(models, numbers):
+    """The card for a desk that is taken where only its memory or its place is said, and why.
+
+    The slowest with that memory, and a Mac where no card has it; without a memory, the least that
+    holds the model in four bits.
+    """
+    gb, laptop = int(numbers.get("memory", 0)), "laptop" in numbers
+    where = "laptop" if laptop else "card"
+    cards = [one for one in map(catalog.gpu, catalog.gpus()) if _is_own(one, laptop)]
+    if gb:
+        found = [one for card in cards for one in _sized(card, gb)]
+        found = [one for one in found if laptop or not one.unified_memory] or found
+        which, how = f"Which {where} of {gb} GB is meant is not said", "the slowest of them"
+    else:
+        four = catalog.format(FOUR_BITS).bytes_per_element
+        asked_of = four * max(catalog.model(name).params for name in models)
+        held = [(one, HELD * one.memory_visible_bytes * one.memory_usable_share) for one in cards]
+        found = [one for one, room in held if room > asked_of]
+        found = [one for one in found if one.memory_sold_bytes >= LEAST_GB * 1e9]
+        which, how = f"Which {where} is meant is not said", "the least that holds it in four bits"
+    if not found:
+        what = f"has {gb} GB" if gb else "holds the model in four bits"
+        raise BadInput(
+            "question", f"No {where} for a desk known here {what} alone: name the cards."
+        )
+    least = min(found, key=lambda one: (one.memory_sold_bytes, one.bandwidth_bytes_s))
+    said = f"{which}: {lists.listed_title(least.name)} is taken, {how}."
+    return least.name, f"{said} Name a card for another."
+
+
+def _is_own(card, laptop):
+    """Whether people have a card at home, or in a laptop, and run models on it."""
+    if card.place != "desk" or card.name.startswith(("jetson", "orin")):
+        return False
+    portable = card.name.endswith("-laptop") or "-laptop-" in card.name
+    if card.vendor == "apple":
+        return not laptop or "ultra" not in card.name
+    return portable == laptop and not (laptop and card.unified_memory)
+
+
+def _sized(card, gb):
+    """A card where it is sold with a memory, as Macs are with several."""
+    if round(card.memory_sold_bytes / 1e9) == gb:
+        return [card]
+    name = names.card(f"{card.name} {gb}gb").name if card.unified_memory else ""
+    one = catalog.gpu(name) if name else card
+    return [one] if round(one.memory_sold_bytes / 1e9) == gb else []
 
 
 def _in_a_node(gpu):
@@ -490,7 +540,20 @@ HOMELY = "it is what Macs and GGUF files are run with"
 
 
 # What decides which inputs there are, and is none itself.
-ASIDE = {"show", "sweep", "most", "power", "nodes", "cards", "open", "memory", "longest", "count"}
+ASIDE = {
+    "show",
+    "sweep",
+    "most",
+    "power",
+    "nodes",
+    "cards",
+    "open",
+    "memory",
+    "longest",
+    "count",
+    "home",
+    "laptop",
+}
 # What no input takes, by what is said of it.
 OF_ITS_OWN = {
     "lora": "{} are not counted here: `llmcap predict --lora-rank 16 --lora-adapters 4` counts "
