@@ -341,7 +341,7 @@ def without_unasked(calculator, state, view, question):
             return view | {"status": _answer(view, status["text"], said, within)}
         if not from_question.limited(question):
             status = safe_view(calculator, state | dict.fromkeys(limits, 0))["status"]
-        return view | {"status": _answer(view, f"{numbers(state)} {status['text']}", said)}
+        return view | {"status": _answer(view, f"{numbers(state)} {status['text']}".strip(), said)}
     return view
 
 

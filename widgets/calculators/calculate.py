@@ -103,17 +103,19 @@ def in_numbers(state):
     Parameters
     ----------
     state : dict
-        A complete state of `FORM`, of a deployment that starts.
+        A complete state of `FORM`.
 
     Returns
     -------
     str
-        The sentence.
+        The sentence; "" where the deployment does not start.
     """
     load, deployment = inputs.load(state), inputs.deployment(state)
     if state["users"] is None:
         load = design.most_users_load(deployment, load, inputs.limits(state))
     card = design.card(deployment, load, Slo())
+    if card.estimates is None:
+        return ""
     rent = f", at {quantity(card.usd_h, 'USD/h')} for all cards" if card.usd_h else ""
     of = f" of {card.users:,}" if card.users > 1 else ""
     return f"{digits(card.estimates.tok_s_user.value)} tok/s for one user{of}{rent}."
