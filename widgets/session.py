@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from llmcap_kernel import calibration
+from llmcap_kernel import calibration, catalog
 from llmcap_kernel.refuse import BadInput, one_of
+from llmcap_kernel.spec.models import NO_CONFIG
 
 from . import named
 from .calculators import calculate, cliff, compare, design, scorecard, validate, vram
@@ -128,8 +129,7 @@ class Calculator:
                 # An empty mapping is a reset; else an input that cannot be read keeps its value.
                 before = self._last if values else form.defaults()
                 self._last, messages = form.check(values, before)
-            typed = values.get(QUESTION) if isinstance(values, dict) else None
-            question = _question(asked["query"]) if "query" in asked else typed
+            question = _question(asked["query"]) if "query" in asked else _typed(values)
             return self._show(messages, echo, question)
         except tuple(ENDED) as problem:
             self._last = form.defaults()
@@ -194,7 +194,10 @@ class Calculator:
 
     def _show(self, messages=(), echo=None, question=None):
         made = safe_view(self._calculator, self._last, messages, self.lists)
-        made = without_unasked(self._calculator, self._last, made, question)
+        refused = any(m["field"] == QUESTION and m["level"] == "error" for m in messages)
+        asked = None if refused else question
+        made = without_unasked(self._calculator, self._last, made, asked)
+        made = _guessed(self._last, made)
         view, lists = parted(made, self.lists)
         # lists before the view that names them
         changed = {} if lists == self.lists else {"lists": lists}
@@ -273,8 +276,34 @@ def _question(query):
     return parse_qs(query).get(QUESTION, [None])[0] if isinstance(query, str) else None
 
 
+def _guessed(state, view):
+    """Say first, and there alone, where a model's shape is taken from another's."""
+    if not state.get("model") or state.get("config"):
+        return view
+    try:
+        source = catalog.model(state["model"]).source
+    except BadInput:  # any model, in a search
+        return view
+    if not source.startswith(f"{NO_CONFIG} of "):
+        return view
+    status, rest = view["status"], [one for one in view["messages"] if one["text"] != source]
+    text = f"A guess: {source.replace(': ', ', ', 1)}. {status['text']}"
+    return view | {"status": status | {"text": text}, "messages": rest}
+
+
+def _typed(values):
+    """The question among new values, or the command that is pasted as one; None for none."""
+    if not isinstance(values, dict):
+        return None
+    from .form import from_launch  # a page opens without the readers of commands
+
+    pasted = (v for k, v in values.items() if k.endswith("config") and isinstance(v, str))
+    commands = (text for text in pasted if from_launch.is_launch(text))
+    return values.get(QUESTION) or next(commands, None)
+
+
 def without_unasked(calculator, state, view, question):
-    """Say first where an answer is no by limits alone that its question does not speak of.
+    """Answer first what was asked where a no comes of limits alone that its question does not name.
 
     Parameters
     ----------
@@ -290,27 +319,40 @@ def without_unasked(calculator, state, view, question):
     Returns
     -------
     dict
-        The view; its verdict says what the answer is without those limits.
+        The view; its verdict is the answer without those limits, the numbers first where the
+        calculator has `in_numbers`, and says beside it which are missed.
     """
+    if few := from_question.too_few(question, state):
+        return view | {"status": view["status"] | {"level": "bad", "text": few}}
     if view["status"]["level"] != "bad" or not question:
         return view
     limits = from_question.unasked(question, state, calculator.FORM.defaults())
     if not limits:
         return view
+    numbers = getattr(calculator, "in_numbers", None)
     # the one limit that it is, else all of them
     for names in (*([name] for name in limits), list(limits)):
-        other = safe_view(calculator, state | dict.fromkeys(names, 0))["status"]
-        if other["level"] != "bad":
-            return view | {"status": view["status"] | _by_default(view, other, names, limits)}
+        status = safe_view(calculator, state | dict.fromkeys(names, 0))["status"]
+        if status["level"] == "bad":
+            continue
+        said = f"Not asked for, and missed: this page's default {_of(limits, names)}."
+        if numbers is None:  # the numbers below are of the answer within the limits
+            within = f"With it: {view['status']['text']}"
+            return view | {"status": _answer(view, status["text"], said, within)}
+        if not from_question.limited(question):
+            status = safe_view(calculator, state | dict.fromkeys(limits, 0))["status"]
+        return view | {"status": _answer(view, f"{numbers(state)} {status['text']}".strip(), said)}
     return view
 
 
-def _by_default(view, other, names, limits):
-    """The verdict by limits that nobody asked for: what it is without them, then with them."""
-    which, it = ("limit", "it") if len(names) == 1 else ("limits", "them")
-    named = f"the default {which} of this page, {', '.join(limits[name] for name in names)}"
-    said = f"No by {named}, which the question does not name. Without {it}: {other['text']}"
-    return {"level": "warn", "text": f"{said} With {it}: {view['status']['text']}"}
+def _of(limits, names):
+    return ", ".join(limits[name] for name in names)
+
+
+def _answer(view, text, *beside):
+    """A verdict without limits that nobody asked for, and what of them stands beside it."""
+    said = " ".join(filter(None, (*beside, view["status"].get("beside"))))
+    return view["status"] | {"level": "warn", "text": text, "beside": said}
 
 
 def _noted(control, messages):

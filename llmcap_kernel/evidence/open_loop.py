@@ -55,12 +55,42 @@ def users(
     """
 
     def answered_s(concurrency: int) -> float:
-        load = replace(workload, concurrency=concurrency)
-        work = load_work(deployment, load)
-        made = calibration.estimates(deployment, load, family=family, work=work)
-        return made.of("output_tok_s", bounded=False).value / workload.output_tokens
+        return _answered(deployment, workload, family, concurrency)
 
     return bisect_left(range(1, most + 1), request_rate, key=answered_s) + 1
+
+
+def _answered(deployment: Deployment, workload: Workload, family: str, concurrency: int) -> float:
+    load = replace(workload, concurrency=concurrency)
+    work = load_work(deployment, load)
+    made = calibration.estimates(deployment, load, family=family, work=work)
+    return made.of("output_tok_s", bounded=False).value / workload.output_tokens
+
+
+def answered(deployment: Deployment, workload: Workload) -> float:
+    """Estimate the most requests that a deployment answers each second.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        What answers the requests.
+    workload : Workload
+        Prompt and answer; its concurrency is not used.
+
+    Returns
+    -------
+    float
+        With as many in flight as run at once [requests/s]; 0 where the deployment does not start.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> answered(one, Workload(1000, 100)) > answered(one, Workload(1000, 1000)) > 0
+    True
+    """
+    most = most_running(deployment, workload)
+    return _answered(deployment, workload, deployment.engine.family, most) if most else 0.0
 
 
 def rate(

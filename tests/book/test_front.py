@@ -81,6 +81,7 @@ def test_a_question_in_words_is_put_to_the_tool_that_is_pressed(visit, press, to
         ("gpt-oss-120b on H100, H200 or MI300X, over context", "compare"),
         ("How many users at 32K on two H200 with Qwen3-32B", "vram"),
         ("What GPU do I need for Llama-3.3-70B, 40 users", "design"),
+        ("5M tokens a day with llama 3.3 70b on H100", "design"),
         ("price of Llama-3.3-70B on two H100", "calculate"),
         ("DeepSeek-R1 on 8 H200 vs API at $0.55 in and $2.19 out", "calculate"),
     ],

@@ -97,6 +97,30 @@ def view(state):
     return answers.frame(FORM, state, TITLE, LEAD, _controls(state, users), **parts)
 
 
+def in_numbers(state):
+    """Say the speed of one user and the rent in a sentence.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state of `FORM`.
+
+    Returns
+    -------
+    str
+        The sentence; "" where the deployment does not start.
+    """
+    load, deployment = inputs.load(state), inputs.deployment(state)
+    if state["users"] is None:
+        load = design.most_users_load(deployment, load, inputs.limits(state))
+    card = design.card(deployment, load, Slo())
+    if card.estimates is None:
+        return ""
+    rent = f", at {quantity(card.usd_h, 'USD/h')} for all cards" if card.usd_h else ""
+    of = f" of {card.users:,}" if card.users > 1 else ""
+    return f"{digits(card.estimates.tok_s_user.value)} tok/s for one user{of}{rent}."
+
+
 def _controls(state, users):
     fields = FORM.by_name
     both = (*inputs.deployment_controls(FORM, state), *inputs.limit_controls(fields, state))

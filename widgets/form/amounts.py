@@ -5,7 +5,7 @@ import re
 from llmcap_kernel.refuse import typed_number
 from llmcap_kernel.spec import Workload
 
-from . import asked
+from . import asked, lists
 
 LEAST_RPS = 1e-6
 SIDES = {"in": ("input", "prompt"), "out": ("output", "answer", "generated", "completion")}
@@ -75,6 +75,43 @@ def users(deployment, prompt, answer, rate_rps):
     from llmcap_kernel.evidence import open_loop  # a page opens without it
 
     return open_loop.taken(deployment, Workload(max(prompt, 1), max(answer, 1)), rate_rps)
+
+
+def too_few(deployment, prompt, answer, rate_rps):
+    """Say how many of the requests of a rate a deployment answers, where not all.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        What answers them.
+    prompt, answer : int
+        Their lengths [tokens].
+    rate_rps : float
+        Requests a second [requests/s].
+
+    Returns
+    -------
+    str
+        A sentence; "" where it answers them all, or does not start.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> too_few(one, 1000, 100, 1.0)
+    ''
+    >>> too_few(one, 1000, 100, 1000.0)[:31]
+    'No: one H100 SXM5 80GB answers '
+    """
+    from llmcap_kernel.evidence import open_loop
+
+    load = Workload(max(prompt, 1), max(answer, 1))
+    answered = open_loop.answered(deployment, load)
+    if not 0 < answered < rate_rps:
+        return ""
+    count, title = deployment.num_gpus, lists.listed_title(deployment.gpu.name)
+    who = f"one {title} answers" if count == 1 else f"{count} {title} answer"
+    return f"No: {who} {answered:.2g} of {rate_rps:,.4g} requests/s."
 
 
 def cards_of(count, nodes, each, usual):

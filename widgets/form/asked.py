@@ -70,6 +70,9 @@ CLOSED = (
 )
 PURCHASE = r"((?:\bbudget\s*(?:of\s*)?)?\$\s*\d[\d.,]*\s?k\b)"
 SIZED = r"\b(\d+)\s?gi?b\s+(?:of\s+)?(?:v?ram|gpus?|cards?|graphics cards?)\b"
+MEMORY = re.compile(r"\b(\d+)\s?gi?b\b", re.I)  # whose nobody said
+HOME = re.compile(r"\b(?:at home|home|locally|my (?:own )?(?:pc|computer|desktop))\b", re.I)
+LAPTOP = re.compile(r"\b(?:laptop|notebook)s?\b", re.I)
 LONGEST = re.compile(
     r"\b(?:max(?:imum)?|longest|largest|biggest|how (?:long|large|much))(?:\s+(?:an?|of a))?"
     r"\s+(?:context|ctx)",
@@ -196,6 +199,8 @@ FLAGS = {
     "count": HOW_MANY,
     "longest": LONGEST,
     "power": POWER,
+    "home": HOME,
+    "laptop": LAPTOP,
 }
 # A size of Llama without its number is the newest of it, in a question of today.
 NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
@@ -242,13 +247,14 @@ SILENT = frozenset(
     a an and any api are as at average avg be best better between biggest budget buy by cache can
     card cards cheap cheaper cheapest compare completion concurrent context cost costs could
     decode do does draw draws each electricity energy enough expect fast faster first fit fits for
-    from gap gaps get gpu gpus grow growing grows handle have host how i in inference is it itl kv
-    kwh laptop largest latency least length limit limits llm llms load machine many max me mean
-    million minimal minimum model models more most much my need needs node nodes number of on one
-    or out over p95 per please power prefill price run running runs serve server setup should show
-    single size speed t/s take takes than that the their them then throughput to tok/s token
-    tokens tokens/s ttft under up us usd use user users using versus vram vs want watt watts way
-    we what what's when where which will window with within would
+    from gap gaps get gpu gpus grow growing grows handle have home host how i in inference is it
+    itl kv kwh laptop laptops largest latency least length limit limits llm llms load locally
+    machine many max me mean million minimal minimum model models more most much my need needs
+    node nodes number of on one or out over p95 per please power prefill price quant quantization
+    quants run running runs serve server setup should show single size speed t/s take takes than
+    that the their them then throughput to tok/s token tokens tokens/s ttft under up us usd use
+    user users using versus vram vs want watt watts way we what what's when where which will
+    window with within would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 
@@ -401,7 +407,18 @@ def _named(rest, numbers):
         cards += [(cards[-1][0], n) for n in counts]
     else:
         lost += map(str, counts)
+        lost = _memory_alone(lost, numbers)
     return Read(models, cards, numbers, lost, {})
+
+
+def _memory_alone(lost, numbers):
+    """What is lost without a memory that no card was named with, which a number then is."""
+    found = MEMORY.search(" ".join(lost))
+    if not found or "memory" in numbers:
+        return lost
+    numbers["memory"] = found[1]
+    words = " ".join(lost)
+    return (words[: found.start()] + words[found.end() :]).split()
 
 
 def _first_name(words):

@@ -11,8 +11,9 @@ from itertools import product
 from math import ceil
 from typing import Any
 
-from llmcap_kernel import catalog
+from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LETTERS, MEAN
+from llmcap_kernel.catalog import names
 from llmcap_kernel.design import split
 from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
 from llmcap_kernel.refuse import BadInput, shown, typed_number
@@ -80,10 +81,13 @@ def inputs(form, text, state):
         values["pick"] = None  # another question has other candidates
     flying = _in_flight(form, said, values, state)
     values |= {"users": flying[0]} if flying else {}
-    notes = [*_read(said, values, state, alone), *amount, *flying[1:]]
+    notes = [*_read(said, values, state, alone), *amount, *flying[1:2]]
     notes += _beside(said, values, fields)
-    left = _left(said, values, fields), list(_elsewhere(said, values, fields, text))
-    return values, notes, *left
+    elsewhere = list(_elsewhere(said, values, fields, text))
+    many = (amount and CARDS not in fields) or (flying and flying[2])
+    if many and "design" not in dict(elsewhere).values():
+        elsewhere.append(("How many cards answer them all is a question for Design.", "design"))
+    return values, notes, _left(said, values, fields), elsewhere
 
 
 WHICH_MODEL = re.compile(
@@ -118,12 +122,70 @@ def unasked(text, state, defaults):
         return {}
     told = _settled(asked.read(text)).numbers
     usual = {n: (defaults.get(n), ALONE.get(n)) for n in LIMITS}
-    names = [n for n in LIMITS if state.get(n) and n not in told and state[n] in usual[n]]
+    names = [n for n in _in_force(state) if n not in told and state[n] in usual[n]]
     others = set(LIMITS) - set(names)
     return dict(zip(names, _limit_words(others, state), strict=True))
 
 
 LIMITS = ("itl", "ttft", "budget")
+
+
+def _in_force(state):
+    """The limits that hold: no budget where no card has a rent."""
+    return [n for n in LIMITS if state.get(n) and (n != "budget" or _rented(state))]
+
+
+def _rented(state):
+    named = str(state.get(CARDS) or "").split(",") if CARDS in state else [state.get("gpu")]
+    named = [name for name in named if name]
+    if state.get("usd") or not named:
+        return True
+    try:
+        return any(own_card.card(name).usd_h for name in named)
+    except BadInput:  # the inputs refuse it, and say why
+        return True
+
+
+def limited(text):
+    """Whether a question names a limit.
+
+    Parameters
+    ----------
+    text : str
+        The question.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    return bool(_settled(asked.read(text)).numbers.keys() & set(LIMITS))
+
+
+def too_few(text, state):
+    """Say how many of the requests a second that a question asks for are answered, if not all.
+
+    Parameters
+    ----------
+    text : str
+        The question.
+    state : dict
+        The state that it became.
+
+    Returns
+    -------
+    str
+        A sentence; "" where all are, or the question asks for no rate of one deployment.
+    """
+    if not isinstance(text, str) or not text.strip():
+        return ""
+    said = _a_second(_settled(asked.read(text)), state)[0]
+    rate = _rate_of_users(said, state)
+    try:
+        deployment = _whole_deployment(state) if rate else None
+        return amounts.too_few(deployment, state["in"], state["out"], rate) if deployment else ""
+    except BadInput:  # the view says what does not go together
+        return ""
 
 
 def _a_second(said, state):
@@ -143,22 +205,33 @@ def _a_second(said, state):
     return said._replace(numbers=numbers), [note]
 
 
-def _in_flight(form, said, values, state):
-    """The users that stand for a rate, where an input takes users alone, and what was taken."""
+def _rate_of_users(said, state):
+    """The requests a second of a question, where an input takes users alone; else None."""
     rate = typed_number(str(said.numbers.get("rate", "")))
     if not rate or "users" in said.numbers or state.keys() & {"rate", "columns"}:
-        return ()
-    if not {"in", "out", "users"} <= state.keys():
-        return ()
+        return None
+    return rate if {"in", "out", "users"} <= state.keys() else None
+
+
+def _whole_deployment(state):
     from . import inputs as read  # which reads questions itself
 
+    return read.deployment(state)
+
+
+def _in_flight(form, said, values, state):
+    """The users that stand for a rate, what was taken, and whether they are too few for it."""
+    rate = _rate_of_users(said, state)
+    if not rate:
+        return ()
     try:
         whole = form.check(values, state)[0]
-        deployment = read.deployment(whole)
-        users, note = amounts.users(deployment, whole["in"], whole["out"], rate)
+        asked_of = _whole_deployment(whole), whole["in"], whole["out"], rate
+        users, note = amounts.users(*asked_of)
+        few = amounts.too_few(*asked_of)
     except BadInput:  # the view says what does not go together
         return ()
-    return (users, f"{note}.") if users else ()
+    return (users, f"{note}.", few) if users else ()
 
 
 def _alone(said, state, before):
@@ -235,11 +308,8 @@ def _settled(said):
 def _counted_cards(said):
     """The cards of a question and how many of each; one where their memory alone is said."""
     numbers, cards = dict(said.numbers), list(said.cards)
-    sold = _desk_cards(int(numbers.get("memory", 0))) if said.models and not cards else []
-    if sold:
-        title, name = sold[0]
-        which = f"Which card of {numbers['memory']} GB is meant is not said: {title} is taken."
-        numbers["open"] = f"{which} Its memory says what fits, and another has another speed."
+    if said.models and not cards and numbers.keys() & {"memory", "home", "laptop"}:
+        name, numbers["open"] = _own_machine(said.models, numbers)
         cards = [(name, 1)]
     if each := int(numbers.get("cards", 0)):  # "MI300X or H100, 8 cards each"
         cards = [(name, each if n < 2 else n) for name, n in cards]
@@ -247,6 +317,58 @@ def _counted_cards(said):
         usual = {name: _in_a_node(catalog.gpu(name)) for name, _ in cards}
         cards = [(name, amounts.cards_of(n, nodes[0], nodes[1], usual[name])) for name, n in cards]
     return said._replace(numbers=numbers, cards=cards)
+
+
+LEAST_GB = 16  # of what people buy to run models at home
+
+
+def _own_machine(models, numbers):
+    """The card for a desk that is taken where only its memory or its place is said, and why.
+
+    The slowest with that memory, and a Mac where no card has it; without a memory, the least that
+    holds the model in four bits.
+    """
+    gb, laptop = int(numbers.get("memory", 0)), "laptop" in numbers
+    where = "laptop" if laptop else "card"
+    cards = [one for one in map(catalog.gpu, catalog.gpus()) if _is_own(one, laptop)]
+    if gb:
+        found = [one for card in cards for one in _sized(card, gb)]
+        found = [one for one in found if laptop or not one.unified_memory] or found
+        which, how = f"Which {where} of {gb} GB is meant is not said", "the slowest of them"
+    else:
+        four = catalog.format(FOUR_BITS).bytes_per_element
+        asked_of = four * max(catalog.model(name).params for name in models)
+        held = [(one, HELD * one.memory_visible_bytes * one.memory_usable_share) for one in cards]
+        found = [one for one, room in held if room > asked_of]
+        found = [one for one in found if one.memory_sold_bytes >= LEAST_GB * 1e9]
+        which, how = f"Which {where} is meant is not said", "the least that holds it in four bits"
+    if not found:
+        what = f"has {gb} GB" if gb else "holds the model in four bits"
+        raise BadInput(
+            "question", f"No {where} for a desk known here {what} alone: name the cards."
+        )
+    least = min(found, key=lambda one: (one.memory_sold_bytes, one.bandwidth_bytes_s))
+    said = f"{which}: {lists.listed_title(least.name)} is taken, {how}."
+    return least.name, f"{said} Name a card for another."
+
+
+def _is_own(card, laptop):
+    """Whether people have a card at home, or in a laptop, and run models on it."""
+    if card.place != "desk" or card.name.startswith(("jetson", "orin")):
+        return False
+    portable = card.name.endswith("-laptop") or "-laptop-" in card.name
+    if card.vendor == "apple":
+        return not laptop or "ultra" not in card.name
+    return portable == laptop and not (laptop and card.unified_memory)
+
+
+def _sized(card, gb):
+    """A card where it is sold with a memory, as Macs are with several."""
+    if round(card.memory_sold_bytes / 1e9) == gb:
+        return [card]
+    name = names.card(f"{card.name} {gb}gb").name if card.unified_memory else ""
+    one = catalog.gpu(name) if name else card
+    return [one] if round(one.memory_sold_bytes / 1e9) == gb else []
 
 
 def _in_a_node(gpu):
@@ -314,7 +436,8 @@ def _rest(values, state):
     if values.get("rate") or ("rate" not in used and state.get("rate")):
         names = [n for n in names if n != "users"]  # they follow from it
     told = [*_run_words(values, state), _load_words({n: state[n] for n in names if state[n]})]
-    told += _limit_words(used, state)
+    unpriced = {"budget"} - set(_in_force(state | values))
+    told += _limit_words(used | unpriced, state)
     words = ", ".join(filter(None, told))
     return "The rest stays as it was" + (f": {words}." if words else ".")
 
@@ -361,9 +484,11 @@ def _beside(said, values, fields):
     released = {v for k, v in values.items() if k.rpartition(".")[2] == "weights"}
     if said.models and released and "weights" not in said.numbers:
         own = {catalog.format(catalog.model(name).native_format).name for name in said.models}
-        titles = " and ".join(sorted(catalog.format(one).short_title for one in released))
+        taken = (released - own) or released
+        titles = " and ".join(sorted(catalog.format(one).short_title for one in taken))
         as_they_are = f"Weights are as released: {titles}."
-        smaller = f"As released the weights do not fit: a copy in {titles} is taken, as on a desk."
+        desk = ", as on a desk" if taken != {EIGHT_BITS} else ""
+        smaller = f"As released the weights do not fit: a copy in {titles} is taken{desk}."
         notes.append(f"{as_they_are if released <= own else smaller} Name a format for another.")
     if values.get("tp") and CARDS in fields:
         most = "one card" if values["tp"] == 1 else f"{values['tp']} cards at most"
@@ -415,7 +540,20 @@ HOMELY = "it is what Macs and GGUF files are run with"
 
 
 # What decides which inputs there are, and is none itself.
-ASIDE = {"show", "sweep", "most", "power", "nodes", "cards", "open", "memory", "longest", "count"}
+ASIDE = {
+    "show",
+    "sweep",
+    "most",
+    "power",
+    "nodes",
+    "cards",
+    "open",
+    "memory",
+    "longest",
+    "count",
+    "home",
+    "laptop",
+}
 # What no input takes, by what is said of it.
 OF_ITS_OWN = {
     "lora": "{} are not counted here: `llmcap predict --lora-rank 16 --lora-adapters 4` counts "
@@ -511,6 +649,39 @@ def _held(model, gpu, count):
     return HOME_FORMATS[-1] if following.engine_of(gpu) == HOME else FOUR_BITS
 
 
+EIGHT_BITS = "fp8"
+
+
+def _loads(values, state, numbers, prefix):
+    """Whether one user of what is named starts, as far as is known, with a format of weights."""
+    engine = values.get("engine") or state[prefix + "engine"]
+    asked_of = {name: values[name] for name in ("model", "gpu", "tp", "pp", "weights", "kv")}
+    lengths = state | {k: typed_number(str(v)) or 0 for k, v in _lengths(numbers, state).items()}
+    context = int(lengths.get("ctx") or lengths.get("in", 0) + lengths.get("out", 0)) or ALONE_CTX
+    try:
+        deployment = catalog.deployment(**asked_of, engine=engine)
+        books = capacity.ledger(deployment, context_tokens=context, concurrency=1)
+    except BadInput:  # the inputs refuse it, and say why
+        return True
+    return books.start in (capacity.YES, capacity.LIKELY)
+
+
+def _lengths(numbers, state):
+    return {k: v for k, v in _load(numbers, state, state.keys()).items() if k in LENGTHS}
+
+
+def _in_eight_bits(values, state, numbers, prefix):
+    """FP8 where cards of a data centre compute it, and do not hold 16 bits; else as it was."""
+    card, own = catalog.gpu(values["gpu"]), catalog.format(values["weights"])
+    eight = catalog.format(EIGHT_BITS)
+    computed = card.computes(eight)
+    if card.place == "desk" or own.element_bits != 16 or not computed or computed[0] != eight.name:
+        return own.name
+    less = values | {"weights": eight.name}
+    as_released = _loads(values, state, numbers, prefix)
+    return own.name if as_released or not _loads(less, state, numbers, prefix) else eight.name
+
+
 def _chosen(state, prefix):
     from . import inputs  # which reads questions itself
 
@@ -533,6 +704,7 @@ def _deployment(models, cards, numbers, state, prefix=""):
     values |= {k: numbers[k] for k in told if k in numbers} | _as_told(numbers, values)
     if models and cards and "weights" not in numbers:
         values["weights"] = _held(catalog.model(models[0]), *cards[0])
+        values["weights"] = _in_eight_bits(values, state, numbers, prefix)
     if models and "weights" not in numbers and "engine" in numbers and _is_home(values):
         wide = catalog.format(catalog.model(models[0]).native_format).element_bits >= 8
         values["weights"] = HOME_FORMATS[-1] if wide else values["weights"]
@@ -612,7 +784,21 @@ def _columns(said, state):
             break  # one deployment is the first
         named = ([model] * bool(model), [card] * bool(card))
         values |= _deployment(*named, said.numbers | each, state, f"{letter}.")
-    return values
+    return values if "weights" in said.numbers else values | _alike(values)
+
+
+def _alike(values):
+    """FP8 in every column of a model that one of them takes so for want of room."""
+    sides = {k[:2]: v for k, v in values.items() if k.endswith(".model")}
+    eight = catalog.format(EIGHT_BITS)
+    own = {side: catalog.model(model).native_format for side, model in sides.items()}
+    small = {sides[x] for x in sides if values[f"{x}weights"] == eight.name != own[x]}
+    alike = [x for x in sides if sides[x] in small and values[f"{x}weights"] == own[x]]
+    gpus = {x: values.get(f"{x}gpu") for x in alike}
+    computed = {x: catalog.gpu(gpu).computes(eight) for x, gpu in gpus.items() if gpu}
+    return {
+        f"{x}weights": eight.name for x, how in computed.items() if how and how[0] == EIGHT_BITS
+    }
 
 
 def _sides(said, models, cards):
