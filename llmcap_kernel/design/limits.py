@@ -510,6 +510,9 @@ def _context_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]
     if longest and workload.context_tokens > longest:
         text = f"The engine refuses requests of more than max_model_len, {longest:,} tokens: "
         yield Note("context", f"{text}these have {workload.context_tokens:,}.")
+    overlong = longest and longest > model.max_context_tokens
+    if overlong and (refused := capacity.workload_ledger(deployment, workload).overlong):
+        yield Note("context", refused)
     most, spare = deployment.request_limit_tokens, deployment.engine.spare_tokens
     if most < workload.context_tokens <= most + spare:
         text = (

@@ -99,7 +99,7 @@ def _status(books):
     level = "warn" if level == "good" and not books.fits else level
     waiting = _waiting(books)
     level = "warn" if level == "good" and waiting else level
-    level = "bad" if books.beyond else level
+    level = "bad" if books.beyond or books.overlong else level
     text = f"{books.verdict} {waiting}".strip()
     if books.starts and not books.fits:
         text += f" {books.largest[0].upper()}{books.largest[1:]}."
