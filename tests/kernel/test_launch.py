@@ -1051,7 +1051,14 @@ def test_a_command_whose_length_the_engine_refuses(capsys):
 
 def test_only_predict_takes_a_command(capsys):
     assert main(["gpus", "--", "vllm", "serve", "x"]) == 2
-    assert "read by predict alone" in capsys.readouterr().err
+    assert "read by predict alone: ask llmcap predict." in capsys.readouterr().err
+
+
+def test_another_command_says_where_a_command_is_read(capsys):
+    words = ["launch", "--gpu", "h200-sxm", "--", "vllm", "serve", "Qwen/Qwen3-32B"]
+    assert main(words) == 2
+    told = "read by predict alone: ask llmcap predict, or give launch its --model and --gpu."
+    assert told in capsys.readouterr().err
 
 
 def test_the_shell_s_own_words_arrive():
