@@ -19,6 +19,12 @@ START_WORDS = {
     DOUBTFUL: "it is doubtful whether it starts",
     NO: "it does not start",
 }
+# Who refuses a max_model_len beyond the model's window, and the variable that allows it (vLLM 0.33,
+# config/model.py; SGLang 0.5.23, srt/configs/model_config.py). The others warn, and start.
+ALLOW_LONGER = {
+    "vllm": "VLLM_ALLOW_LONG_MAX_MODEL_LEN",
+    "sglang": "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN",
+}
 
 
 @dataclass(frozen=True)
@@ -205,6 +211,18 @@ class Ledger(Explained):
         return ""
 
     @property
+    def overlong(self) -> str:
+        """Why the engine refuses its own max_model_len when it starts; "" where it does not."""
+        d, window = self.deployment, self.deployment.model.max_context_tokens
+        allowed = ALLOW_LONGER.get(d.engine.family)
+        if not allowed or not d.max_model_len or d.max_model_len <= window:
+            return ""
+        return (
+            f"{d.engine.title} refuses to start: max_model_len is {d.max_model_len:,}, "
+            f"{d.model.name} takes {window:,} tokens (unless {allowed}=1 is set)."
+        )
+
+    @property
     def fits(self) -> bool:
         """Whether all the sequences wanted have room."""
         return self.max_concurrent >= self.concurrency
@@ -224,11 +242,12 @@ class Ledger(Explained):
 
     @property
     def verdict(self) -> str:
-        """Whether it fits, the memory needed and available, the largest term."""
-        return f"{self.beyond} {self._memory_verdict}".strip()
+        """Whether it fits, the memory needed and available, the largest term; lengths refused."""
+        return " ".join(filter(None, (self.overlong, self.beyond, self.memory_verdict)))
 
     @property
-    def _memory_verdict(self) -> str:
+    def memory_verdict(self) -> str:
+        """The same of memory alone."""
         if self.refused:
             return (
                 f"Does not start: max_num_seqs is {self.deployment.max_num_seqs:,}, and the cache "

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import huggingface
-from ..refuse import BadInput, one_of, shown
+from ..refuse import BadInput, a_name, one_of, shown
 from ..spec import Gpu, Model
 from . import cards
 from .tables import FOLDER, key, known, table
@@ -29,6 +29,7 @@ OF_A_CARD = (
 OF_A_MODEL = ("title", "config", "source", "aliases")
 LIKE_OTHERS = ("vendor", "family", "form", "link")  # words that the law looks up
 EXAMPLE = '{ value = 700, source = "nvidia-h200", kind = "datasheet" }'
+FEW = 4  # other fields that are listed where one is missing
 SHARE = 0.01  # between a count of parameters and what its publisher says
 
 
@@ -70,7 +71,9 @@ def rows(text: str, configs: Path = FOLDER / "configs") -> list[Gpu | Model]:
     for name, record in _tables(given, "models").items():
         found.append(_of_row(f"models.{name}", lambda n=name, r=record: _model(n, r, configs)))
     if not found:
-        raise BadInput("file", "file has no row: it takes tables [gpus.NAME] or [models.NAME].")
+        other = f", but {shown(sorted(given)[0])}" if given else ""
+        takes = "it takes tables [gpus.NAME] or [models.NAME]"
+        raise BadInput("file", f"file has no row{other}: {takes}.")
     return found
 
 
@@ -90,6 +93,7 @@ def _of_row(where: str, check: Any) -> Any:
 
 
 def _card(name: str, record: dict[str, Any], sources: Mapping[str, Any]) -> Gpu:
+    a_name("card", **{field: record[field] for field in ("name", *LIKE_OTHERS) if field in record})
     _complete(record, OF_A_CARD, "card")
     _names("gpus", name, record)
     for field in LIKE_OTHERS:
@@ -148,7 +152,11 @@ def _agrees(counted: float, said: float) -> bool:
 def _complete(record: Mapping[str, Any], wanted: tuple[str, ...], what: str) -> None:
     for field in wanted:
         if field not in record:
-            raise BadInput(field, f"{field} is missing: a {what} has {', '.join(wanted)}.")
+            others = [one for one in wanted if one != field and one not in record]
+            has = f"a {what} has {', '.join(wanted)}"
+            if len(others) > FEW:  # a list of all would hide the one
+                has = f"so are {', '.join(others[:FEW])} and {len(others) - FEW} more of a {what}"
+            raise BadInput(field, f"{field} is missing: {has}.")
 
 
 def _names(kind: str, name: str, record: Mapping[str, Any]) -> None:

@@ -160,7 +160,9 @@ def _run_command(
     args = parser.parse_args(words)
     args.launch, args.typed = launched, argv
     if launched is not None and word != "predict":
-        raise BadInput("command line", "a command behind -- is read by predict alone.")
+        own = f", or give {word} its --model and --gpu" if hasattr(args, "gpu") else ""
+        told = f"a command behind -- is read by predict alone: ask llmcap predict{own}."
+        raise BadInput("command line", told)
     read_own_cards(args)
     if hasattr(args, "own"):
         from .. import calibration

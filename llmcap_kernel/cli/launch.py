@@ -1,6 +1,7 @@
 """`llmcap launch`: the command that runs a deployment, and the one that checks the prediction."""
 
 import argparse
+from dataclasses import replace
 
 from .. import capacity, catalog, design
 from ..design import handover, manifests
@@ -68,6 +69,8 @@ def run(args: argparse.Namespace) -> Answer:
     else:
         made = manifests.manifest(d, load, form, copies=copies, **how).rstrip("\n")
     bench = handover.benchmark(d, load, model=args.checkpoint)
+    stops = _stops(d, load)
+    made = "\n".join([*(f"# {text}" for text in stops), made])
     printed = capacity.printed(capacity.ledger(d, context_tokens=load.context_tokens))
     score = _score(d, load, bench)
     warned = [note.text for note in design.warnings(d, load) if note.about == "sequences"]
@@ -77,7 +80,7 @@ def run(args: argparse.Namespace) -> Answer:
         "log": [{"line": one.text, "within": one.within} for one in printed],
         "benchmark": bench.text,
         "validate": score,
-        "warnings": warned,
+        "warnings": [*stops, *warned],
     }
 
     def text(screen: Screen) -> str:
@@ -92,6 +95,22 @@ def run(args: argparse.Namespace) -> Answer:
     rows = tuple((name, str(data[name])) for name in ("launch", "benchmark", "validate"))
     columns = (Column("step", left=True), Column("command", left=True))
     return Answer(data, (data,), Table(columns, rows), text)
+
+
+def _stops(d: Deployment, load: Workload) -> list[str]:
+    """Why the command does not start, or not with this load; it stands before all else."""
+    # the command asks for as much as a request has, where no longest is set
+    longest = max(d.max_model_len or 0, load.context_tokens)
+    books = capacity.workload_ledger(replace(d, max_model_len=longest), load)
+    told = [text for text in (books.overlong or books.beyond,) if text]
+    if not books.starts:
+        told.append(books.memory_verdict.replace("Does not start", "This does not start", 1))
+    elif not books.fits:
+        told.append(
+            f"The cache holds {books.max_concurrent:,} of {books.concurrency:,} users at "
+            f"{books.context_tokens:,} tokens: the others wait."
+        )
+    return told
 
 
 def _score(d: Deployment, load: Workload, bench: handover.Command) -> str:

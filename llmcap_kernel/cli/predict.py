@@ -165,7 +165,7 @@ def _command(words: list[str]) -> str | list[str]:
 
 def _answer(column: Card, most: str, screen: Screen) -> str:
     """The verdict, and the numbers behind it."""
-    level = cards.LEVELS[column.verdict]
+    level = "bad" if column.ledger.overlong else cards.LEVELS[column.verdict]
     head = [
         screen.paint(screen.prose(column.deployment.title), "bold"),
         screen.prose(cards.load_words(column.workload, most) + "."),
@@ -258,7 +258,7 @@ def _printed(lines: tuple[capacity.Printed, ...], screen: Screen) -> list[str]:
 def _notes(args: argparse.Namespace, column: Card, launched: "Launch | None") -> list[str]:
     # what a command leaves open is among its own notes
     texts = [] if launched else _understood(args, column.deployment)
-    already = " ".join(texts)
+    already = " ".join([*texts, column.ledger.verdict])
     texts += [note.text for note in column.warnings if note.text not in already]
     if args.weights is None and not (launched and launched.weights):
         title = column.deployment.weights.title

@@ -126,9 +126,9 @@ def run(args: argparse.Namespace) -> Answer:
     _refuse_beyond(args, d, load)
     with Bar("simulating") as bar:
         found = simulation.estimated(d, load, progress=bar.share)
-    return Answer(
-        _data(d, load, found, slo), _records(found), _table(found), _text(d, load, found, slo)
-    )
+    lengths = _length_words(args, load)
+    data = {**_data(d, load, found, slo), "lengths": lengths}
+    return Answer(data, _records(found), _table(found), _text(d, load, found, slo, lengths))
 
 
 def _limits(args: argparse.Namespace) -> Slo:
@@ -176,6 +176,31 @@ def _whole(args: argparse.Namespace, name: str, default: int) -> int:
 def _lengths(args: argparse.Namespace, name: str, default: int) -> Lengths:
     mean = number(name, _whole(args, name, default), 1, 1e8, "tokens")
     return Lengths(mean, read_number("spread", given(args.spread, SPREAD)), "lognormal")
+
+
+def _length_words(args: argparse.Namespace, load: tuple[Request, ...]) -> str:
+    """How long prompts and answers are, and which of that nobody asked for."""
+    if args.trace is not None:
+        prompt, answer = _means(load)
+        lengths = f"Prompts of {prompt:,} tokens and answers of {answer:,}"
+        return f"{lengths} on average, as the trace has them."
+    of = "Prompts of" if _whole(args, "turns", 1) == 1 else "Turns that add"
+    words = (
+        f"{of} {_whole(args, 'input', INPUT):,} tokens and answers of "
+        f"{_whole(args, 'output', OUTPUT):,} on average, with a spread of "
+        f"{read_number('spread', given(args.spread, SPREAD)):g}"
+    )
+    usual = [f"--{name}" for name in ("input", "output", "spread") if getattr(args, name) is None]
+    return f"{words} (by default: {', '.join(usual)})." if usual else f"{words}."
+
+
+def _means(load: tuple[Request, ...]) -> tuple[int, int]:
+    """Tokens of a prompt and of an answer, on average."""
+    prompt, answer = (
+        max(round(sum(getattr(one, of) for one in load) / len(load)), 1)
+        for of in ("input_tokens", "output_tokens")
+    )
+    return prompt, answer
 
 
 def _arrivals(args: argparse.Namespace, rate: float | None) -> Arrivals:
@@ -247,11 +272,7 @@ def _data(d: Deployment, load: tuple[Request, ...], found: Simulated, slo: Slo) 
 def _warnings(d: Deployment, load: tuple[Request, ...], found: Simulated) -> list[str]:
     """What to set where the engine's own limit on sequences was reached."""
     peak = max((group.decoding for group in found.run.groups), default=0)
-    prompt, answer = (
-        max(round(sum(getattr(one, of) for one in load) / len(load)), 1)
-        for of in ("input_tokens", "output_tokens")
-    )
-    notes = design.warnings(d, Workload(prompt, answer, max(peak, 1)))
+    notes = design.warnings(d, Workload(*_means(load), max(peak, 1)))
     return [note.text for note in notes if note.about == "sequences"]
 
 
@@ -286,7 +307,7 @@ def _cell(band: Band) -> str:
 
 
 def _text(
-    d: Deployment, load: tuple[Request, ...], found: Simulated, slo: Slo
+    d: Deployment, load: tuple[Request, ...], found: Simulated, slo: Slo, lengths: str
 ) -> Callable[[Screen], str]:
     answered, most, good = found.run.completed, found.saturates, found.goodput(slo)
     limits = "within the limits" if slo != Slo() else "of all answers"
@@ -311,13 +332,13 @@ def _text(
     def text(screen: Screen) -> str:
         head = screen.paint(screen.prose(d.title), "bold")
         took = quantity(simulation.duration_s(found.run), "s")
-        length = f"{counted(len(answered), 'request')} in {took}"
+        count = f"{counted(len(answered), 'request')} in {took}."
         lines = "\n".join(screen.prose(line) for line in sentences)
         why = screen.prose(
             f"In brackets: as far as the interval of the means moves it ({found.reason})."
         )
         return "\n\n".join(
-            [f"{head}\n{screen.prose(length + '.')}", table.text(screen), lines, why]
+            [f"{head}\n{screen.prose(f'{count} {lengths}')}", table.text(screen), lines, why]
         )
 
     return text

@@ -16,6 +16,7 @@ from .tables import Answer, Column, Screen, Table, prose_table
 
 WORST = 40  # rows of text, the largest errors first
 COUNTED = 10  # lines of each kind of remark
+KNOWN = f"{compare.results.KNOWN}; {logs.KNOWN}; {kernels.KNOWN}"
 
 ROW_HEADS = (
     Column("id", left=True),
@@ -36,8 +37,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser : ArgumentParser
         Of this command.
     """
-    about = f"{compare.results.KNOWN}; {logs.KNOWN}; {kernels.KNOWN}; - for a pipe"
-    parser.add_argument("file", metavar="FILE", help=about)
+    parser.add_argument("file", metavar="FILE", help=f"{KNOWN}; - for a pipe")
     add_fills(parser)
     add_own(parser)
     add_output(parser)
@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> Answer:
         return _start_up(startup.beside(logs.read(text, args.file, **_of_start_up(options))))
     if kernels.recognises(text):
         return _timings(text, options)
+    compare.results.form_of(text, KNOWN)
     with Bar("comparing") as bar:
         report = compare.run(args.file, options, bar.count)
     return _rows(report)
@@ -181,9 +182,10 @@ def _remarks(report: Report, screen: Screen) -> str:
     """Failure modes and assumptions with their rows, and once what intervals stand on."""
     s = report.summary
     modes = Counter(m for r in report.compared for m in r.failure_modes)
+    skipped = s["skipped_reasons"]
     remarks = (
         ("failure mode", {f"{m}, {mode(m).title}": n for m, n in modes.most_common()}),
-        ("skipped", s["skipped_reasons"]),
+        ("skipped", {} if report.refusal and len(skipped) == 1 else skipped),  # it is said above
         ("assumed", s["assumptions"]),
     )
     lines = [

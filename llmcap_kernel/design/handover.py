@@ -14,7 +14,7 @@ from typing import Any
 from .. import capacity, catalog
 from ..explain import GIB, counted
 from ..refuse import BadInput
-from ..spec import WIDE, Deployment, Model, Workload
+from ..spec import WIDE, Deployment, Engine, Format, Model, Workload
 from .space import cannot_load, cannot_run
 
 YOURS = "<your model>"
@@ -254,6 +254,46 @@ def _length(d: Deployment, workload: Workload) -> int:
     if d.engine.spare_tokens:
         needed = max(needed, workload.input_tokens + PROMPT_SPARE)
     return min(needed, max(d.model.max_context_tokens, workload.context_tokens))
+
+
+def lacks_cache(engine: Engine, kv: Format) -> str:
+    """Say that an engine has no cache in a format, and which of its own is near.
+
+    Parameters
+    ----------
+    engine : Engine
+        The engine. Of llama.cpp alone all formats are known; programs that it stands in for have
+        their own.
+    kv : Format
+        Format of keys and values.
+
+    Returns
+    -------
+    str
+        A sentence; empty where it has one, or where nothing says that it does not.
+
+    References
+    ----------
+    llama.cpp, common/arg.cpp, kv_cache_types.
+
+    Examples
+    --------
+    >>> lacks_cache(catalog.engine("llama.cpp"), catalog.format("fp8"))
+    'llama.cpp server 2026-11 has no cache in FP8: gguf-q8-0 (q8_0) is the nearest that it has.'
+    """
+    own = CACHES["llama.cpp"]
+    pair = re.fullmatch(r"k-(.+)-v-(.+)", kv.name)
+    asked = pair.groups() if pair else (kv.name,)
+    if engine.family != "llama.cpp" or ", in place of " in engine.title or {*asked} <= {*own}:
+        return ""
+
+    def far(name: str) -> tuple[bool, float]:
+        slow = own[name] in (*ASKED_CACHES, *HOST_CACHES)
+        return slow, abs(catalog.format(name).bytes_per_element - kv.bytes_per_element)
+
+    near = min(own, key=far)
+    nearest = f"{near} ({own[near]}) is the nearest that it has"
+    return f"{engine.title} has no cache in {kv.short_title}: {nearest}."
 
 
 def _formats_in_doubt(d: Deployment) -> Iterator[str]:

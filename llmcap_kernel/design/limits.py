@@ -13,6 +13,7 @@ from ..capacity import Ledger
 from ..explain import Explained, Line, counted, gib, ordinal, quantity
 from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
+from .handover import lacks_cache
 from .space import cannot_load, cannot_run
 
 # From sure to sure not: how likely a limit is met.
@@ -511,6 +512,9 @@ def _context_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]
     if longest and workload.context_tokens > longest:
         text = f"The engine refuses requests of more than max_model_len, {longest:,} tokens: "
         yield Note("context", f"{text}these have {workload.context_tokens:,}.")
+    overlong = longest and longest > model.max_context_tokens
+    if overlong and (refused := capacity.workload_ledger(deployment, workload).overlong):
+        yield Note("context", refused)
     most, spare = deployment.request_limit_tokens, deployment.engine.spare_tokens
     if most < workload.context_tokens <= most + spare:
         text = (
@@ -582,6 +586,8 @@ def _format_notes(deployment: Deployment) -> Iterator[Note]:
     d, model, weights = deployment, deployment.model, deployment.weights
     if refused := cannot_load(d.engine, weights):
         yield Note("format", refused)
+    if lacking := lacks_cache(d.engine, d.kv):
+        yield Note("format", lacking)
     dtype, _ = bandwidth.compute_dtype(d.gpu, weights)
     # from one 16 bits to another nothing changes that a reader could act on
     if weights.compute and weights.compute[0] not in (dtype, *SIXTEEN_BITS):

@@ -138,3 +138,22 @@ def test_the_command_says_what_a_row_is_and_ends_with_two_where_it_lacks(tmp_pat
 def test_the_catalogue_is_as_it_takes_rows(capsys):
     for name, least in (("gpus.toml", 200), ("models.toml", 190)):
         assert len(check.rows((FOLDER / name).read_text("utf-8"))) >= least
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name=1", "file has no row, but 'name': it takes tables [gpus.NAME] or [models.NAME]."),
+        ("[gpus.mine]\nname=1", "gpus.mine: card name is 1: it takes a name."),
+        (
+            '[gpus.mine]\nname="x"',
+            "gpus.mine: vendor is missing: "
+            "so are family, form, place, aliases and 10 more of a card.",
+        ),
+    ],
+)
+def test_check_says_what_is_wrong_before_what_is_missing(tmp_path, capsys, text, told):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    assert main(["check", str(path)]) == 2
+    assert capsys.readouterr().err == f"llmcap: {told}\n"

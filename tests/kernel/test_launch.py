@@ -1039,9 +1039,26 @@ def test_a_quantization_as_engines_name_it(capsys):
     assert out.startswith("qwen3-8b int4-awq")
 
 
+def test_a_command_whose_length_the_engine_refuses(capsys):
+    """Llama 3.1 has 131,072 positions; vLLM takes more only with VLLM_ALLOW_LONG_MAX_MODEL_LEN."""
+    served = ["vllm", "serve", "meta-llama/Llama-3.1-8B-Instruct", "--max-model-len", "300k"]
+    assert main(["predict", "--gpu", "h100", "--", *served]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    refused = "vLLM 0.33 refuses to start: max_model_len is 300,000, llama-3.1-8b takes 131,072"
+    assert out.count(refused) == 1 and "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1" in out
+    assert out.index(refused) < out.index("Binding constraint")
+
+
 def test_only_predict_takes_a_command(capsys):
     assert main(["gpus", "--", "vllm", "serve", "x"]) == 2
-    assert "read by predict alone" in capsys.readouterr().err
+    assert "read by predict alone: ask llmcap predict." in capsys.readouterr().err
+
+
+def test_another_command_says_where_a_command_is_read(capsys):
+    words = ["launch", "--gpu", "h200-sxm", "--", "vllm", "serve", "Qwen/Qwen3-32B"]
+    assert main(words) == 2
+    told = "read by predict alone: ask llmcap predict, or give launch its --model and --gpu."
+    assert told in capsys.readouterr().err
 
 
 def test_the_shell_s_own_words_arrive():

@@ -377,3 +377,22 @@ def test_the_room_of_a_deployment_is_the_same_in_vram_and_in_cliff():
         head = headline(one.view(state))["Room for KV cache"]
         rooms.append((head["value"], head["note"]))
     assert rooms == [("5.55", "36,352 tokens, at 8,000 a user")] * 2
+
+
+@pytest.mark.parametrize("ctx", [8000, 300_000])
+def test_a_model_whose_every_layer_has_a_window_is_counted_in_users(ctx):
+    """Mistral 7B: 4,096 tokens of 128 KiB are 0.5 GiB, and a longer context takes no more."""
+    view = shown(model="mistral-7b", gpu="h100-sxm", tp=1, weights="bf16", kv="bf16", ctx=ctx)
+    head = headline(view)
+    users = head[f"Users that fit at {ctx:,} tokens"]["value"]
+    assert head["Room for KV cache"]["note"] == f"{users} users, however long each is"
+    takes = head["One user takes"]
+    assert takes["value"] == "0.5" and "no more with a longer context" in takes["note"]
+    assert int(users) == int(float(head["Room for KV cache"]["value"]) / 0.5)
+
+
+def test_within_its_window_such_a_model_is_counted_in_tokens():
+    view = shown(model="mistral-7b", gpu="h100-sxm", tp=1, weights="bf16", kv="bf16", ctx=2000)
+    head = headline(view)
+    assert head["One user takes"]["note"] == "128 KiB a token, on each card"
+    assert head["Room for KV cache"]["note"].endswith(" tokens, at 2,000 a user")

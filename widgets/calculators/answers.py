@@ -3,7 +3,7 @@
 from llmcap_kernel import catalog, design, serving
 from llmcap_kernel.address import SHORT
 from llmcap_kernel.design import VERDICTS
-from llmcap_kernel.explain import GIB, digits, quantity
+from llmcap_kernel.explain import GIB, counted, digits, quantity
 from llmcap_kernel.spec import Workload
 
 from ..form import controls as c
@@ -69,6 +69,31 @@ def arithmetic(result, *names):
     """
     lines = [line for line in result.lines() if not names or line.name in names]
     return "\n".join(str(line) for line in lines)
+
+
+def room_words(books):
+    """Say how much the room for the cache is: in tokens, where another token takes more of it.
+
+    Parameters
+    ----------
+    books : Ledger
+        The ledger.
+
+    Returns
+    -------
+    str
+        Tokens at a length; users, where full windows and states do not grow with a length.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import capacity, catalog
+    >>> d = catalog.deployment(model="mistral-7b", gpu="h100-sxm")
+    >>> [room_words(capacity.ledger(d, context_tokens=n)) for n in (2048, 30_000)]
+    ['468,844 tokens, at 2,048 a user', '114 users, however long each is']
+    """
+    if not books.kv_bytes_per_token:
+        return f"{counted(books.max_concurrent, 'user')}, however long each is"
+    return f"{books.kv_pool_tokens:,} tokens, at {books.context_tokens:,} a user"
 
 
 def notes(deployment, context_tokens):

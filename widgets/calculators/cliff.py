@@ -101,7 +101,7 @@ def _headline(d, longest, users):
             "label": "Room for KV cache",
             "value": gib(max(at_8k.kv_pool_bytes, 0)),
             "unit": "GiB",
-            "note": f"{at_8k.kv_pool_tokens:,} tokens, at {at_8k.context_tokens:,} a user",
+            "note": answers.room_words(at_8k),
             "explain": answers.arithmetic(at_8k, "budget", "kv_pool"),
         },
     ]

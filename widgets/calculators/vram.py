@@ -99,7 +99,7 @@ def _status(books):
     level = "warn" if level == "good" and not books.fits else level
     waiting = _waiting(books)
     level = "warn" if level == "good" and waiting else level
-    level = "bad" if books.beyond else level
+    level = "bad" if books.beyond or books.overlong else level
     text = f"{books.verdict} {waiting}".strip()
     if books.starts and not books.fits:
         text += f" {books.largest[0].upper()}{books.largest[1:]}."
@@ -151,7 +151,7 @@ def _headline(books):
             "label": "One user takes",
             "value": gib(books.kv_bytes_per_sequence),
             "unit": "GiB",
-            "note": f"{books.kv_bytes_per_token / 1024:,.4g} KiB a token, on each card",
+            "note": _growth(books),
             "explain": answers.arithmetic(books, "kv_per_sequence"),
         },
     ]
@@ -181,7 +181,14 @@ def _between(value, interval, least, bound=""):
 def _shortfall(books):
     if books.kv_pool_bytes < 0:
         return f"weights and overhead are {gib(-books.kv_pool_bytes)} GiB over"
-    return f"{books.kv_pool_tokens:,} tokens, at {books.context_tokens:,} a user"
+    return answers.room_words(books)
+
+
+def _growth(books):
+    """What another token takes, where one takes anything."""
+    if not books.kv_bytes_per_token:
+        return "on each card, and no more with a longer context"
+    return f"{books.kv_bytes_per_token / 1024:,.4g} KiB a token, on each card"
 
 
 def _ways_out(books):

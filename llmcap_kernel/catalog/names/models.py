@@ -93,6 +93,35 @@ def read(text: str) -> Found:
     return found._replace(format=form)
 
 
+def respelt(text: str) -> tuple[str, ...]:
+    """Read a name whose family is misspelt as the one that is meant.
+
+    Parameters
+    ----------
+    text : str
+        A name that is none of a record.
+
+    Returns
+    -------
+    tuple of str
+        The records that it would be, the family mended; none where no word is a slip of one.
+
+    Examples
+    --------
+    >>> respelt("lama3"), respelt("mistal-7b"), respelt("banana")
+    (('llama-3-8b', 'llama-3-70b'), ('mistral-7b',), ())
+    """
+    plain, heads = cleaned(text).lower(), _heads()
+    for word in parts(split(plain)[0]).words:
+        if not _slip(word, heads):
+            continue
+        meant = max(heads, key=lambda head: difflib.SequenceMatcher(None, word, head).ratio())
+        found = read(plain.replace(word, meant, 1))
+        names = found.choices or (found.name,)
+        return tuple(name for name in names if name in table("models")["models"])
+    return ()
+
+
 _ASIDE = re.compile(r"\s[/|]\s(\S+)$")
 # A family, its version and a size with nothing between: qwen38b is 8B of Qwen3, and no 38B.
 _GLUED = re.compile(r"(?i)[a-z]{3,}\d[\d.]*b(?:a\d+b)?")

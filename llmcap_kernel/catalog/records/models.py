@@ -11,10 +11,12 @@ from ...spec import NO_CONFIG, Model
 from .. import typical
 from ..names.found import UNKNOWN, Found
 from ..names.models import read as read_model
+from ..names.models import respelt
 from ..names.spelled import parts
 from ..tables import FOLDER, named, table
 
 MAX_NAME = 500  # longer names are no names
+MOST_MEANT = 8  # records that a misspelt name is told
 OR_ELSE = "Or give its config.json, or its size, as in 'dense 12B'."
 
 
@@ -82,6 +84,9 @@ def _found_model(name: object) -> Found:
         return found._replace(name=named("models", "model", name))
     except BadInput as unknown:
         hint = str(unknown)
+        meant = respelt(name) if isinstance(name, str) and len(name) <= MAX_NAME else ()
+        if 0 < len(meant) <= MOST_MEANT:  # of more, those that are spelled alike say more
+            hint = f"model {shown(name)} is not known. Did you mean {either(meant)}?"
         raise BadInput("model", f"{hint} {OR_ELSE}") from None
 
 

@@ -38,7 +38,7 @@ from . import (
     wide,
 )
 from .documents import JSON, JSON_IN_A_LOG, each
-from .line import MAX_CELL, SECONDS, Fields, Line, Problem, Reader, plain
+from .line import MAX_CELL, SECONDS, Fields, Form, Line, Problem, Reader, plain
 from .tables import begins_with, check_lines, csv_form
 
 MAX_FILE_BYTES = 200_000_000
@@ -166,11 +166,41 @@ def parse(raw: bytes, name: str, most: int | None = None) -> list[Line]:
     return whose.settled(out)
 
 
-def _lines(text: str) -> Iterator[Line]:
+def form_of(text: str, known: str = KNOWN) -> Form:
+    """Recognise how the documents of a file are written down.
+
+    Parameters
+    ----------
+    text : str
+        Its content.
+    known : str
+        What a file may be, for the message.
+
+    Returns
+    -------
+    Form
+        The first form that takes it.
+
+    Raises
+    ------
+    BadInput
+        When none does.
+
+    Examples
+    --------
+    >>> form_of("hello", "a CSV")
+    Traceback (most recent call last):
+        ...
+    llmcap_kernel.refuse.BadInput: file begins with 'hello': it takes a CSV.
+    """
     form = next((form for form in FORMS if form.recognises(text)), None)
     if form is None:
-        raise BadInput("file", f"file begins with {begins_with(text)}: it takes {KNOWN}.")
-    for where, data in form.documents(text):
+        raise BadInput("file", f"file begins with {begins_with(text)}: it takes {known}.")
+    return form
+
+
+def _lines(text: str) -> Iterator[Line]:
+    for where, data in form_of(text).documents(text):
         yield from _document(data, where)
 
 

@@ -123,3 +123,52 @@ def test_an_engine_that_another_stands_in_for_is_said_so(run, command):
     words = ["--model", "qwen3-8b", "--gpu", "l4", "--engine", "tgi", "--users", "4"]
     out = run(command, *words)[1]
     assert "tgi is counted as vLLM 0.33" in out and "in place of tgi will print" not in out
+
+
+LLAMA = ["--gpu", "h100", "--model", "llama-3.1-8b"]
+VARIABLE = {
+    "vllm": "VLLM_ALLOW_LONG_MAX_MODEL_LEN",
+    "sglang": "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN",
+}
+
+
+@pytest.mark.parametrize("engine", VARIABLE)
+@pytest.mark.parametrize(
+    ("more", "asked"), [(["--max-model-len", "300k"], 300_000), (["--input", "200000"], 201_000)]
+)
+def test_a_length_that_the_engine_refuses_is_said_first(run, engine, more, asked):
+    """The window is that of the model's config.json, 131,072 positions."""
+    words = [*LLAMA, *more, "--engine", engine]
+    code, out, _ = run("launch", *words)
+    first = out.splitlines()[0]
+    assert code == 0 and first.startswith("# ") and "refuses to start" in first
+    assert f"{asked:,}" in first and "131,072" in first and VARIABLE[engine] in first
+    assert json.loads(run("launch", *words, "--json")[1])["warnings"][0] == first[2:]
+
+
+def test_a_length_that_an_engine_starts_with_is_one_that_the_model_does_not_take(run):
+    """llama.cpp warns of such a -c, and starts."""
+    _, out, _ = run("launch", *LLAMA, "--input", "200000", "--engine", "llama.cpp")
+    assert out.startswith("# The window of llama-3.1-8b is exceeded")
+
+
+def test_the_window_itself_is_no_warning(run):
+    for words in (["--max-model-len", "131072"], ["--input", "130072"]):
+        assert run("launch", *LLAMA, *words)[1].startswith("# vllm-")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--model llama-3.3-70b --gpu h100", "# This does not start: the weights alone take 131"),
+        (
+            "--model qwen3-32b --gpu h200-sxm --input 4000 --users 3200",
+            "# The cache holds 51 of 3,200 users at 5,000 tokens: the others wait.",
+        ),
+    ],
+)
+def test_what_is_in_the_way_is_said_before_the_command(run, words, said):
+    """70.6e9 weights of 2 bytes are 131 GiB; 61 GiB beside them leave Qwen3-32B 51 users."""
+    assert run("launch", *words.split())[1].startswith(said)
+    manifest = run("launch", *words.split(), "--as", "kubernetes")[1]
+    assert manifest.startswith(said) and list(yaml.safe_load_all(manifest))

@@ -311,3 +311,17 @@ def test_no_value_of_any_option_is_a_traceback(command, capsys, tmp_path, monkey
             said = capsys.readouterr().err
             assert status in (0, 1, 2), argv
             assert status != 2 or (said.count("\n") == 1 and len(said) < 700), said
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("lama3", "llama-3-8b or llama-3-70b"),
+        ("lama2", "llama-2-7b, llama-2-13b or llama-2-70b"),
+        ("Meta-Lama-3.1-8B", "llama-3.1-8b"),
+        ("qwn3-32b", "qwen3-32b"),
+    ],
+)
+def test_a_misspelt_family_keeps_its_version_and_size(run, name, meant):
+    code, _, err = run("predict", "--model", name, "--gpu", "h100")
+    assert code == 2 and f"model '{name}' is not known. Did you mean {meant}?" in err

@@ -266,3 +266,22 @@ def test_a_config_that_is_none_gets_one_line(run, tmp_path, text):
     status, out, err = run("predict", "--config", str(path), "--gpu", "h100-sxm")
     assert (status, out) == (2, "")
     assert err.startswith("llmcap: ") and err.count("\n") == 1
+
+
+MISTRAL = "predict --model mistral-7b --gpu 4090 --weights q4_k_m"
+
+
+def test_a_cache_that_llama_cpp_does_not_have_is_refused_with_the_nearest(run):
+    """Its --cache-type-k takes f32, f16, bf16, q8_0, q4_0, q4_1, iq4_nl, q5_0 and q5_1."""
+    code, out, err = run(*MISTRAL.split(), "--kv", "fp8", "--engine", "llama.cpp")
+    assert code == 2 and not out and len(err.splitlines()) == 1
+    assert "kv is 'fp8'" in err and "has no cache in FP8: gguf-q8-0 (q8_0)" in err
+
+
+@pytest.mark.parametrize("kv", ["f32", "f16", "bf16", "q8_0", "q4_0", "q5_1", "iq4_nl", "q8_0/f16"])
+def test_a_cache_that_llama_cpp_has_is_taken(run, kv):
+    assert run(*MISTRAL.split(), "--kv", kv, "--engine", "llama.cpp")[0] == 0
+
+
+def test_a_program_that_llama_cpp_stands_in_for_may_have_another_cache(run):
+    assert run(*MISTRAL.split(), "--kv", "fp8", "--engine", "mlx")[0] == 0

@@ -47,6 +47,9 @@ def test_a_trace_has_arrivals_and_lengths_of_its_own(run, tmp_path):
     assert (told["requests"], told["prompt_tokens"]) == (20, 20 * 2048)
     assert told["cached_tokens"] == 19 * 3 * 512
     assert told["offered_rps"] == pytest.approx(1.0)
+    assert told["lengths"].startswith(
+        "Prompts of 2,048 tokens and answers of 50 on average, as the"
+    )
     faster = strict(run("simulate", *B, "--trace", str(path), "--rate", "4", "--json")[1])
     assert faster["offered_rps"] == pytest.approx(4.0)
 
@@ -99,3 +102,14 @@ def test_a_rate_that_cannot_last_is_refused_with_the_one_that_can(run):
     status, _, err = run("simulate", *B, "--rate", str(most * 1.01), *FEW)
     assert status == 2 and f"saturates at {most:.3g} requests/s (saturates_rps)" in err
     assert run("simulate", *B, "--rate", str(most * 0.99), *FEW)[0] == 0
+
+
+def test_the_lengths_that_nobody_asked_for_are_said(run):
+    words = ["simulate", "--model", "qwen3-32b", "--gpu", "h200-sxm", "--rate", "2.5", *FEW]
+    told = "Prompts of 1,000 tokens and answers of 500 on average, with a spread of 0.3"
+    assert f"{told} (by default: --input, --output, --spread)." in unwrapped(run(*words)[1])
+    asked = [*words, "--input", "2k", "--output", "300", "--spread", "0"]
+    told = "Prompts of 2,000 tokens and answers of 300 on average, with a spread of 0."
+    assert told in unwrapped(run(*asked)[1]) and strict(run(*asked, "--json")[1])["lengths"] == told
+    turns = unwrapped(run(*words, "--turns", "2")[1])
+    assert "Turns that add 1,000 tokens and answers of 500" in turns

@@ -28,3 +28,19 @@ def test_where_intervals_come_from_is_said_once(run, tmp_path):
     out = told(run, tmp_path)
     assert unwrapped(out).count("predicted without its source") == out.count("Interval of") == 1
     assert unwrapped(out).endswith(("without its source.", "reasons."))
+
+
+def test_why_nothing_is_compared_is_said_once(run, tmp_path):
+    path = tmp_path / "bad.json"
+    path.write_text('{"x": 1}')
+    code, out, _ = run("validate", str(path))
+    assert code == 1 and unwrapped(out).count("of no kind that is read here: ['x']") == 1
+
+
+def test_a_file_of_no_kind_is_told_all_that_is_read(run, tmp_path):
+    path = tmp_path / "log.txt"
+    path.write_text("hello\n")
+    code, out, err = run("validate", str(path))
+    assert code == 2 and not out and len(err.splitlines()) == 1
+    for kind in ("vllm bench", "the log of vLLM, SGLang", "timings of kernels"):
+        assert kind in err
