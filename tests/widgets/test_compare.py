@@ -481,7 +481,7 @@ def test_a_band_that_reaches_far_does_not_press_the_curves_into_the_axis():
 
 
 def test_of_two_curves_that_end_close_together_the_lower_has_its_name_below():
-    figure = compare.view(FORM.defaults() | {"itl": 200.0})["figure"]
+    figure = compare.view(FORM.defaults())["figure"]
     places = {t["text"][0]: t["textposition"] for t in figure["data"] if t.get("mode") == "text"}
     assert places["<b>1x H200</b>"].startswith("top")
     assert places["<b>2x H100</b>"].startswith("bottom")

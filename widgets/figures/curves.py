@@ -254,7 +254,8 @@ def _names_at_ends(curves, looks, across, up):
         is_rising = len(curve) > 1 and curve[-1].value >= curve[0].value
         x, y = ends[name]
         is_lower = any(
-            (y, name) < (y2, other) and y2 - y < LABEL_GAP and abs(x - x2) < NAME_SPAN
+            # a name above it would stand on the other's line, which falls to the left
+            (y, name) < (y2, other) and y2 - y < 2 * LABEL_GAP and abs(x - x2) < NAME_SPAN
             for other, (x2, y2) in ends.items()
         )
         # to the left of an end near the axis a name would stand on the axis' own numbers
