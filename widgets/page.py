@@ -533,7 +533,8 @@ def _status(view):
 def _short(view):
     """The answer in a line, which stays in sight on a phone; it has been read out above."""
     named = bool(view.get("groups"))
-    said = [_in_short(item, named) for item in view["headline"][:SHORTEST]]
+    in_order = sorted(view["headline"], key=lambda item: not item.get("first"))
+    said = [_in_short(item, named) for item in in_order[:SHORTEST]]
     label = {"class": f"lc-short lc-{view['status']['level']}", "aria-hidden": "true"}
     return h("p", label, said)
 
@@ -542,9 +543,13 @@ SHORTEST = 4  # numbers
 
 
 def _in_short(item, named):
-    """A number as it is said in a line, after its name; of several deployments after theirs."""
-    name = item["label"].partition(":")[0] if named else item["label"]
-    unit = "" if item["unit"] in name.lower().split(" ") else item["unit"]
+    """A number as it is said in a line, after its name; of several deployments after theirs.
+
+    One with words for a line, `short`, says them alone.
+    """
+    name = item.get("short") or (item["label"].partition(":")[0] if named else item["label"])
+    is_said = "short" in item or item["unit"] in name.lower().split(" ")
+    unit = "" if is_said else item["unit"]
     value = h("b", {}, words(f"{_about(item)}{item['value']} {unit}".strip()))
     return h("span", {}, words(f"{name} "), value)
 

@@ -140,6 +140,19 @@ def test_the_answer_in_a_line_names_each_number_and_says_its_unit_once():
         assert f"<span>{one['label']} <b>about {one['value']}{unit}</b></span>" in line
 
 
+def test_the_answer_in_a_line_begins_with_the_recommended_and_says_no_phrase_twice():
+    def line(name):
+        text = static_html(Calculator(name).whole())
+        return re.search(r'<p class="lc-short.*?</p>', text, re.S)[0]
+
+    view = Calculator("scorecard").whole()
+    winner = re.match(r"Run (.*?), at", view["status"]["text"])[1]
+    assert line("scorecard").partition("<span>")[2].startswith(f"{winner} <b>")
+    assert line("validate").count("are within") == 1 and "of the measurement" not in line(
+        "validate"
+    )
+
+
 @pytest.mark.parametrize("name", ["scorecard", "compare"])
 def test_what_most_people_change_of_a_deployment_is_not_folded(name):
     groups = static_html(Calculator(name).whole()).split('class="lc-group"')[1:]

@@ -17,7 +17,8 @@ CELLS = 40  # places along an axis, a mark or two wide; of the rows on one place
 BARS = 60  # rows of a reader's file whose intervals are drawn one by one
 AROUND = 3  # times beyond a reader's own rows that the axes go on
 CIRCLE = {"color": mark(4), "symbol": "circle", "size": 6, "opacity": 0.55}
-CROSS = {"color": mark(7), "symbol": "x", "size": 7, "opacity": 0.8}
+# lighter, and below the circles: few rows, far apart, would hide the many that lie together
+CROSS = {"color": mark(7), "symbol": "x", "size": 6, "opacity": 0.5}
 CLOUD = {"color": mark(6), "symbol": "circle", "size": 5, "opacity": 0.3, "line": {"width": 0}}
 
 
@@ -44,8 +45,8 @@ def of_published(filters, group, against):
     name = "in its interval" if against != "ceiling" else "published rows"
     low, high = _ends(shown, 1.5)
     marked = [
-        marks(kept, name, CIRCLE, low, high),
         marks(missed, "outside it", CROSS, low, high),
+        marks(kept, name, CIRCLE, low, high),
     ]
     alt = (
         f"{GROUPS[group].title}: {len(shown):,} predictions across and their measurements "
@@ -82,8 +83,8 @@ def of_own(mine, cloud, group):
     yours = [
         (marks(some, name, look | large, low, high), some)
         for some, name, look in (
-            (kept, "yours, in its interval", CIRCLE),
             (missed, "yours, outside it", CROSS),
+            (kept, "yours, in its interval", CIRCLE),
         )
     ]
     few = len(mine) <= BARS
@@ -126,6 +127,7 @@ def _drawn(marked, low, high):
 
 def _on_axes(traces, alt, group, low, high):
     legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+    legend |= {"traceorder": "reversed"}  # what is on top is named first
     return figure(
         traces,
         alt,

@@ -74,7 +74,7 @@ def _parts(card):
     load = card.cards[0].workload
     level = answers.LEVELS[card.winner.verdict] if card.winner else "bad"
     return {
-        "headline": [_headline(one) for one in card.cards],
+        "headline": [_headline(one) | {"first": one is card.winner} for one in card.cards],
         "status": {"level": level, "text": card.verdict},
         "figure": _figure(card),
         "tables": [_table(card), _ends(card)],

@@ -348,6 +348,7 @@ def _headline(medians, shown, state):
     out = [
         {
             "label": choice,
+            "short": choice,
             "value": percent(median(shown)),
             "unit": "of the measurement" if shown else "",
             "note": f"{len(shown):,} rows; prediction: {said}",
@@ -361,6 +362,7 @@ def _headline(medians, shown, state):
     out += [
         {
             "label": f"{title}: half are within",
+            "short": title.lower(),
             "value": percent(medians[name]),
             "unit": "of the measurement" if medians[name] is not None else "",
             "note": note if medians[name] is not None else "memory has no ceiling to compare with",
@@ -373,6 +375,7 @@ def _headline(medians, shown, state):
         out.append(
             {
                 "label": "Measurements in the 80% interval",
+                "short": "in the 80% interval",
                 "value": percent(inside(shown)),
                 "unit": "",
                 "note": f"four of five are within {percent(p80(shown))}" if shown else "",

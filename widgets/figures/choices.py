@@ -220,7 +220,8 @@ def _marks(kind, candidates):
 PANEL_PX = (285, 220)
 WIDE_PX, WIDE_PANEL_PX = 640, (560, 220)  # a figure from this width on, and its panel
 LETTER_PX, LINE_PX = 7, 16
-BESIDE_PX, ABOVE_PX = 9, 3  # from a mark to its name
+BESIDE_PX, ABOVE_PX = 12, 3  # from a mark to its name, to which a line leads
+DOT_PX = 5  # from the middle of a mark to the end of that line
 RING_PX = 20
 # Where a name may stand, by its own end that is nearest to the mark.
 CORNERS = tuple(product(("left", "right"), ("bottom", "top", "middle")))
@@ -338,11 +339,13 @@ def _overlap(one, other):
 
 
 def _name(candidate, side, level):
-    """A name beside its mark; Plotly takes places by their logarithm."""
+    """A name beside its mark and a line to it; Plotly takes places by their logarithm."""
     font = {"size": 12, "color": QUIET}
-    place = {"xanchor": side, "xshift": BESIDE_PX if side == "left" else -BESIDE_PX}
+    place = {"xanchor": side, "ax": BESIDE_PX if side == "left" else -BESIDE_PX}
     place |= {"yanchor": level}
-    place |= {"yshift": {"bottom": ABOVE_PX, "middle": 0, "top": -ABOVE_PX}[level]}
+    place |= {"ay": {"bottom": -ABOVE_PX, "middle": 0, "top": ABOVE_PX}[level]}
+    place |= {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": QUIET}
+    place |= {"standoff": DOT_PX}
     return note(candidate.label, log10(candidate.cost), log10(candidate.gap_ms), font=font, **place)
 
 

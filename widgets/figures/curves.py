@@ -18,6 +18,7 @@ LOOKS = (
     (8, "longdash", "triangle-up"),
 )
 LOG_BEYOND = 12  # times: values that lie further apart are drawn on a logarithmic axis
+BAND_BEYOND = 2  # times the highest curve or limit, where a band is cut: it would press them flat
 LABEL_GAP = 0.08  # of the axis, between two names at the ends of curves
 NAME_SPAN = 0.15  # of the axis, about the length of a name
 NEAR_EDGE = 0.08  # of the axis: a curve that ends so near the right edge is named beside it
@@ -59,9 +60,10 @@ def _range(curves, limit):
     values = [p.value for p in points]
     reach = [x for p in points for x in (p.low, p.high, p.ceiling) if x]
     lines = [y for _, y in limit if min(reach) / 3 <= y <= 3 * max(reach)]
-    low, high = min(reach + lines), max(reach + lines)
-    # a band that reaches as far would press the lines into the axis as well
-    if high > LOG_BEYOND * min(values):
+    firm = max(values + lines + [p.ceiling for p in points if p.ceiling])
+    low, farthest = min(reach + lines), max(reach + lines)
+    high = min(farthest, BAND_BEYOND * firm)
+    if farthest > LOG_BEYOND * min(values):  # a band counts where it is cut as well
         return "log", low / 1.15, high * 1.15
     return "linear", 0, high * 1.05
 
@@ -252,7 +254,8 @@ def _names_at_ends(curves, looks, across, up):
         is_rising = len(curve) > 1 and curve[-1].value >= curve[0].value
         x, y = ends[name]
         is_lower = any(
-            (y, name) < (y2, other) and y2 - y < LABEL_GAP and abs(x - x2) < NAME_SPAN
+            # a name above it would stand on the other's line, which falls to the left
+            (y, name) < (y2, other) and y2 - y < 2 * LABEL_GAP and abs(x - x2) < NAME_SPAN
             for other, (x2, y2) in ends.items()
         )
         # to the left of an end near the axis a name would stand on the axis' own numbers

@@ -192,6 +192,9 @@ def chart(
     _frame(drawing, x, y, across, down)
     for one in marks:
         _DRAWN[type(one)](drawing, one, across, down)
+    for one in marks:
+        if isinstance(one, Limit):
+            _limit_words(drawing, one, across, down)
     _heights(drawing, y, down)
     named = [one for one in marks if isinstance(one, Line) and one.label]
     labels = [one for one in marks if isinstance(one, Mark) and one.label]
@@ -279,12 +282,19 @@ def _limit(drawing, one, across, down):
     if one.y is not None:
         place = down(one.y)
         drawing.line(0, place, 100, place, one.ink, width=1.5, dash="3 3")
-        drawing.text(100, place - 5, one.label, one.ink, small=True, anchor="end", halo=True)
         return
     place = across(one.x)
+    drawing.line(place, PLOT_TOP, place, drawing.height - PLOT_BOTTOM, one.ink, dash="3 3")
+
+
+def _limit_words(drawing, one, across, down):
+    """Name a limit, over every dot and line that runs through its name."""
+    if one.y is not None:
+        place = down(one.y) - 5
+        drawing.text(100, place, one.label, one.ink, small=True, anchor="end", halo=True)
+        return
     bottom = drawing.height - PLOT_BOTTOM
-    drawing.line(place, PLOT_TOP, place, bottom, one.ink, dash="3 3")
-    drawing.text(place, bottom - 6, one.label, one.ink, small=True, halo=True)
+    drawing.text(across(one.x), bottom - 6, one.label, one.ink, small=True, halo=True)
 
 
 _DRAWN = {Line: _line, Dots: _dots, Mark: _mark, Limit: _limit}

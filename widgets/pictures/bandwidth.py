@@ -85,7 +85,8 @@ def _speed(gpu, weights, context=8000, tp=1):
 
 # ---- two columns of a spec sheet ------------------------------------------------------
 
-SIDES = {"a100-sxm-80gb": "end", "h200-sxm": "end", "gb10": "end"}  # where a name stands
+SIDES = {"h200-sxm": "end", "gb10": "end"}  # where a name stands
+DOT = 6  # px: dots as near as this look like one
 
 
 def _fit_and_fast(weights, cards):
@@ -102,12 +103,15 @@ def _fit_and_fast(weights, cards):
         height=330,
     )
     _corner(drawing, stored)
-    does_both = []
-    for one, (room, speed) in found.items():
-        good = room > stored and speed >= FLOOR
-        does_both += [CARDS[one]] * good
-        place = drawing.across(room / 1e9), drawing.down(speed)
-        _named_dot(drawing, one, place, "good" if good else "quiet", hollow=room <= stored)
+    good = {one: room > stored and speed >= FLOOR for one, (room, speed) in found.items()}
+    does_both = [CARDS[one] for one in found if good[one]]
+    places = {
+        one: (drawing.across(room / 1e9), drawing.down(speed))
+        for one, (room, speed) in found.items()
+    }
+    for one, *others in _in_one_place(places):
+        ink, hollow = "good" if good[one] else "quiet", found[one][0] <= stored
+        _named_dot(drawing, (one, *others), places[one], ink, hollow)
     said = (
         f"Right of the upright line the {weights.upper()} model fits (filled), above the other "
         f"line it writes {FLOOR} tokens a second or more. Both: "
@@ -137,11 +141,25 @@ def _corner(drawing, stored):
     drawing.text(at, PLOT_TOP + 12, words, "quiet", small=True, halo=True)
 
 
-def _named_dot(drawing, card, place, ink, hollow):
-    drawing.dot(*place, ink, hover=CARDS[card], hollow=hollow)
-    side = SIDES.get(card, "start")
+def _in_one_place(places):
+    """Cards whose dots would hide one another, together: they have one dot and both names."""
+    groups: list[list[str]] = []
+    for card, (x, y) in places.items():
+        ends = [places[group[0]] for group in groups]
+        near = [abs(x - x2) < 1 and abs(y - y2) < DOT for x2, y2 in ends]
+        if any(near):
+            groups[near.index(True)].append(card)
+        else:
+            groups.append([card])
+    return groups
+
+
+def _named_dot(drawing, cards, place, ink, hollow):
+    name = " and ".join(CARDS[one] for one in cards)
+    drawing.dot(*place, ink, hover=name, hollow=hollow)
+    side = SIDES.get(cards[0], "start")
     x = place[0] + (3.2 if side == "start" else -3.2)
-    drawing.text(x, place[1] + 4, CARDS[card], ink, anchor=side, small=True, halo=True)
+    drawing.text(x, place[1] + 4, name, ink, anchor=side, small=True, halo=True)
 
 
 def _yes(is_so):

@@ -147,7 +147,9 @@ def _price_of_load(users, prefix):
     ]
     marks += [Mark("", users, here[name][0], ink) for name, ink in names.items()]
     ticks_at = {0.5: "$0.50", 1.0: "$1", 3.0: "$3", 10.0: "$10", 30.0: "$30", 100.0: "$100"}
-    x = Axis("users, all copies together", 1, MANY[-1], log=True)
+    x = Axis(
+        "users, all copies together", 0.5, MANY[-1], log=True
+    )  # room for the prices at its left
     y = Axis("$ for a million output tokens", 0.5, 600, log=True, at=ticks_at)
     drawing = chart(marks, x, y, height=270, drag="users")
     for i, (name, ink) in enumerate(names.items()):
@@ -194,7 +196,7 @@ def _cheap_hour(users, prefix):
     ticks_at = {1.0: "$1", 3.0: "$3", 10.0: "$10", 30.0: "$30"}
     drawing = chart(
         marks,
-        Axis("users", 1, 64),
+        Axis("users", -6, 64, at={1: "1", 20: "20", 40: "40", 60: "60"}),  # room for the prices
         Axis("$ for a million output tokens", 0.8, 90, log=True, at=ticks_at),
         height=240,
         drag="users",

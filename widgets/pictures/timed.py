@@ -54,7 +54,9 @@ ALONG = {
     ),
     "prompt": Along("tokens of a prompt", "input_tokens", READ, {"concurrency": 1}, 128, 32_768),
 }
-Y = {DECODED: "tokens a second of each user", READ: "tokens of a prompt read in a second"}
+Y = {DECODED: "tokens a second of each user", READ: "prompt tokens read in a second"}
+NAMED_AT = {DECODED: 11, READ: 50}  # where names begin, and how long one is on a phone [% of width]
+NAME = 30
 INKS = {
     "Llama-3.2-1B": "activations",
     "Llama-3.1-8B": "weights",
@@ -101,6 +103,14 @@ def _curve(model, timed, along, most):
         at *= 2
 
 
+def _name(drawing, model, points, left):
+    """Name a model over dots in the flat of its line: at the end a name would hide both."""
+    near = [row for x, row in points if left - 4 < drawing.across(x) < left + NAME]
+    top = min(drawing.down(y) for row in near for y in (row.measured, row.predicted))
+    look = {"anchor": "start", "bold": True, "small": True, "halo": True}
+    drawing.text(left, top - 9, model, INKS[model], **look)
+
+
 def _timed(timed, across):
     along = ALONG[across]
     found = _chosen(timed, along)
@@ -108,12 +118,17 @@ def _timed(timed, across):
     table = []
     for model, points in found.items():
         ink = INKS[model]
-        marks.append(Line(model, list(_curve(model, timed, along, points[-1][0])), ink))
+        marks.append(Line("", list(_curve(model, timed, along, points[-1][0])), ink))
         marks.append(Dots("", [(x, row.measured) for x, row in points], ink, size=9, dim=1.0))
         table += [(model, f"{x:,}", row.predicted, row.measured, row.error) for x, row in points]
-    off = [row.error for points in found.values() for _, row in points]
+    rows_drawn = [row for points in found.values() for _, row in points]
+    off = [row.error for row in rows_drawn]
     x = Axis(along.title, along.low / 1.6, along.high * 1.2, log=True)
-    drawing = chart(marks, x, Axis(Y[along.metric], log=True), height=340)
+    most = max(max(row.measured, row.predicted) for row in rows_drawn)
+    y = Axis(Y[along.metric], high=1.7 * most, log=True)  # room for a name over the highest
+    drawing = chart(marks, x, y, height=340)
+    for model, points in found.items():
+        _name(drawing, model, points, NAMED_AT[along.metric])
     drawing.text(100, 13, "line: predicted, dot: timed", small=True, anchor="end")
     said = (
         f"{timed}, {len(off)} rows: half of the predictions are within "

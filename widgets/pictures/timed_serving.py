@@ -181,11 +181,18 @@ def _served(load_title: str, latency: str) -> Drawn:
     said = (
         f"{load.title} on one {load.gpu}: at {rate:g} requests a second, {95} of 100 times are "
         f"{explain.quantity(value, 's')} or less by the law; {explain.quantity(found[95], 's')} "
-        f"were timed. It answers {predicted.most_rps:.3g} a second at most."
+        f"were timed. {_farthest(table)} It answers {predicted.most_rps:.3g} a second at most."
     )
     columns = ("requests a second", "percentile", "predicted", "timed", "off by")
     units = ("", "", "ms", "ms", "%")
     return Drawn(drawing, said, show.table(columns, table, f"{load.title}: {latency}", units))
+
+
+def _farthest(table: list[tuple[str, str, float, float, float]]) -> str:
+    """Say which of the points is predicted worst."""
+    rate, percent, value, found, _ = max(table, key=lambda row: row[-1])
+    law, clock = (explain.quantity(ms / 1e3, "s") for ms in (value, found))
+    return f"Farthest off is {percent} at {rate} a second: {law} by the law, {clock} timed."
 
 
 PICTURES = {

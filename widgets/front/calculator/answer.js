@@ -28,9 +28,11 @@ function spanBox(span) {
 
 // The answer in a line, which stays in sight on a phone; it has been read out above.
 export function shortBox(view) {
-  const named = (item) => (view.groups?.length ? item.label.split(":")[0] : item.label);
-  const unit = (item) => (named(item).toLowerCase().split(" ").includes(item.unit) ? "" : item.unit);
-  const said = view.headline.slice(0, 4).map((item) =>
+  const named = (item) => item.short || (view.groups?.length ? item.label.split(":")[0] : item.label);
+  const isSaid = (item) => item.short || named(item).toLowerCase().split(" ").includes(item.unit);
+  const unit = (item) => (isSaid(item) ? "" : item.unit);
+  const inOrder = [...view.headline].sort((a, b) => !!b.first - !!a.first);
+  const said = inOrder.slice(0, 4).map((item) =>
     h("span", {}, `${named(item)} `, h("b", {}, `${item.rough ? "about " : ""}${item.value} ${unit(item)}`.trim())));
   return h("p", { class: `lc-short lc-${view.status.level}`, "aria-hidden": "true" }, said);
 }
