@@ -297,7 +297,8 @@ def _typed(values):
         return None
     from .form import from_launch  # a page opens without the readers of commands
 
-    pasted = (v for k, v in values.items() if k.endswith("config") and isinstance(v, str))
+    texts = ((k, v) for k, v in values.items() if isinstance(k, str) and isinstance(v, str))
+    pasted = (text for name, text in texts if name.endswith("config"))
     commands = (text for text in pasted if from_launch.is_launch(text))
     return values.get(QUESTION) or next(commands, None)
 

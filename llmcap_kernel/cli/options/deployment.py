@@ -267,17 +267,6 @@ def build(model: str | Model, gpu: str, chosen: dict[str, Any]) -> Deployment:
     >>> build("llama-3.1-8b", "2x L4", {}).num_gpus
     2
     """
-    made = _built(model, gpu, chosen)
-    if "kv" in chosen:
-        from ...design.handover import lacks_cache
-
-        if lacking := lacks_cache(made.engine, made.kv):
-            raise BadInput("kv", f"kv is {shown(chosen['kv'])}: {lacking}")
-    return made
-
-
-def _built(model: str | Model, gpu: str, chosen: dict[str, Any]) -> Deployment:
-    """The same, whatever cache the engine has."""
     chosen = dict(chosen)
     for name in ("weights", "kv"):
         if name in chosen:
