@@ -131,7 +131,6 @@ def four_numbers(deployment, context, output, users, share, usd_h):
         cards=deployment.num_gpus,
         server=1.0,
         passes=prompt,
-        fullest=prompt,
     )
     seen = serving.Served(work, calibration.efficiency_for(deployment))
     rate = seen.output_tok_s

@@ -92,11 +92,8 @@ class LoadWork(NamedTuple):
     passes : Work
         Prefill of those of others' prompts that are computed together: `prompt`, but where prompts
         have steps of their own, which take all that came since the last step.
-    fullest : Work
-        Prefill of as many prompts as a step has tokens for, where they have steps of their own;
-        else `prompt`.
-    together, most_together : float or array
-        How many prompts these two are.
+    together : float or array
+        How many these are.
     users : float or array
         Requests in progress.
     turns : float or array
@@ -127,9 +124,7 @@ class LoadWork(NamedTuple):
     cards: Number
     server: Number
     passes: bandwidth.Work
-    fullest: bandwidth.Work
     together: Number = 1.0
-    most_together: Number = 1.0
     mixed: Number = 1.0
     at_once: Number = UNKNOWN
 
@@ -210,14 +205,12 @@ def load_work(
     computed = max(load.input_tokens - cached, 1)
     decode = bandwidth.decode_work(d, context_tokens=context, concurrency=users)
     at_once = 1.0 if in_step and not d.mixes_prompts else UNKNOWN
-    passes = fullest = prompt
-    together = most = 1.0
+    passes, together = prompt, 1.0
     if not d.mixes_prompts:
         steps = load.output_tokens / decode.tokens_per_step
         met = users if at_once > 0 else met_in_a_step(users, steps)
-        most = max(d.batch_limit_tokens / computed, 1.0)
-        together = prompts_in_a_pass(met, users, most)
-        passes, fullest = (_prompt_work(d, load.input_tokens, cached, n) for n in (together, most))
+        together = prompts_in_a_pass(met, users, d.batch_limit_tokens / computed)
+        passes = _prompt_work(d, load.input_tokens, cached, together)
     return LoadWork(
         decode,
         prompt,
@@ -230,9 +223,7 @@ def load_work(
         d.num_gpus,
         1.0 if d.engine.is_server and not batch else 0.0,
         passes,
-        fullest,
         together,
-        most,
         1.0 if d.mixes_prompts else 0.0,
         at_once,
     )
@@ -371,14 +362,6 @@ class Served(Explained):
     def other_s(self) -> Number:
         """Time of those for which one of them counts [s]."""
         return self.pass_s / self.work.together
-
-    @property
-    def least_s(self) -> Number:
-        """Time for which one counts of as many as are computed together at most [s]."""
-        if self.work.fullest is self.work.prompt:
-            return self.own_s
-        whole_s = self.work.fullest.total_s(self.efficiency) * self.work.fullest.share
-        return whole_s / self.work.most_together
 
     @property
     def others_s(self) -> Number:

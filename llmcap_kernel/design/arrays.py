@@ -19,7 +19,7 @@ from .. import bandwidth, calibration, capacity
 from ..numeric import Number, floor, maximum, minimum, where
 from ..serving import LoadWork, Served, met_in_a_step, prompts_in_a_pass
 from ..simulation import percentiles
-from ..simulation.percentiles import spread_of
+from ..simulation.percentiles import spread_at_rate
 from ..simulation.rates import NUMBERS, Flights, knots
 from ..spec import CEILING, Efficiency, Format, Gpu, Slo, Workload
 from .columns import Columns
@@ -206,7 +206,7 @@ class Trial:
         whole = np.concatenate(users).astype(int)
         many = stack.only(np.tile(np.arange(count), len(users)))
         served = _served(many, self.asked.workload, whole, whole, apart=True)
-        spread = spread_of(served)
+        spread = spread_at_rate(served)
         numbers = {n: getattr(spread, n) for n in NUMBERS}
         return Flights(
             users,
@@ -450,18 +450,12 @@ def _served(
     decode = bandwidth.decode_work(
         stack, context_tokens=load.mean_context_tokens, concurrency=running
     )
-    prompt = passes = fullest = bandwidth.prefill_work(
-        stack, **tokens, alone=stack.sharing_groups > 1
-    )
+    prompt = passes = bandwidth.prefill_work(stack, **tokens, alone=stack.sharing_groups > 1)
     together: Number = 1.0
-    most: Number = 1.0
     if not stack.mixes_prompts:
         met = met_in_a_step(running, load.output_tokens / decode.tokens_per_step)
-        most = maximum(stack.batch_limit_tokens / computed, 1.0)
-        together = prompts_in_a_pass(met, running, most)
-        passes, fullest = (
-            bandwidth.prefill_work(stack, **tokens, prompts=n) for n in (together, most)
-        )
+        together = prompts_in_a_pass(met, running, stack.batch_limit_tokens / computed)
+        passes = bandwidth.prefill_work(stack, **tokens, prompts=together)
     work = LoadWork(
         decode,
         prompt,
@@ -474,9 +468,7 @@ def _served(
         stack.num_gpus,
         1.0 if stack.engine.is_server else 0.0,
         passes,
-        fullest,
         together,
-        most,
         1.0 if stack.mixes_prompts else 0.0,
     )
     each = _efficiencies(stack.engine.family, stack.block.gpus, stack.weights, stack.kv)

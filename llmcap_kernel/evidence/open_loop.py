@@ -54,20 +54,20 @@ def users(
     True
     """
 
-    def answered_s(concurrency: int) -> float:
-        return _answered(deployment, workload, family, concurrency)
+    def rate_rps(concurrency: int) -> float:
+        return _rate_rps(deployment, workload, family, concurrency)
 
-    return bisect_left(range(1, most + 1), request_rate, key=answered_s) + 1
+    return bisect_left(range(1, most + 1), request_rate, key=rate_rps) + 1
 
 
-def _answered(deployment: Deployment, workload: Workload, family: str, concurrency: int) -> float:
+def _rate_rps(deployment: Deployment, workload: Workload, family: str, concurrency: int) -> float:
     load = replace(workload, concurrency=concurrency)
     work = load_work(deployment, load)
     made = calibration.estimates(deployment, load, family=family, work=work)
     return made.of("output_tok_s", bounded=False).value / workload.output_tokens
 
 
-def answered(deployment: Deployment, workload: Workload) -> float:
+def most_rps(deployment: Deployment, workload: Workload) -> float:
     """Estimate the most requests that a deployment answers each second.
 
     Parameters
@@ -86,11 +86,11 @@ def answered(deployment: Deployment, workload: Workload) -> float:
     --------
     >>> from llmcap_kernel import catalog
     >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
-    >>> answered(one, Workload(1000, 100)) > answered(one, Workload(1000, 1000)) > 0
+    >>> most_rps(one, Workload(1000, 100)) > most_rps(one, Workload(1000, 1000)) > 0
     True
     """
     most = most_running(deployment, workload)
-    return _answered(deployment, workload, deployment.engine.family, most) if most else 0.0
+    return _rate_rps(deployment, workload, deployment.engine.family, most) if most else 0.0
 
 
 def rate(

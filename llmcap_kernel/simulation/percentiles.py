@@ -83,7 +83,7 @@ class Spread(NamedTuple):
     service_s : float or array
         How long prompts behind one another wait for each [s].
     least_s : float or array
-        The same of as many as are computed together at most [s].
+        Where prompts come at a rate, the same of as many as are computed together at most [s].
     busy : float or array
         Where prompts come at a rate, the share of the time in which one is computed.
     """
@@ -429,7 +429,6 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
         own_last=cut.last,
         waited_s=0.0 if gaps_alone else served.waited_s,
         service_s=0.0 if gaps_alone else _service_s(served, cut),
-        least_s=0.0 if gaps_alone else served.least_s,
     )
 
 
@@ -441,6 +440,44 @@ def _met(cut: Chunks, others: Number, burst: Number) -> tuple[Number, Number]:
     short = (cut.full < 1) * (cut.full_s < math.inf)
     full = where(short, filled, met * cut.full)
     return full, where(short, others * (1 - burst), met) * cut.last
+
+
+def spread_at_rate(served: Served) -> Spread:
+    """List what latencies are made of where prompts come at a rate.
+
+    Parameters
+    ----------
+    served : Served
+        A deployment under a load, or a stack of them.
+
+    Returns
+    -------
+    Spread
+        That of users at once, with what a prompt takes of the fullest pass.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> from llmcap_kernel.serving import serve
+    >>> from llmcap_kernel.spec import Workload
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine="sglang")
+    >>> made = spread_at_rate(serve(one, Workload(500, 500)))
+    >>> made.least_s < made.last_s  # many prompts read the weights once
+    True
+    """
+    return spread_of(served)._replace(least_s=_least_s(served))
+
+
+def _least_s(served: Served) -> Number:
+    """Time for which a prompt counts of as many as a pass of their own has tokens for."""
+    d, work = served.deployment, served.work
+    if d is None or d.mixes_prompts:
+        return served.own_s
+    most = maximum(d.batch_limit_tokens / work.prefill_tokens, 1.0)
+    cached = work.input_tokens - work.prefill_tokens
+    tokens = {"input_tokens": work.input_tokens, "cached_tokens": cached}
+    whole = _kept(prefill_work, d, **tokens, prompts=most)
+    return Step(whole, served.efficiency, d, "prefill").share_s / most
 
 
 def _service_s(served: Served, cut: Chunks) -> Number:

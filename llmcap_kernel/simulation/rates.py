@@ -30,7 +30,7 @@ from ..refuse import BadInput, number, one_of
 from ..serving import Served, most_running
 from ..spec import TAILED, Deployment, Workload
 from .in_flight import Law, knots, law_of
-from .percentiles import DOUBTED, MEANS, Spread, ceiling_s, in_order, quantile_s, spread_of
+from .percentiles import DOUBTED, MEANS, Spread, ceiling_s, in_order, quantile_s, spread_at_rate
 from .queues import check_percent, md1_wait_percentile_s, met_in_a_pass, poisson
 
 FULL = 0.99  # of the rate that is answered, and of the time that prompts take, at most
@@ -457,7 +457,7 @@ def of_served(users: Sequence[Number], served: Sequence[Served]) -> Flights:
     True
     """
     rates = [one.output_tok_s / one.work.output_tokens for one in served]
-    spreads = [spread_of(one) for one in served]
+    spreads = [spread_at_rate(one) for one in served]
     columns = {name: [float(getattr(one, name)) for one in spreads] for name in NUMBERS}
     alike = {name: column[0] for name, column in columns.items() if len(set(column)) == 1}
     return Flights(users, rates, columns | alike, spreads[0])

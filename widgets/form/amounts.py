@@ -106,12 +106,12 @@ def too_few(deployment, prompt, answer, rate_rps):
     from llmcap_kernel.evidence import open_loop
 
     load = Workload(max(prompt, 1), max(answer, 1))
-    answered = open_loop.answered(deployment, load)
-    if not 0 < answered < rate_rps:
+    most_rps = open_loop.most_rps(deployment, load)
+    if not 0 < most_rps < rate_rps:
         return ""
     count, title = deployment.num_gpus, lists.listed_title(deployment.gpu.name)
     who = f"one {title} answers" if count == 1 else f"{count} {title} answer"
-    return f"No: {who} {answered:.2g} of {rate_rps:,.4g} requests/s."
+    return f"No: {who} {most_rps:.2g} of {rate_rps:,.4g} requests/s."
 
 
 def cards_of(count, nodes, each, usual):

@@ -157,6 +157,27 @@ def _points(load: Asked, quantity: str) -> list[tuple[float, dict[int, float]]]:
     ]
 
 
+def off(predicted_s: float, timed_s: float) -> float:
+    """Compute how far two times are apart.
+
+    Parameters
+    ----------
+    predicted_s, timed_s : float
+        The times [s].
+
+    Returns
+    -------
+    float
+        As a share of the shorter, so that half and twice are as far off.
+
+    Examples
+    --------
+    >>> off(0.5, 1.0), off(2.0, 1.0)
+    (1.0, 1.0)
+    """
+    return max(predicted_s / timed_s, timed_s / predicted_s) - 1
+
+
 def _served(load_title: str, latency: str) -> Drawn:
     load, quantity = loads()[load_title], QUANTITIES[latency]
     predicted, timed = flights(load), _points(load, quantity)
@@ -171,8 +192,8 @@ def _served(load_title: str, latency: str) -> Drawn:
     for rate, found in timed:
         for percent in DRAWN:
             value = predicted.at(rate).percentile_s(quantity, percent)
-            off = max(value / found[percent], found[percent] / value) - 1
-            table.append((f"{rate:g}", f"p{percent}", 1e3 * value, 1e3 * found[percent], off))
+            wrong = off(value, found[percent])
+            table.append((f"{rate:g}", f"p{percent}", 1e3 * value, 1e3 * found[percent], wrong))
     x = Axis("requests a second", 0, predicted.most_rps)
     drawing = chart(marks, x, Axis(f"{latency} [ms]", log=True), height=340)
     drawing.text(100, 13, "line: predicted, dot: timed", small=True, anchor="end")
