@@ -1,5 +1,6 @@
 """Estimates: `serve` with fitted efficiencies, and the interval of each number."""
 
+import math
 from dataclasses import dataclass, replace
 
 from ..explain import counted
@@ -89,6 +90,27 @@ class Estimate:
             numerator / x for x in (self.value, self.high, self.low, self.ceiling)
         )
         return replace(self, value=value, low=low, high=high, ceiling=ceiling)
+
+    def at_most(self, most: float) -> "Estimate":
+        """Bound the estimate by what it cannot pass.
+
+        Parameters
+        ----------
+        most : float
+            In the same unit.
+
+        Returns
+        -------
+        Estimate
+            Value, interval and ceiling, each no greater.
+
+        Examples
+        --------
+        >>> Estimate(20.0, 15.0, 30.0, 40.0, "").at_most(25.0).high
+        25.0
+        """
+        ends = {n: min(getattr(self, n), most) for n in ("value", "low", "high", "ceiling")}
+        return replace(self, **ends)
 
 
 # What may not be known, from little to much: an engine and chips that were measured, but never
@@ -216,21 +238,29 @@ class Estimates:
         The load, timed with the fitted efficiencies.
     family : str
         Family of the engine.
+    asked_tok_s : float
+        Output that its requests ask for, where they come at a rate [tok/s].
     """
 
     deployment: Deployment
     served: Served
     family: str
+    asked_tok_s: float = math.inf
 
     @cached_property
     def ceiling(self) -> Served:
         """The same load, timed at the ceiling."""
         return Served(self.served.work, CEILING, self.deployment, self.served.workload)
 
-    def apart(self) -> "Estimates":
+    def apart(self, rate_rps: float = math.inf) -> "Estimates":
         """Take the same requests as they come of a rate: one by one, and none at the same moment.
 
         Users who ask again at once meet: `burst_share` is measured of them.
+
+        Parameters
+        ----------
+        rate_rps : float
+            Requests that come, of which no more are answered [requests/s].
 
         Returns
         -------
@@ -246,7 +276,9 @@ class Estimates:
         True
         """
         efficiency = replace(self.served.efficiency, burst_share=0.0)
-        return replace(self, served=replace(self.served, efficiency=efficiency))
+        asked_tok_s = rate_rps * self.served.work.output_tokens
+        served = replace(self.served, efficiency=efficiency)
+        return replace(self, served=served, asked_tok_s=asked_tok_s)
 
     def of(self, quantity: str, *, bounded: bool = True) -> Estimate:
         """Estimate one quantity with its interval.
@@ -311,8 +343,9 @@ class Estimates:
 
     @cached_property
     def output_tok_s(self) -> Estimate:
-        """Output tokens of all users [tok/s]."""
-        return self.of("output_tok_s")
+        """Output tokens of all users; of a rate no more than it asks for [tok/s]."""
+        made = self.of("output_tok_s")
+        return made if math.isinf(self.asked_tok_s) else made.at_most(self.asked_tok_s)
 
     @cached_property
     def usd_mtok(self) -> Estimate | None:

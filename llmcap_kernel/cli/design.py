@@ -350,8 +350,8 @@ def _verdict(found: Search) -> str:
         return f"None of {len(found.rows):,} candidates meets every limit."
     rent = f" at {quantity(best.usd_h_all, 'USD/h')}" if best.usd_h_all else ""
     price = f", {quantity(best.usd_mtok.value, 'USD/Mtok')} of output" if best.usd_mtok else ""
-    if paid := best.usd_mtok_at_rate:
-        price += f" where always busy and {quantity(paid, 'USD/Mtok')} at this rate"
+    if busy := best.usd_mtok_busy:
+        price += f" at this rate ({quantity(busy, 'USD/Mtok')} were it always busy)"
     return f"Run {best.title}{rent}{price}: {best.binding}. {many}."
 
 

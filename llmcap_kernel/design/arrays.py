@@ -189,7 +189,7 @@ class Trial:
         slo = replace(slo, usd_mtok=None)
         if self.apart and (users > 1).any():  # of a rate percentiles are asked of one, then of all
             slo = replace(slo, tails=())
-        rooms = _headrooms(served, slo, slice(None), _price(some, served))
+        rooms = _headrooms(served, slo, slice(None), _price(some, served.output_tok_s))
         good = self.room.starts[at] & (self.room.users[at] >= users)
         near = np.zeros(len(at), bool)
         for room in rooms.values():
@@ -278,7 +278,11 @@ class Trial:
         of_first = users[first] if hasattr(users, "__array__") else users
         load = self.asked.workload
         served = _served(stack.only(first), load, of_first, running[first], self.apart)
-        rent, price = _rent(stack), _price(stack, served, place)
+        made_tok_s = served.output_tok_s[place]
+        if self.asked.rate is not None:  # no more is paid for than is asked
+            asked_tok_s = self.asked.rate / copies * load.output_tokens
+            made_tok_s = minimum(made_tok_s, asked_tok_s)
+        rent, price = _rent(stack), _price(stack, made_tok_s)
         never = ~room.starts
         columns = {
             "copies": copies,
@@ -306,9 +310,9 @@ def _rent(stack: Stack) -> Array:
     return stack.of_card("usd_h") * stack.num_gpus
 
 
-def _price(stack: Stack, served: Served, place: Any = slice(None)) -> Array:
+def _price(stack: Stack, output_tok_s: Array) -> Array:
     """Price of a million output tokens of each candidate; 0 where no rent is known [USD/Mtok]."""
-    return _rent(stack) / 3600 * 1e6 / served.output_tok_s[place]
+    return _rent(stack) / 3600 * 1e6 / output_tok_s
 
 
 def _headrooms(served: Served, slo: Slo, place: Any, price: Array) -> dict[str, Array]:

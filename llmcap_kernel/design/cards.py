@@ -165,16 +165,16 @@ class Card(Explained):
         return self.estimates.usd_mtok if self.estimates else None
 
     @property
-    def usd_mtok_at_rate(self) -> float | None:
-        """Price of a million output tokens while no more come than the rate brings [USD/Mtok].
+    def usd_mtok_busy(self) -> float | None:
+        """Price of a million output tokens were its cards always busy [USD/Mtok].
 
-        None where it has no rate or no rent is known, and where the rate keeps its cards busy.
+        None where no rent is known, and where no rate leaves its cards idle.
         """
-        if self.rate_rps is None or self.usd_mtok is None:
+        if self.usd_mtok is None:
             return None
-        asked = self.rate_rps * self.workload.output_tokens
-        idle = asked < BUSY * self.expected.output_tok_s.value
-        return serving.usd_per_mtok(usd_h=self.usd_h, tok_s=asked) if idle else None
+        made_tok_s = self.expected.served.output_tok_s
+        idle = self.expected.asked_tok_s < BUSY * made_tok_s
+        return serving.usd_per_mtok(usd_h=self.usd_h, tok_s=made_tok_s) if idle else None
 
     def at(self, concurrency: int) -> "Card":
         """Predict the same deployment for another number of users.
@@ -331,11 +331,11 @@ class Card(Explained):
         Line
             Rent divided by output rate.
         """
-        rate = quantity(self.expected.output_tok_s.value, "tok/s")
-        price = self.usd_mtok
+        rate, price = quantity(self.expected.output_tok_s.value, "tok/s"), self.usd_mtok
+        asked = self.expected.asked_tok_s < self.expected.served.output_tok_s
         return Line(
             "usd_mtok",
-            "rent / 3600 / output_rate x 1e6",
+            f"rent / 3600 / {'what the rate asks for' if asked else 'output_rate'} x 1e6",
             f"{quantity(self.usd_h, 'USD/h')} / 3600 / {rate} x 1e6",
             quantity(price.value, "USD/Mtok") if price else "no rent known",
         )
@@ -490,7 +490,7 @@ def card(
     room = capacity.workload_room(deployment, workload)
     estimates = calibration.estimates(deployment, workload) if room.starts else None
     if rate_rps is not None and estimates:
-        estimates = estimates.apart()
+        estimates = estimates.apart(rate_rps)
     return Card(deployment, workload, slo or NO_SLO, room, estimates, label, rate_rps)
 
 

@@ -260,7 +260,7 @@ def could_hold(deployment: Deployment, asked: Asked) -> bool:
 
 
 def answered_rps(one: Choice) -> float:
-    """Give the requests that one copy answers.
+    """Give the requests that one copy answers while so many ask.
 
     Parameters
     ----------
@@ -279,7 +279,7 @@ def answered_rps(one: Choice) -> float:
     >>> round(answered_rps(one) * 1000 / one.expected.output_tok_s.value)
     1
     """
-    return one.expected.output_tok_s.value / one.workload.output_tokens
+    return float(one.expected.served.output_tok_s) / one.workload.output_tokens
 
 
 def most_copies_of(deployment: Deployment, asked: Asked) -> int:

@@ -908,11 +908,15 @@ def test_a_rate_that_leaves_cards_idle_says_what_a_token_costs_there():
     rate = 5e6 / 8000 / 86_400
     d = catalog.deployment(model="llama-3.3-70b", gpu="h100-sxm", tp=2, weights="fp8")
     idle = design.card(d, Workload(7000, 1000, 1), rate_rps=rate)
-    assert idle.usd_mtok_at_rate == pytest.approx(24 * 7.98 / 0.625, rel=1e-3)
-    assert idle.usd_mtok.value < 60
+    paid = idle.usd_mtok
+    assert paid.low == paid.value == paid.high == pytest.approx(24 * 7.98 / 0.625, rel=1e-3)
+    assert idle.estimates.output_tok_s.value == pytest.approx(0.625e6 / 86_400, rel=1e-3)
+    assert idle.usd_mtok_busy < 60
+    dear = design.card(d, Workload(7000, 1000, 1), Slo(usd_mtok=100), rate_rps=rate)
+    assert dear.limits[0].verdict == "impossible"
     busy = design.card(d, Workload(7000, 1000, 8), rate_rps=0.6)
-    assert busy.usd_mtok_at_rate is None
-    assert design.card(d, Workload(7000, 1000, 1)).usd_mtok_at_rate is None
+    assert busy.usd_mtok_busy is None
+    assert design.card(d, Workload(7000, 1000, 1)).usd_mtok_busy is None
 
 
 def test_windows_share_what_vllm_counts_for_each_when_it_starts():

@@ -303,12 +303,12 @@ def _in_words(sentence, choice):
 def _headline(here):
     e, slo = here.estimates, here.slo
     (gap_s, which_gap), (wait_s, which_wait) = asked(slo, "itl"), asked(slo, "ttft")
-    paid, busy = here.usd_mtok_at_rate, "cards always busy"
-    if paid:
-        busy = f"{busy}; {quantity(paid, 'USD/Mtok')} at this rate"
+    busy, paid = here.usd_mtok_busy, "cards always busy"
+    if busy:
+        paid = f"at this rate; {quantity(busy, 'USD/Mtok')} were its cards always busy"
     items = [
         _rent(here),
-        _estimate("$/M output", e.usd_mtok, "USD/Mtok", here, busy),
+        _estimate("$/M output", e.usd_mtok, "USD/Mtok", here, paid),
         _estimate(_label("itl", which_gap), _of(here, "itl", which_gap), "s", here,
                   f"{quantity(e.tok_s_user.value, 'tok/s')} a user; {_measured(here)}", gap_s),
         _estimate(_label("ttft", which_wait), _of(here, "ttft", which_wait), "s", here,
@@ -572,11 +572,13 @@ def _bursts(here):
 
 def _served(found, here):
     """How a rate is answered: by so many copies, each with so many requests in flight."""
-    each, asked = here.workload.concurrency, found.asked.rate
-    rate = here.copies * here.expected.output_tok_s.value / here.workload.output_tokens
-    who = f"{here.copies:,} copies, each" if here.copies > 1 else "One copy,"
-    answer = "answer" if here.copies > 1 else "answers"
-    return f"{who} with {each:,} in flight, {answer} {rate:.3g} requests/s; {asked:g} are asked."
+    most_rps = here.copies * here.flights.most_rps
+    who = f"{here.copies:,} copies answer" if here.copies > 1 else "One copy answers"
+    each = " in each" if here.copies > 1 else ""
+    return (
+        f"{who} up to {most_rps:.3g} requests/s; the {found.asked.rate:g} that are asked keep "
+        f"about {here.workload.concurrency:,} in flight{each}."
+    )
 
 
 def _links(here, state):
