@@ -33,6 +33,8 @@ def minimum(a: Number, b: Number) -> Number:
     >>> minimum(2.0, 3.0)
     2.0
     """
+    if type(a) is float and type(b) is float:  # as a single prediction has it: no attribute missed
+        return a if a <= b else b
     if hasattr(a, "__array__") or hasattr(b, "__array__"):
         import numpy
 
@@ -58,6 +60,8 @@ def maximum(a: Number, b: Number) -> Number:
     >>> maximum(2.0, 3.0)
     3.0
     """
+    if type(a) is float and type(b) is float:  # as a single prediction has it: no attribute missed
+        return a if a >= b else b
     if hasattr(a, "__array__") or hasattr(b, "__array__"):
         import numpy
 
@@ -133,6 +137,8 @@ def somewhere(condition: Any) -> bool:
     >>> somewhere(2 > 3)
     False
     """
+    if type(condition) is bool:
+        return condition
     return bool(condition.any() if hasattr(condition, "__array__") else condition)
 
 
@@ -156,6 +162,8 @@ def where(condition: Any, a: Number, b: Number) -> Number:
     >>> where(True, 1.0, 2.0)
     1.0
     """
+    if type(condition) is bool and type(a) is float and type(b) is float:
+        return a if condition else b
     if hasattr(condition, "__array__") or hasattr(a, "__array__") or hasattr(b, "__array__"):
         import numpy
 
