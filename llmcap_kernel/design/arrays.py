@@ -19,8 +19,8 @@ from .. import bandwidth, calibration, capacity
 from ..numeric import Number, floor, maximum, minimum, where
 from ..serving import LoadWork, Served, met_in_a_step, prompts_in_a_pass
 from ..simulation import percentiles
-from ..simulation.percentiles import spread_at_rate
 from ..simulation.rates import NUMBERS, Flights, knots
+from ..simulation.spread import spread_at_rate
 from ..spec import CEILING, Efficiency, Format, Gpu, Slo, Workload
 from .columns import Columns
 from .copies import Asked, holds_one, judged

@@ -18,7 +18,8 @@ from .. import calibration
 from ..files import read_table
 from ..refuse import BadInput
 from ..serving import load_work, most_running
-from ..simulation.percentiles import MEANS, Spread, in_order, kind, quantile_s, spread_of
+from ..simulation.percentiles import MEANS, in_order, kind
+from ..simulation.spread import Spread, quantile_s, spread_of
 from ..spec import Deployment, Speculation, Workload
 from . import measurements, open_loop, results, stated
 from .levers import accepted_each

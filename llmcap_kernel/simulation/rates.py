@@ -30,8 +30,9 @@ from ..refuse import BadInput, number, one_of
 from ..serving import Served, most_running
 from ..spec import TAILED, Deployment, Workload
 from .in_flight import Law, knots, law_of
-from .percentiles import DOUBTED, MEANS, Spread, ceiling_s, in_order, quantile_s, spread_at_rate
+from .percentiles import MEANS, ceiling_s, in_order
 from .queues import check_percent, md1_wait_percentile_s, met_in_a_pass, poisson
+from .spread import DOUBTED, Spread, quantile_s, spread_at_rate
 
 FULL = 0.99  # of the rate that is answered, and of the time that prompts take, at most
 BREAKS = 0.95  # of the rate that is answered, where the end of an interval lies beyond all of it

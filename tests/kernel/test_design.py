@@ -13,7 +13,8 @@ from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, expected, worked_s
 from llmcap_kernel.design.limits import meets
 from llmcap_kernel.explain import quantity as written
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.simulation.percentiles import percentile, spread_of
+from llmcap_kernel.simulation.percentiles import percentile
+from llmcap_kernel.simulation.spread import spread_of
 from llmcap_kernel.spec import Slo, Tail, Workload
 
 A, B, C = worked_spec()

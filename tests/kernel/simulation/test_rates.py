@@ -12,8 +12,8 @@ from llmcap_kernel.evidence import open_loop
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.serving import serve
 from llmcap_kernel.simulation import rates, tails
-from llmcap_kernel.simulation.percentiles import spread_of
 from llmcap_kernel.simulation.rates import NUMBERS, Flights, at_rate, flights, prompt_each_s
+from llmcap_kernel.simulation.spread import spread_of
 from llmcap_kernel.spec import TAILED, Workload
 
 from .exact import Batch
