@@ -1,13 +1,14 @@
 """Whether an engine starts, which setting would make it start, and the lines it will print."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from .. import catalog
-from ..explain import GIB, counted
-from ..spec import Deployment, Format
+from ..explain import GIB, counted, quantity
+from ..spec import Deployment, Format, Gpu
 from . import overhead
 from .ledger import START_WORDS, Ledger, ledger
 
@@ -22,6 +23,7 @@ FLAGS = {
         "kv": "--kv-cache-dtype",
         "weights": "--quantization",
         "tp": "--tensor-parallel-size",
+        "pp": "--pipeline-parallel-size",
     },
     "sglang": {
         "memory_fraction": "--mem-fraction-static",
@@ -29,6 +31,7 @@ FLAGS = {
         "kv": "--kv-cache-dtype",
         "weights": "--quantization",
         "tp": "--tp-size",
+        "pp": "--pp-size",
     },
     "trtllm": {
         "memory_fraction": "--kv_cache_free_gpu_memory_fraction",
@@ -36,6 +39,7 @@ FLAGS = {
         "max_num_batched_tokens": "--max_num_tokens",
         "max_model_len": "--max_seq_len",
         "tp": "--tp_size",
+        "pp": "--pp_size",
     },
     "llama.cpp": {
         "max_num_seqs": "--parallel",
@@ -58,6 +62,7 @@ HIGHEST_PERCENT = 97  # what is left is for the driver, NCCL and what the profil
 FEWEST_SEQS = 8
 LEAST_BATCH_TOKENS = 512
 EIGHT_BITS_BYTES = 0.8  # of a parameter: formats that store more can be halved by four bits
+NO_SLOWER = 0.9  # of a card's rates: with less it is no larger card, but a slower one
 FOUR_BITS = {"llama.cpp": "gguf-q4-k-m"}  # what is downloaded in four bits; of the others AWQ
 
 
@@ -72,7 +77,8 @@ class Remedy:
     value : float, int, bool or str
         What to set it to.
     flag : str
-        The same as the engine's own argument; of weights that are downloaded so, their format.
+        The same as the engine's own argument; of weights that are downloaded so, their format, and
+        of other cards their number and name.
     cost : str
         What it costs, in words.
     books : Ledger
@@ -162,15 +168,22 @@ def _flag(d: Deployment, setting: str, value: float | int | bool | str) -> str:
     """A setting as the engine's own argument, or a format to download; "" where it has none."""
     if setting == "weights" and value == four_bits(d).name:
         return f"{four_bits(d).short_title} weights"
+    if setting == "gpu":
+        return f"{d.num_gpus}x {catalog.gpu(str(value)).title}"
     flag = FLAGS.get(d.engine.family, {}).get(setting, "")
     return f"{flag} {value}" if flag and value is not True else flag
 
 
 def _cost(d: Deployment, setting: str, value: Any, concurrency: int) -> str:
     """What a setting costs; of a number, by how far it moves."""
-    if setting == "tp":
-        times = value // d.tp
-        return "twice the rent" if times == 2 else f"{times} times the rent"
+    if setting in ("tp", "pp"):
+        times = value // getattr(d, setting)
+        nodes = f"{times} nodes, " if setting == "pp" else ""
+        return f"{nodes}{'twice' if times == 2 else f'{times} times'} the rent"
+    if setting == "gpu":
+        rents = (catalog.gpu(value).usd_h * d.num_gpus, d.usd_h_all)
+        price, now = (quantity(rent, "USD/h") for rent in rents)
+        return f"{price} in place of {now}" if all(rents) else "another machine"
     if setting == "max_num_seqs" and value >= concurrency > 1:
         return f"costs nothing for {concurrency:,} users"
     if setting == "memory_fraction" and d.gpu.unified_memory:
@@ -236,6 +249,32 @@ def _tries(d: Deployment, context_tokens: int) -> Iterator[tuple[str, Tries]]:
     if d.gpu.link_bandwidth_bytes_s:
         more = [d.tp * times for times in (2, 4, 8) if d.tp * times * d.pp <= d.gpu.max_per_node]
         yield "tp", changed("tp", [tp for tp in more if d.model.heads % tp == 0])
+    if d.tp == d.gpu.max_per_node and d.gpu.place == "server":
+        yield "pp", changed("pp", [d.pp * times for times in (2, 4)])
+    yield "gpu", ((gpu.name, replace(d, gpu=gpu), context_tokens) for gpu in _larger(d))
+
+
+def _larger(d: Deployment) -> list[Gpu]:
+    """Cards of the same maker and place with more memory that are slower in nothing.
+
+    The lowest rent comes first, and cards without one last, by their memory.
+    """
+
+    def rates(gpu: Gpu) -> tuple[float, ...]:
+        multiplied = gpu.computes(d.weights)
+        link = gpu.link_bandwidth_bytes_s if d.num_gpus > 1 else 0.0
+        return gpu.bandwidth_bytes_s, link, multiplied[1] if multiplied else 0.0
+
+    def is_larger(gpu: Gpu) -> bool:
+        return (
+            (gpu.vendor, gpu.place) == (d.gpu.vendor, d.gpu.place)
+            and gpu.memory_visible_bytes > d.gpu.memory_visible_bytes
+            and gpu.max_per_node >= min(d.num_gpus, d.gpu.max_per_node)
+            and all(a >= NO_SLOWER * b for a, b in zip(rates(gpu), rates(d.gpu), strict=True))
+        )
+
+    found = filter(is_larger, map(catalog.gpu, catalog.gpus()))
+    return sorted(found, key=lambda gpu: (gpu.usd_h or math.inf, gpu.memory_visible_bytes))
 
 
 def _with_fp8_cache(d: Deployment) -> Deployment:

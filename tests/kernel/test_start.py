@@ -458,6 +458,22 @@ def test_weights_that_exceed_the_card_are_offered_in_four_bits_with_the_users_th
     assert capacity.remedies(other, 8000)[0].flag == "GGUF Q4_K_M weights"
 
 
+def test_a_full_node_is_offered_another_and_larger_cards_that_are_slower_in_nothing():
+    """671 billion in 8 bits are 625 GiB: 78 on each of 8 cards, 39 on each of 16, and 141 GB of
+    an H200 hold the 78."""
+    d = started("deepseek-v3", "h100-sxm", "vllm", tp=8)
+    found = {one.setting: one for one in capacity.remedies(d, 8000)}
+    assert found["pp"].flag == "--pipeline-parallel-size 2"
+    assert found["pp"].cost == "2 nodes, twice the rent"
+    assert found["gpu"].value == "h200-sxm" and "tp" not in found
+    rents = [8 * catalog.gpu(name).usd_h for name in ("h200-sxm", "h100-sxm")]
+    assert found["gpu"].cost == "${:.2f}/h in place of ${:.2f}/h".format(*rents)
+    # H200 NVL is cheaper, of four to a node; H20 has a seventh of the arithmetic
+    desk = started("qwen3-32b", "rtx-4090", "vllm", weights="bf16", kv="bf16")
+    (other,) = [one for one in capacity.remedies(desk, 8000) if one.setting == "gpu"]
+    assert other.value == "rtx-pro-6000"  # 61 GiB of weights; an RTX 6000 Ada has 48 GB
+
+
 def test_fewer_sequences_than_the_default_cost_nothing_while_all_users_are_among_them():
     d = started("llama-3.1-70b", "h100-sxm", "vllm", weights="fp8", kv="bf16")
 

@@ -239,7 +239,8 @@ def test_all_that_makes_it_start_is_listed_with_money_last():
     tight = {"model": "mistral-small-24b", "gpu": "l40s", "tp": 1, "weights": "bf16", "kv": "bf16"}
     found = shown(**tight, ctx=8000, users=1)["remedies"]
     labels = [one["label"] for one in found["items"]]
-    assert "--quantization fp8" in labels and labels[-1] == "--tensor-parallel-size 2"
+    assert "--quantization fp8" in labels and labels[-2] == "--tensor-parallel-size 2"
+    assert labels[-1] == "1x NVIDIA RTX PRO 6000 Blackwell Server Edition"  # 48 GB are too few
     assert found["text"] == "One of these makes it start, the cheapest first:"
     eight = next(one for one in found["items"] if "quantization" in one["label"])
     assert vram.FORM.parse(eight["query"])[0]["weights"] == "fp8"

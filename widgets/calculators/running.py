@@ -20,6 +20,8 @@ MOVED = {
     "kv": "kv",
     "weights": "weights",
     "tp": "tp",
+    "pp": "pp",
+    "gpu": "gpu",
 }
 
 
