@@ -18,17 +18,19 @@ FLAGS = [
 ]
 
 
-def launch(playwright):
+def launch(playwright, *more: str):
     """Start it.
 
     Parameters
     ----------
     playwright : playwright.sync_api.Playwright
         What drives it.
+    *more : str
+        Flags beside `FLAGS`.
 
     Returns
     -------
     playwright.sync_api.Browser
         The browser; Playwright's own where the machine has none.
     """
-    return playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+    return playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, *more])
