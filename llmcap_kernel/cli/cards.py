@@ -1,7 +1,7 @@
 """What predict, scorecard and design say of a card: as plain data, and in words."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -242,13 +242,15 @@ def engine_notes(asked: str | None, deployment: Deployment) -> list[str]:
     return [f"{asked} is counted as {title}, the nearest whose ledger is known."]
 
 
-def load_words(workload: Workload, chosen: str = "") -> str:
+def load_words(workload: Workload, usual: Sequence[str] = (), chosen: str = "") -> str:
     """Say what a load is.
 
     Parameters
     ----------
     workload : Workload
         Prompt, answer and users.
+    usual : sequence of str
+        The options that nobody gave, so that the usual load was taken.
     chosen : str
         How the number of users came about.
 
@@ -261,11 +263,35 @@ def load_words(workload: Workload, chosen: str = "") -> str:
     --------
     >>> load_words(Workload(7000, 1000, 16))
     '7,000 tokens in + 1,000 out, 16 users'
+    >>> load_words(Workload(7000, 1000, 1), ["--output"])
+    '7,000 tokens in + 1,000 out, 1 user (by default: --output)'
     """
     users = counted(workload.concurrency, "user")
     shared = workload.shared_prefix_tokens
     prompt = f"{workload.input_tokens:,} tokens in{f' ({shared:,} shared)' if shared else ''}"
-    return f"{prompt} + {workload.output_tokens:,} out, {users}{chosen}"
+    said = "; ".join(filter(None, (chosen, defaults(usual))))
+    return f"{prompt} + {workload.output_tokens:,} out, {users}{f' ({said})' if said else ''}"
+
+
+def defaults(usual: Sequence[str]) -> str:
+    """Say which options were left to their defaults.
+
+    Parameters
+    ----------
+    usual : sequence of str
+        Options.
+
+    Returns
+    -------
+    str
+        A phrase; "" where there is none.
+
+    Examples
+    --------
+    >>> defaults(["--input", "--output"])
+    'by default: --input, --output'
+    """
+    return f"by default: {', '.join(usual)}" if usual else ""
 
 
 def interval(estimate: Estimate | None, unit: str) -> tuple[str, str, str]:

@@ -25,7 +25,7 @@ from widgets.calculators import calculate, cliff, compare, scorecard, vram
 from widgets.calculators import design as designer
 from widgets.calculators.columns import LETTERS
 from widgets.calculators.question import SHOWS
-from widgets.form import inputs
+from widgets.form import from_question, inputs
 
 STATES = 200
 FORM = calculate.FORM
@@ -607,3 +607,42 @@ def test_what_may_be_missed_is_what_the_sentence_is_about():
     assert (card.limits[0].name, card.limits[0].verdict) == ("budget", "met")
     said = calculate.view(asked)["status"]["text"]
     assert "may still miss: 95% of the gaps" in said and "/h of $" not in said
+
+
+COMMANDS = {
+    "predict": ("predict", "--model", "{}", "--gpu", "h100-sxm"),
+    "design": ("design", "--model", "{}", "--gpu", "h100-sxm"),
+    "scorecard": ("scorecard", "--column", "model={} gpu=h100-sxm"),
+    "compare": (
+        *("compare", "--column", "model={} gpu=h100-sxm"),
+        *("--column", "model={} gpu=h200-sxm"),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "lengths"), [("qwen3-8b", (7000, 1000)), ("opt-66b", (1792, 256))]
+)
+def test_where_nobody_says_a_load_every_surface_takes_the_same_and_says_so(model, lengths, capsys):
+    """7,000 in and 1,000 out; of a model whose window is 2,048 tokens that, with an eighth out."""
+    prompt, answer = lengths
+    for name, words in COMMANDS.items():
+        said = " ".join(_ask(capsys, *(word.format(model) for word in words))[0].split())
+        assert f"{prompt:,} tokens in + {answer:,} out" in said, name
+        assert "by default: --input, --output" in said, name
+    said = _ask(capsys, "launch", "--model", model, "--gpu", "h100-sxm", "--tp", "2")[0]
+    assert f"{prompt:,} tokens in + {answer:,} out" in said and "(by default: --input" in said
+    for module in (calculate, scorecard, compare, designer, vram):
+        state = module.FORM.defaults()
+        values, notes, _, _ = from_question.inputs(module.FORM, f"{model} on H100", state)
+        state = module.FORM.check(values, state)[0]
+        told = f"context {sum(lengths):,}" if module is vram else f"prompt {prompt:,}"
+        assert told in " ".join(notes), module.TITLE
+        length = state["ctx"] if module is vram else state["in"] + state["out"]
+        assert length == sum(lengths), module.TITLE
+
+
+def test_a_simulation_takes_the_load_of_all_others(capsys):
+    words = ("simulate", "--model", "qwen3-8b", "--gpu", "h100-sxm", "--rate", "0.2")
+    said = " ".join(_ask(capsys, *words, "--requests", "20")[0].split())
+    assert "Prompts of 7,000 tokens and answers of 1,000 on average" in said
