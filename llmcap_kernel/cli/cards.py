@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from .. import capacity, catalog, design
@@ -271,6 +271,30 @@ def load_words(workload: Workload, usual: Sequence[str] = (), chosen: str = "") 
     prompt = f"{workload.input_tokens:,} tokens in{f' ({shared:,} shared)' if shared else ''}"
     said = "; ".join(filter(None, (chosen, defaults(usual))))
     return f"{prompt} + {workload.output_tokens:,} out, {users}{f' ({said})' if said else ''}"
+
+
+def as_specified(deployments: Iterable[Deployment]) -> str:
+    """Say which memory fraction the worked spec sets where its engine takes another.
+
+    Parameters
+    ----------
+    deployments : iterable of Deployment
+        Those that stand where nobody names any.
+
+    Returns
+    -------
+    str
+        One sentence.
+
+    Examples
+    --------
+    >>> as_specified(design.worked_spec()).partition(":")[0]
+    'These are the worked spec'
+    """
+    first = next(iter(deployments))
+    usual, engine = replace(first, memory_fraction=None).fraction, first.engine.title
+    told = f"a memory fraction of {first.fraction:g}, as specified; unless told, {engine} takes"
+    return f"These are the worked spec: {told} {usual:g}."
 
 
 def defaults(usual: Sequence[str]) -> str:

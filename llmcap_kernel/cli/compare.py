@@ -210,11 +210,14 @@ def run(args: argparse.Namespace) -> Answer:
         "by_default": usual,
     }
     table = _table(q, curves, rows)
+    own = "" if args.column else cards.as_specified(columns.values())
     return Answer(
         head | found | {"rows": records},
         records,
         table,
-        lambda screen: _text(q, table, found, usual, screen),
+        lambda screen: "\n\n".join(
+            filter(None, (_text(q, table, found, usual, screen), screen.prose(own)))
+        ),
     )
 
 

@@ -264,9 +264,17 @@ def _notes(args: argparse.Namespace, column: Card, launched: "Launch | None") ->
     already = " ".join([*texts, column.ledger.verdict])
     texts += [note.text for note in column.warnings if note.text not in already]
     if args.weights is None and not (launched and launched.weights):
-        title = column.deployment.weights.title
-        texts.insert(0, f"Weights are in the checkpoint's own format, {title}.")
+        texts.insert(0, _own_weights(args.model or "", column.deployment))
     return texts + cards.engine_notes(args.engine, column.deployment)
+
+
+def _own_weights(name: str, d: Deployment) -> str:
+    """The format that was taken since nobody says one."""
+    title = d.weights.title
+    if not names.is_tag(name):
+        return f"Weights are in the checkpoint's own format, {title}."
+    told = f"{name} is a tag of Ollama's library, whose file is {title}"
+    return f"{told}: --weights takes another."
 
 
 def _understood(args: argparse.Namespace, deployment: Deployment) -> list[str]:

@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> Answer:
     form = sheet.form_of(args.out) if args.out is not None else None
     load = read_load(args, *(d.request_limit_tokens for d in columns.values()))
     usual = by_default(args, *LOAD)
+    own = "" if args.column else cards.as_specified(columns.values())
     result = design.scorecard(columns, load, read_limits(args))
     winner = result.winner.label if result.winner else None
     rows = tuple(cards.as_dict(c) for c in result.cards)
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> Answer:
     def text(screen: Screen) -> str:
         if form:
             return f"Wrote {args.out}."
-        parts = _parts(result, usual, screen)
+        parts = [*_parts(result, usual, screen), *([screen.prose(own)] if own else [])]
         return "\n\n".join([*parts, screen.fitted(result.explain())] if args.explain else parts)
 
     return Answer(data | cards.derivation(args, result), rows, table_of(result), text)

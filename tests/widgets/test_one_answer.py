@@ -646,3 +646,48 @@ def test_a_simulation_takes_the_load_of_all_others(capsys):
     words = ("simulate", "--model", "qwen3-8b", "--gpu", "h100-sxm", "--rate", "0.2")
     said = " ".join(_ask(capsys, *words, "--requests", "20")[0].split())
     assert "Prompts of 7,000 tokens and answers of 1,000 on average" in said
+
+
+TAGS = {
+    "qwen3:30b-a3b": ("gguf-q4-k-m", "llama.cpp"),
+    "gemma3:27b-it-qat": ("gguf-q4-0", "llama.cpp"),
+    "llama3.1:8b-instruct-q8_0": ("gguf-q8-0", "llama.cpp"),
+    "gpt-oss:20b": ("gguf-mxfp4", "llama.cpp"),
+    "qwen3-30b-a3b": ("bf16", "vllm-0.33"),
+}
+
+
+@pytest.mark.parametrize("name", TAGS)
+def test_a_tag_of_ollama_is_its_file_on_every_surface(name, capsys):
+    """ollama.com/library/qwen3:30b-a3b is Q4_K_M, gemma3:27b-it-qat Q4_0; Ollama runs llama.cpp."""
+    told = json.loads(_ask(capsys, "predict", "--model", name, "--gpu", "h200-sxm", "--json")[0])
+    column = f"model={name} gpu=h200-sxm"
+    beside = json.loads(_ask(capsys, "scorecard", "--column", column, "--json")[0])["cards"][0]
+    found = [(one["weights"], one["engine"]) for one in (told, beside)]
+    for module in (calculate, vram, cliff):
+        values, *_ = from_question.inputs(module.FORM, f"{name} on H200", module.FORM.defaults())
+        state = module.FORM.check(values)[0]
+        found.append((state["weights"], state["engine"]))
+    state = calculate.FORM.parse(f"model={name}&gpu=h200-sxm")[0]
+    assert {*found, (state["weights"], state["engine"])} == {TAGS[name]}
+
+
+@pytest.mark.parametrize("engine", ["vllm", "vllm-0.11", "sglang", "trtllm", "llama.cpp"])
+def test_the_memory_fraction_is_the_engines_own_on_every_surface(engine, capsys):
+    """vLLM takes 0.92 since version 0.20, and 0.90 before; the inputs show what commands take."""
+    ask = ("--model", "llama-3.1-8b", "--gpu", "h100-sxm", "--engine", engine)
+    told = json.loads(_ask(capsys, "predict", *ask, "--json")[0])["memory_fraction"]
+    assert told == {"vllm": 0.92, "vllm-0.11": 0.9}.get(engine, told)
+    for module in (calculate, vram, cliff):
+        state = module.FORM.check({"model": "llama-3.1-8b", "engine": engine, "tp": 1})[0]
+        state |= {"weights": "bf16"}
+        shown = next(one for one in module.view(state)["controls"] if one["name"] == "fraction")
+        assert float(shown["entry"]) == pytest.approx(told, abs=1e-4), module.TITLE
+
+
+def test_the_worked_specs_own_fraction_is_said_where_nobody_named_a_deployment(capsys):
+    for command in ("scorecard", "compare"):
+        said = " ".join(_ask(capsys, command)[0].split())
+        assert "memory fraction of 0.9, as specified; unless told, vLLM 0.33 takes 0.92" in said
+        named = ("--column", "model=qwen3-8b gpu=l4", "--column", "model=qwen3-8b gpu=h100-sxm")
+        assert "as specified" not in _ask(capsys, command, *named)[0]
