@@ -1,8 +1,8 @@
 """What predict, scorecard and design say of a card: as plain data, and in words."""
 
 import argparse
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from .. import capacity, catalog, design
@@ -242,13 +242,15 @@ def engine_notes(asked: str | None, deployment: Deployment) -> list[str]:
     return [f"{asked} is counted as {title}, the nearest whose ledger is known."]
 
 
-def load_words(workload: Workload, chosen: str = "") -> str:
+def load_words(workload: Workload, usual: Sequence[str] = (), chosen: str = "") -> str:
     """Say what a load is.
 
     Parameters
     ----------
     workload : Workload
         Prompt, answer and users.
+    usual : sequence of str
+        The options that nobody gave, so that the usual load was taken.
     chosen : str
         How the number of users came about.
 
@@ -261,11 +263,59 @@ def load_words(workload: Workload, chosen: str = "") -> str:
     --------
     >>> load_words(Workload(7000, 1000, 16))
     '7,000 tokens in + 1,000 out, 16 users'
+    >>> load_words(Workload(7000, 1000, 1), ["--output"])
+    '7,000 tokens in + 1,000 out, 1 user (by default: --output)'
     """
     users = counted(workload.concurrency, "user")
     shared = workload.shared_prefix_tokens
     prompt = f"{workload.input_tokens:,} tokens in{f' ({shared:,} shared)' if shared else ''}"
-    return f"{prompt} + {workload.output_tokens:,} out, {users}{chosen}"
+    said = "; ".join(filter(None, (chosen, defaults(usual))))
+    return f"{prompt} + {workload.output_tokens:,} out, {users}{f' ({said})' if said else ''}"
+
+
+def as_specified(deployments: Iterable[Deployment]) -> str:
+    """Say which memory fraction the worked spec sets where its engine takes another.
+
+    Parameters
+    ----------
+    deployments : iterable of Deployment
+        Those that stand where nobody names any.
+
+    Returns
+    -------
+    str
+        One sentence.
+
+    Examples
+    --------
+    >>> as_specified(design.worked_spec()).partition(":")[0]
+    'These are the worked spec'
+    """
+    first = next(iter(deployments))
+    usual, engine = replace(first, memory_fraction=None).fraction, first.engine.title
+    told = f"a memory fraction of {first.fraction:g}, as specified; unless told, {engine} takes"
+    return f"These are the worked spec: {told} {usual:g}."
+
+
+def defaults(usual: Sequence[str]) -> str:
+    """Say which options were left to their defaults.
+
+    Parameters
+    ----------
+    usual : sequence of str
+        Options.
+
+    Returns
+    -------
+    str
+        A phrase; "" where there is none.
+
+    Examples
+    --------
+    >>> defaults(["--input", "--output"])
+    'by default: --input, --output'
+    """
+    return f"by default: {', '.join(usual)}" if usual else ""
 
 
 def interval(estimate: Estimate | None, unit: str) -> tuple[str, str, str]:

@@ -16,11 +16,13 @@ from ..refuse import BadInput, number, one_of
 from ..spec import MAX_TOKENS, Deployment, Slo, Workload
 from . import cards
 from .options import (
+    LOAD,
     add_columns,
     add_limits,
     add_load,
     add_output,
     add_own,
+    by_default,
     read_columns,
     read_limits,
     read_load,
@@ -70,7 +72,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--show", metavar="WHAT", default="gap", help=f"{', '.join(SHOW)} (default gap)")
     add("--from", dest="low", metavar="N", help="where it begins (default: around the load)")
     add("--to", dest="high", metavar="N", help="where it ends (default: around the load)")
-    add_load(parser, design.WORKED_WORKLOAD)
+    add_load(parser)
     add_limits(parser, design.WORKED_SLO)
     add_own(parser)
     add_output(parser)
@@ -187,7 +189,10 @@ def run(args: argparse.Namespace) -> Answer:
         message = f"columns are {len(columns)}: it takes {FEWEST} to {MOST} deployments."
         raise BadInput("column", message)
     along, show = one_of("along", args.along, ALONG), one_of("show", args.show, SHOW)
-    q = Question(along, show, read_load(args), read_limits(args), columns)
+    load = read_load(args, *(d.request_limit_tokens for d in columns.values()))
+    q = Question(along, show, load, read_limits(args), columns)
+    moved = {"users": "concurrency"}.get(along, along)
+    usual = by_default(args, *(name for name in LOAD if name != moved))
     rows = _stops(q, *_range(q, args.low, args.high))
     curves = {label: q.curve(label) for label in columns}
     spread = sweep.whole_stops(rows[0], rows[-1], SAMPLES, even=rows[0] == 0)
@@ -202,13 +207,17 @@ def run(args: argparse.Namespace) -> Answer:
     head = {
         **{"along": along, "show": show, "quantity": q.quantity, "unit": q.what.unit},
         "deployments": {label: d.title for label, d in columns.items()},
+        "by_default": usual,
     }
     table = _table(q, curves, rows)
+    own = "" if args.column else cards.as_specified(columns.values())
     return Answer(
         head | found | {"rows": records},
         records,
         table,
-        lambda screen: _text(q, table, found, screen),
+        lambda screen: "\n\n".join(
+            filter(None, (_text(q, table, found, usual, screen), screen.prose(own)))
+        ),
     )
 
 
@@ -348,7 +357,9 @@ def _table(q: Question, curves: Curves, rows: list[int]) -> Table:
     return Table(heads, tuple((f"{x:,}", *(cell(label, x) for label in curves)) for x in rows))
 
 
-def _text(q: Question, table: Table, found: dict[str, Any], screen: Screen) -> str:
+def _text(
+    q: Question, table: Table, found: dict[str, Any], usual: list[str], screen: Screen
+) -> str:
     word = ALONG[q.along][1]
     titles = prose_table([(f"{label} =", d.title) for label, d in q.columns.items()], screen)
     about = f"{q.title[0].upper()}{q.title[1:]}, along {word}; otherwise "
@@ -357,7 +368,7 @@ def _text(q: Question, table: Table, found: dict[str, Any], screen: Screen) -> s
     sentences = [screen.prose(text) for text in _sentences(q, found)]
     columns = [design.card(d, q.workload, label=label) for label, d in q.columns.items()]
     parts = [
-        screen.prose(f"{about}{cards.load_words(q.workload)}."),
+        screen.prose(f"{about}{cards.load_words(q.workload, usual)}."),
         "\n".join(led),
         titles,
         table.text(screen),

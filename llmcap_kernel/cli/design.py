@@ -7,18 +7,21 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .. import design
+from .. import catalog, design
 from ..design import Choice, Search, handover
 from ..explain import quantity
 from ..refuse import BadInput, number, one_of
 from ..spec import Model
 from . import cards
 from .options import (
+    LENGTHS,
+    LOAD,
     add_gpu_file,
     add_limits,
     add_load,
     add_output,
     add_own,
+    by_default,
     read_limits,
     read_load,
     read_model,
@@ -83,7 +86,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--max-num-seqs", metavar="NS", help="most sequences at once (default: the engine's own)")
     add("--max-num-batched-tokens", metavar="NS", help="most tokens of a step (default: its own)")
     add("--no-prefix-cache", action="store_true", help="turn the prefix cache off")
-    add_load(parser, design.WORKED_WORKLOAD, context=True)
+    add_load(parser, context=True)
     parser.add_argument(
         "--rate", metavar="RPS", help="requests that arrive a second, not users (default none)"
     )
@@ -119,7 +122,8 @@ def run(args: argparse.Namespace) -> Answer:
     most = number("rows", read_number("rows", args.rows, int), 1, MOST_ROWS, whole=True)
     api = _api_prices(args)
     found = _search(args)
-    data = _data(found, api)
+    usual = by_default(args, *(LOAD if args.rate is None else LENGTHS))
+    data = _data(found, api) | {"by_default": usual}
     shown = found.front or tuple(reason.choice for reason in found.why_not)
     records = tuple(map(_record, shown))
     columns = dict(COLUMNS)
@@ -158,7 +162,8 @@ def _search(args: argparse.Namespace) -> Search:
     ):
         if (text := getattr(args, name)) is not None:
             choices[field] = read_number(name, text, kind)
-    load, limits = read_load(args), read_limits(args)
+    windows = [catalog.model(one).max_context_tokens for one in choices["models"]]
+    load, limits = read_load(args, *([max(windows)] if windows else [])), read_limits(args)
     if args.rate is not None and args.concurrency is not None:
         raise BadInput("rate", "rate and users both say how much is asked: give one of them.")
     many = _many(choices)
@@ -360,7 +365,7 @@ def _parts(
 ) -> Iterable[str]:
     best = found.winner
     lines = screen.prose(data["verdict"]).splitlines()
-    yield screen.prose(f"{_load_words(found)}.")
+    yield screen.prose(f"{_load_words(found, data['by_default'])}.")
     yield "\n".join(screen.paint(line, "good" if best else "bad") for line in lines)
     if best:
         head = "Nothing beats these in rent, price, gap, first token and headroom"
@@ -390,12 +395,12 @@ def _sure(found: Search, best: Choice) -> str:
     return f"The cheapest whose whole interval lies within the limits: {sure.title}{rent}."
 
 
-def _load_words(found: Search) -> str:
+def _load_words(found: Search, usual: list[str]) -> str:
     asked = found.asked
-    words = cards.load_words(asked.workload)
     if asked.rate is None:
-        return words
-    return f"{words.rpartition(', ')[0]}, {asked.rate:g} requests/s"
+        return cards.load_words(asked.workload, usual)
+    lengths = cards.load_words(asked.workload).rpartition(", ")[0]
+    return f"{lengths}, {asked.rate:g} requests/s{f' ({cards.defaults(usual)})' if usual else ''}"
 
 
 def _several(found: Search) -> bool:

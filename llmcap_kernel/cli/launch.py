@@ -15,6 +15,7 @@ from .options import (
     add_model,
     add_output,
     add_own,
+    by_default,
     read_deployment,
     read_load,
     read_number,
@@ -35,7 +36,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_cards(parser)
     add_engine(parser)
-    add_load(parser, Workload(1000, 1000, 1), users="as many as have room")
+    add_load(parser, users="as many as have room")
     add = parser.add_argument_group("hand-over").add_argument
     add("--as", dest="form", metavar="FORM", help=f"one of {', '.join(FORMS)} (default command)")
     add("--copies", metavar="N", help="replicas in a manifest (default 1)")
@@ -60,7 +61,8 @@ def run(args: argparse.Namespace) -> Answer:
     """
     form = one_of("as", args.form or "command", FORMS)
     copies = number("copies", read_number("copies", args.copies or "1", int), 1, 10_000, whole=True)
-    d, load = read_deployment(args), read_load(args)
+    d = read_deployment(args)
+    load = read_load(args, d.request_limit_tokens)
     if args.concurrency is None:
         load = design.most_users_load(d, load, Slo())
     how = {"model": args.checkpoint, "prefix_cache": not args.no_prefix_cache}
@@ -74,6 +76,8 @@ def run(args: argparse.Namespace) -> Answer:
     printed = capacity.printed(capacity.ledger(d, context_tokens=load.context_tokens))
     score = _score(d, load, bench)
     warned = [note.text for note in design.warnings(d, load) if note.about == "sequences"]
+    if usual := by_default(args):
+        warned.append(f"The load is {cards.load_words(load, usual)}.")
     warned = [*cards.engine_notes(args.engine, d), *warned]
     data = {
         "launch": made,

@@ -10,7 +10,7 @@ from ..design import Card
 from ..design.cards import GAPS, WAITS
 from ..explain import Line, gib, quantity
 from ..refuse import BadInput
-from ..spec import Deployment, Slo, Workload
+from ..spec import Deployment, Slo
 from . import cards
 from .options import (
     add_cards,
@@ -21,6 +21,7 @@ from .options import (
     add_output,
     add_own,
     add_price,
+    by_default,
     read_chosen,
     read_deployment,
     read_limits,
@@ -63,7 +64,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_cards(parser)
     add_engine(parser)
     most = "as many as meet the limits, or have room where none is set"
-    add_load(parser, Workload(1000, 1000, 1), users=most, context=True)
+    add_load(parser, users=most, context=True)
     add_limits(parser, Slo())
     add_price(parser)
     add_own(parser)
@@ -87,12 +88,13 @@ def run(args: argparse.Namespace) -> Answer:
     launched, deployment, taken = _launched(args)
     if launched and launched.load:
         taken += _fill_load(args, launched.load, deployment, launched.copies)
-    workload, slo = read_load(args), read_limits(args)
+    workload, slo = read_load(args, deployment.request_limit_tokens), read_limits(args)
     if args.concurrency is None:
         workload = design.most_users_load(deployment, workload, slo)
     column = design.card(deployment, workload, slo)
-    most = f" (the most that {design.most_words(column)})" if args.concurrency is None else ""
+    most = f"the most that {design.most_words(column)}" if args.concurrency is None else ""
     data = cards.as_dict(column)
+    usual = data["by_default"] = by_default(args)
     if launched:
         data |= {"launch": launched.as_dict(), "taken": taken}
     notes = [*taken, *_notes(args, column, launched)]
@@ -100,7 +102,7 @@ def run(args: argparse.Namespace) -> Answer:
     def text(screen: Screen) -> str:
         parts = [
             *([screen.prose(launched.summary)] if launched else []),
-            _answer(column, most, screen),
+            _answer(column, usual, most, screen),
             _memory(column, screen),
             *_closing(column, notes, screen),
         ]
@@ -149,7 +151,8 @@ def _fill_load(
         return []
     from ..evidence import open_loop
 
-    users, said = open_loop.taken(deployment, read_load(args), load.request_rate / copies)
+    longest = deployment.request_limit_tokens
+    users, said = open_loop.taken(deployment, read_load(args, longest), load.request_rate / copies)
     args.concurrency = str(users) if users else None
     return [f"{said[0].upper()}{said[1:]}."] if users else []
 
@@ -163,12 +166,12 @@ def _command(words: list[str]) -> str | list[str]:
     return words
 
 
-def _answer(column: Card, most: str, screen: Screen) -> str:
+def _answer(column: Card, usual: list[str], chosen: str, screen: Screen) -> str:
     """The verdict, and the numbers behind it."""
     level = "bad" if column.ledger.overlong else cards.LEVELS[column.verdict]
     head = [
         screen.paint(screen.prose(column.deployment.title), "bold"),
-        screen.prose(cards.load_words(column.workload, most) + "."),
+        screen.prose(cards.load_words(column.workload, usual, chosen) + "."),
         *(screen.paint(line, level) for line in screen.prose(column.ledger.verdict).splitlines()),
     ]
     head.append(screen.prose(f"Binding constraint: {column.binding}."))
@@ -261,9 +264,17 @@ def _notes(args: argparse.Namespace, column: Card, launched: "Launch | None") ->
     already = " ".join([*texts, column.ledger.verdict])
     texts += [note.text for note in column.warnings if note.text not in already]
     if args.weights is None and not (launched and launched.weights):
-        title = column.deployment.weights.title
-        texts.insert(0, f"Weights are in the checkpoint's own format, {title}.")
+        texts.insert(0, _own_weights(args.model or "", column.deployment))
     return texts + cards.engine_notes(args.engine, column.deployment)
+
+
+def _own_weights(name: str, d: Deployment) -> str:
+    """The format that was taken since nobody says one."""
+    title = d.weights.title
+    if not names.is_tag(name):
+        return f"Weights are in the checkpoint's own format, {title}."
+    told = f"{name} is a tag of Ollama's library, whose file is {title}"
+    return f"{told}: --weights takes another."
 
 
 def _understood(args: argparse.Namespace, deployment: Deployment) -> list[str]:

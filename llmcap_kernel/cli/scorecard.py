@@ -10,11 +10,13 @@ from ..explain import quantity
 from ..refuse import BadInput
 from . import cards, sheet
 from .options import (
+    LOAD,
     add_columns,
     add_limits,
     add_load,
     add_output,
     add_own,
+    by_default,
     read_columns,
     read_limits,
     read_load,
@@ -31,7 +33,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         Of this command.
     """
     add_columns(parser)
-    add_load(parser, design.WORKED_WORKLOAD)
+    add_load(parser)
     add_limits(parser, design.WORKED_SLO)
     add_own(parser)
     add_output(parser, explain=True)
@@ -54,10 +56,13 @@ def run(args: argparse.Namespace) -> Answer:
     """
     columns = read_columns(args.column, design.worked_spec)
     form = sheet.form_of(args.out) if args.out is not None else None
-    result = design.scorecard(columns, read_load(args), read_limits(args))
+    load = read_load(args, *(d.request_limit_tokens for d in columns.values()))
+    usual = by_default(args, *LOAD)
+    own = "" if args.column else cards.as_specified(columns.values())
+    result = design.scorecard(columns, load, read_limits(args))
     winner = result.winner.label if result.winner else None
     rows = tuple(cards.as_dict(c) for c in result.cards)
-    data = {"cards": rows, "winner": winner, "verdict": result.verdict}
+    data = {"cards": rows, "winner": winner, "verdict": result.verdict, "by_default": usual}
 
     if form:
         files.write("out", args.out, form(_sheet(result, args.typed)))
@@ -65,7 +70,7 @@ def run(args: argparse.Namespace) -> Answer:
     def text(screen: Screen) -> str:
         if form:
             return f"Wrote {args.out}."
-        parts = _parts(result, screen)
+        parts = [*_parts(result, usual, screen), *([screen.prose(own)] if own else [])]
         return "\n\n".join([*parts, screen.fitted(result.explain())] if args.explain else parts)
 
     return Answer(data | cards.derivation(args, result), rows, table_of(result), text)
@@ -92,7 +97,7 @@ def table_of(result: design.Scorecard) -> Table:
     return Table(heads, tuple(rows))
 
 
-def _parts(result: design.Scorecard, screen: Screen) -> list[str]:
+def _parts(result: design.Scorecard, usual: list[str], screen: Screen) -> list[str]:
     level = "good" if result.winner else "bad"
     verdict = (screen.paint(line, level) for line in screen.prose(result.verdict).splitlines())
     binds, notes = [], []
@@ -101,7 +106,7 @@ def _parts(result: design.Scorecard, screen: Screen) -> list[str]:
         binds.append((f"{c.label}:", f"{why}."))
         notes += [(f"note, {c.label}:", note.text) for note in c.warnings]
     return [
-        screen.prose(f"{cards.load_words(result.cards[0].workload)}."),
+        screen.prose(f"{cards.load_words(result.cards[0].workload, usual)}."),
         "\n".join(verdict),
         prose_table([(f"{c.label} =", c.deployment.title) for c in result.cards], screen),
         table_of(result).text(screen),

@@ -8,13 +8,16 @@ from .. import design, simulation
 from ..explain import counted, digits, quantity
 from ..refuse import BadInput, number, one_of, shown
 from ..simulation import PERCENTS, Arrivals, Band, Lengths, Load, Request, Simulated
-from ..spec import Deployment, Slo, Workload
+from ..spec import Deployment, Slo, Workload, usual_load
+from . import cards
 from .options import (
+    LENGTHS,
     add_cards,
     add_engine,
     add_model,
     add_output,
     add_own,
+    by_default,
     given,
     read_deployment,
     read_number,
@@ -22,7 +25,8 @@ from .options import (
 from .progress import Bar
 from .tables import Answer, Column, Screen, Table
 
-INPUT, OUTPUT, REQUESTS = 1000, 500, 1000
+REQUESTS = 1000
+LONGEST = 4  # times the mean: a request that is drawn is no longer
 SPREAD = 0.3  # users with answers of one length fall into step, which real ones do not
 NAMES = {"ttft": "First token", "itl": "Each gap", "tpot": "Mean gap", "e2e": "Answer"}
 # what says how requests are drawn, which a trace does not need
@@ -82,9 +86,14 @@ def _add_arrivals(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_lengths(parser: argparse.ArgumentParser) -> None:
+    usual = usual_load()
     add = parser.add_argument_group("lengths", "k is 1 000").add_argument
-    add("--input", metavar="TOKENS", help=f"mean prompt, or what a turn adds (default {INPUT:,})")
-    add("--output", metavar="TOKENS", help=f"mean answer (default {OUTPUT:,})")
+    add(
+        "--input",
+        metavar="TOKENS",
+        help=f"mean prompt, or what a turn adds (default {usual.input_tokens:,})",
+    )
+    add("--output", metavar="TOKENS", help=f"mean answer (default {usual.output_tokens:,})")
     add(
         "--spread",
         metavar="SHARE",
@@ -122,11 +131,12 @@ def run(args: argparse.Namespace) -> Answer:
     """
     slo = _limits(args)
     d = read_deployment(args)
+    usual = _usual_lengths(args, d)
     load = _load(args)
-    _refuse_beyond(args, d, load)
+    lengths = _length_words(args, load, usual)
+    _refuse_beyond(args, d, load, lengths if usual else "")
     with Bar("simulating") as bar:
         found = simulation.estimated(d, load, progress=bar.share)
-    lengths = _length_words(args, load)
     data = {**_data(d, load, found, slo), "lengths": lengths}
     return Answer(data, _records(found), _table(found), _text(d, load, found, slo, lengths))
 
@@ -137,6 +147,17 @@ def _limits(args: argparse.Namespace) -> Slo:
         return None if text is None else number(name, read_number(name, text), 1e-3, 1e8) / 1e3
 
     return Slo(itl_s=seconds("itl_ms"), ttft_s=seconds("ttft_ms"))
+
+
+def _usual_lengths(args: argparse.Namespace, d: Deployment) -> list[str]:
+    """Take the usual lengths where nobody says others, and name the options that would."""
+    usual = by_default(args, *LENGTHS, "spread")
+    turns = _whole(args, "turns", 1)
+    load = usual_load(d.request_limit_tokens // max(LONGEST + turns - 1, 1))
+    if args.trace is None:
+        args.input = given(args.input, load.input_tokens)
+        args.output = given(args.output, load.output_tokens)
+    return usual
 
 
 def _load(args: argparse.Namespace) -> tuple[Request, ...]:
@@ -151,8 +172,8 @@ def _load(args: argparse.Namespace) -> tuple[Request, ...]:
     load = Load(
         count=_whole(args, "requests", REQUESTS),
         arrivals=_arrivals(args, rate),
-        prompt=_lengths(args, "input", INPUT),
-        answer=_lengths(args, "output", OUTPUT),
+        prompt=_lengths(args, "input"),
+        answer=_lengths(args, "output"),
         turns=_whole(args, "turns", 1),
         think_s=read_number("think_s", given(args.think_s, 0)),
         shared_prefix_tokens=_whole(args, "shared_prefix", 0),
@@ -173,12 +194,12 @@ def _whole(args: argparse.Namespace, name: str, default: int) -> int:
     return int(read_number(name, given(getattr(args, name), default), int))
 
 
-def _lengths(args: argparse.Namespace, name: str, default: int) -> Lengths:
-    mean = number(name, _whole(args, name, default), 1, 1e8, "tokens")
+def _lengths(args: argparse.Namespace, name: str) -> Lengths:
+    mean = number(name, _whole(args, name, 0), 1, 1e8, "tokens")
     return Lengths(mean, read_number("spread", given(args.spread, SPREAD)), "lognormal")
 
 
-def _length_words(args: argparse.Namespace, load: tuple[Request, ...]) -> str:
+def _length_words(args: argparse.Namespace, load: tuple[Request, ...], usual: list[str]) -> str:
     """How long prompts and answers are, and which of that nobody asked for."""
     if args.trace is not None:
         prompt, answer = _means(load)
@@ -186,12 +207,11 @@ def _length_words(args: argparse.Namespace, load: tuple[Request, ...]) -> str:
         return f"{lengths} on average, as the trace has them."
     of = "Prompts of" if _whole(args, "turns", 1) == 1 else "Turns that add"
     words = (
-        f"{of} {_whole(args, 'input', INPUT):,} tokens and answers of "
-        f"{_whole(args, 'output', OUTPUT):,} on average, with a spread of "
+        f"{of} {_whole(args, 'input', 0):,} tokens and answers of "
+        f"{_whole(args, 'output', 0):,} on average, with a spread of "
         f"{read_number('spread', given(args.spread, SPREAD)):g}"
     )
-    usual = [f"--{name}" for name in ("input", "output", "spread") if getattr(args, name) is None]
-    return f"{words} (by default: {', '.join(usual)})." if usual else f"{words}."
+    return f"{words} ({cards.defaults(usual)})." if usual else f"{words}."
 
 
 def _means(load: tuple[Request, ...]) -> tuple[int, int]:
@@ -223,17 +243,19 @@ def _arrivals(args: argparse.Namespace, rate: float | None) -> Arrivals:
     return Arrivals(kind, rate, read_number("burstiness", given(args.burstiness, 2)))
 
 
-def _refuse_beyond(args: argparse.Namespace, d: Deployment, load: tuple[Request, ...]) -> None:
+def _refuse_beyond(
+    args: argparse.Namespace, d: Deployment, load: tuple[Request, ...], lengths: str
+) -> None:
     """A rate that cannot last has no percentiles: they grow with the length of the run."""
     if args.rate is None or args.trace is not None:
         return
     most = simulation.saturation(d, load)
     if float(read_number("rate", args.rate)) > most:
-        raise BadInput(
-            "rate",
+        message = (
             f"rate is {shown(args.rate)}: the queue would grow without end, since {d.title} "
-            f"saturates at {digits(most, 3)} requests/s (saturates_rps).",
+            f"saturates at {digits(most, 3)} requests/s (saturates_rps)."
         )
+        raise BadInput("rate", f"{message} {lengths}".rstrip())
 
 
 def _bands(found: Simulated) -> dict[str, dict[float, Band]]:

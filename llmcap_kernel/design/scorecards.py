@@ -7,7 +7,7 @@ from typing import Any
 from .. import catalog
 from ..explain import Explained, Line, quantity, wrapped
 from ..refuse import BadInput
-from ..spec import Deployment, Slo, Tail, Workload
+from ..spec import USUAL_LOAD, Deployment, Slo, Tail, Workload
 from .cards import Card, card, price
 from .limits import LIKELY, MET, Limit
 
@@ -153,7 +153,7 @@ def _lettered(columns: tuple[Deployment, ...]) -> dict[str, Deployment]:
     return dict(zip(LABELS, columns, strict=False))
 
 
-WORKED_WORKLOAD = Workload(input_tokens=7000, output_tokens=1000, concurrency=16)
+WORKED_WORKLOAD = USUAL_LOAD
 WORKED_SLO = Slo(tails=(Tail("itl", 95, 0.050),), usd_h=30.0)
 
 

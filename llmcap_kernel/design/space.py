@@ -297,6 +297,31 @@ def needed_engine(gpu: Gpu) -> str:
     return HOME if shared else catalog.DEFAULT_ENGINE
 
 
+def usual_engine(gpu: Gpu | None, weights: Format | None) -> str:
+    """Name the engine of a card and a format where none is asked for.
+
+    Parameters
+    ----------
+    gpu : Gpu, optional
+        The card; any if omitted.
+    weights : Format, optional
+        Of the weights; any if omitted.
+
+    Returns
+    -------
+    str
+        llama.cpp for GGUF files, else what the card is served with.
+
+    Examples
+    --------
+    >>> usual_engine(catalog.gpu("h100-sxm"), catalog.format("gguf-q4-k-m"))
+    'llama.cpp'
+    """
+    if weights is not None and weights.gguf:
+        return HOME
+    return needed_engine(gpu) if gpu else catalog.DEFAULT_ENGINE
+
+
 def runs_on(engine: Engine, gpu: Gpu) -> bool:
     """Say whether an engine runs on a card.
 

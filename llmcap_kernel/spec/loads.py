@@ -1,6 +1,6 @@
 """What is asked of a deployment: the load, and the limits it has to meet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ..refuse import BadInput, number, one_of, shown
@@ -72,6 +72,55 @@ class Workload:
     def computed_input_tokens(self) -> int:
         """Prompt tokens that prefill must compute, on average [tokens]."""
         return self.input_tokens - round(self.shared_prefix_tokens * self.hit_share)
+
+
+# What every command and calculator takes where nobody says another: the worked spec's load.
+USUAL_LOAD = Workload(input_tokens=7000, output_tokens=1000, concurrency=16)
+
+
+def usual_load(*longest_tokens: float) -> Workload:
+    """Take the load of every command and calculator where nobody says another.
+
+    Parameters
+    ----------
+    *longest_tokens : float
+        The most tokens that a request may have, of each deployment it is asked of [tokens].
+
+    Returns
+    -------
+    Workload
+        `USUAL_LOAD`; where a request may not be as long, one that is, parted like it.
+
+    Examples
+    --------
+    >>> usual_load() == USUAL_LOAD, usual_load(4096, 131_072).input_tokens
+    (True, 3584)
+    """
+    context = int(min((USUAL_LOAD.context_tokens, *longest_tokens)))
+    prompt, answer = lengths_of(max(context, 2))
+    return replace(USUAL_LOAD, input_tokens=prompt, output_tokens=answer)
+
+
+def lengths_of(context_tokens: int) -> tuple[int, int]:
+    """Part a context into prompt and answer where nobody says how.
+
+    Parameters
+    ----------
+    context_tokens : int
+        Both together [tokens].
+
+    Returns
+    -------
+    tuple of int
+        Prompt and answer [tokens]: an eighth is the answer.
+
+    Examples
+    --------
+    >>> lengths_of(8000)
+    (7000, 1000)
+    """
+    answer = max(context_tokens // 8, 1)
+    return context_tokens - answer, answer
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from widgets.calculators import calculate, cliff, compare, scorecard, vram
 from widgets.calculators import design as designer
 from widgets.calculators.columns import LETTERS
 from widgets.calculators.question import SHOWS
-from widgets.form import inputs
+from widgets.form import from_question, inputs
 
 STATES = 200
 FORM = calculate.FORM
@@ -607,3 +607,87 @@ def test_what_may_be_missed_is_what_the_sentence_is_about():
     assert (card.limits[0].name, card.limits[0].verdict) == ("budget", "met")
     said = calculate.view(asked)["status"]["text"]
     assert "may still miss: 95% of the gaps" in said and "/h of $" not in said
+
+
+COMMANDS = {
+    "predict": ("predict", "--model", "{}", "--gpu", "h100-sxm"),
+    "design": ("design", "--model", "{}", "--gpu", "h100-sxm"),
+    "scorecard": ("scorecard", "--column", "model={} gpu=h100-sxm"),
+    "compare": (
+        *("compare", "--column", "model={} gpu=h100-sxm"),
+        *("--column", "model={} gpu=h200-sxm"),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "lengths"), [("qwen3-8b", (7000, 1000)), ("opt-66b", (1792, 256))]
+)
+def test_where_nobody_says_a_load_every_surface_takes_the_same_and_says_so(model, lengths, capsys):
+    """7,000 in and 1,000 out; of a model whose window is 2,048 tokens that, with an eighth out."""
+    prompt, answer = lengths
+    for name, words in COMMANDS.items():
+        said = " ".join(_ask(capsys, *(word.format(model) for word in words))[0].split())
+        assert f"{prompt:,} tokens in + {answer:,} out" in said, name
+        assert "by default: --input, --output" in said, name
+    said = _ask(capsys, "launch", "--model", model, "--gpu", "h100-sxm", "--tp", "2")[0]
+    assert f"{prompt:,} tokens in + {answer:,} out" in said and "(by default: --input" in said
+    for module in (calculate, scorecard, compare, designer, vram):
+        state = module.FORM.defaults()
+        values, notes, _, _ = from_question.inputs(module.FORM, f"{model} on H100", state)
+        state = module.FORM.check(values, state)[0]
+        told = f"context {sum(lengths):,}" if module is vram else f"prompt {prompt:,}"
+        assert told in " ".join(notes), module.TITLE
+        length = state["ctx"] if module is vram else state["in"] + state["out"]
+        assert length == sum(lengths), module.TITLE
+
+
+def test_a_simulation_takes_the_load_of_all_others(capsys):
+    words = ("simulate", "--model", "qwen3-8b", "--gpu", "h100-sxm", "--rate", "0.2")
+    said = " ".join(_ask(capsys, *words, "--requests", "20")[0].split())
+    assert "Prompts of 7,000 tokens and answers of 1,000 on average" in said
+
+
+TAGS = {
+    "qwen3:30b-a3b": ("gguf-q4-k-m", "llama.cpp"),
+    "gemma3:27b-it-qat": ("gguf-q4-0", "llama.cpp"),
+    "llama3.1:8b-instruct-q8_0": ("gguf-q8-0", "llama.cpp"),
+    "gpt-oss:20b": ("gguf-mxfp4", "llama.cpp"),
+    "qwen3-30b-a3b": ("bf16", "vllm-0.33"),
+}
+
+
+@pytest.mark.parametrize("name", TAGS)
+def test_a_tag_of_ollama_is_its_file_on_every_surface(name, capsys):
+    """ollama.com/library/qwen3:30b-a3b is Q4_K_M, gemma3:27b-it-qat Q4_0; Ollama runs llama.cpp."""
+    told = json.loads(_ask(capsys, "predict", "--model", name, "--gpu", "h200-sxm", "--json")[0])
+    column = f"model={name} gpu=h200-sxm"
+    beside = json.loads(_ask(capsys, "scorecard", "--column", column, "--json")[0])["cards"][0]
+    found = [(one["weights"], one["engine"]) for one in (told, beside)]
+    for module in (calculate, vram, cliff):
+        values, *_ = from_question.inputs(module.FORM, f"{name} on H200", module.FORM.defaults())
+        state = module.FORM.check(values)[0]
+        found.append((state["weights"], state["engine"]))
+    state = calculate.FORM.parse(f"model={name}&gpu=h200-sxm")[0]
+    assert {*found, (state["weights"], state["engine"])} == {TAGS[name]}
+
+
+@pytest.mark.parametrize("engine", ["vllm", "vllm-0.11", "sglang", "trtllm", "llama.cpp"])
+def test_the_memory_fraction_is_the_engines_own_on_every_surface(engine, capsys):
+    """vLLM takes 0.92 since version 0.20, and 0.90 before; the inputs show what commands take."""
+    ask = ("--model", "llama-3.1-8b", "--gpu", "h100-sxm", "--engine", engine)
+    told = json.loads(_ask(capsys, "predict", *ask, "--json")[0])["memory_fraction"]
+    assert told == {"vllm": 0.92, "vllm-0.11": 0.9}.get(engine, told)
+    for module in (calculate, vram, cliff):
+        state = module.FORM.check({"model": "llama-3.1-8b", "engine": engine, "tp": 1})[0]
+        state |= {"weights": "bf16"}
+        shown = next(one for one in module.view(state)["controls"] if one["name"] == "fraction")
+        assert float(shown["entry"]) == pytest.approx(told, abs=1e-4), module.TITLE
+
+
+def test_the_worked_specs_own_fraction_is_said_where_nobody_named_a_deployment(capsys):
+    for command in ("scorecard", "compare"):
+        said = " ".join(_ask(capsys, command)[0].split())
+        assert "memory fraction of 0.9, as specified; unless told, vLLM 0.33 takes 0.92" in said
+        named = ("--column", "model=qwen3-8b gpu=l4", "--column", "model=qwen3-8b gpu=h100-sxm")
+        assert "as specified" not in _ask(capsys, command, *named)[0]

@@ -6,6 +6,7 @@ from functools import cache
 from llmcap_kernel import capacity, catalog, design, toolbox
 from llmcap_kernel.explain import GIB, counted
 from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import USUAL_LOAD
 
 from ..figures.memory import memory_bars, memory_table, term_table, usable_bytes
 from ..form import controls as c
@@ -22,9 +23,11 @@ FORM = Form(
     "vram",
     (
         *inputs.deployment_fields(design.worked_spec()[0]),
-        Field("ctx", "tokens", 8000, "Context of each user", 1, inputs.MOST_TOKENS, unit="tokens",
+        Field("ctx", "tokens", USUAL_LOAD.context_tokens, "Context of each user", 1,
+              inputs.MOST_TOKENS, unit="tokens",
               help="Prompt and answer together. 8k is 8,000."),
-        Field("users", "whole", 16, "Users at once", 1, inputs.MOST_USERS, unit="users"),
+        Field("users", "whole", USUAL_LOAD.concurrency, "Users at once", 1, inputs.MOST_USERS,
+              unit="users"),
     ),
 )  # fmt: skip
 PRESETS = p.situations(

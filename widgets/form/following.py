@@ -2,7 +2,7 @@
 
 from llmcap_kernel import catalog
 from llmcap_kernel.design.handover import CACHES, WIDE
-from llmcap_kernel.design.space import HOME, needed_engine
+from llmcap_kernel.design.space import usual_engine
 
 from . import own_card
 
@@ -27,10 +27,8 @@ def engine_of(gpu=None, weights=None):
     >>> engine_of("apple-m3-max"), engine_of("h100-sxm", "fp8"), engine_of("l4", "gguf-q4-k-m")
     ('llama.cpp', 'vllm-0.33', 'llama.cpp')
     """
-    if weights and catalog.format(weights).gguf:
-        return HOME
-    needed = needed_engine(own_card.card(gpu)) if gpu else catalog.DEFAULT_ENGINE
-    return catalog.engine(needed).name
+    card = own_card.card(gpu) if gpu else None
+    return catalog.engine(usual_engine(card, catalog.format(weights) if weights else None)).name
 
 
 def format_of(model, former=None, weights=None):

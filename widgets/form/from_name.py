@@ -62,7 +62,7 @@ def model(raw):
     """
     record, found = catalog.model(raw), names.read_model(raw)
     more = {}
-    if found.format:
+    if found.format or names.is_tag(raw):
         more["weights"] = _file(found.format, record) or catalog.checkpoint_format(
             raw, record.native_format
         )

@@ -17,6 +17,7 @@ from llmcap_kernel.catalog import names
 from llmcap_kernel.design import split
 from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
 from llmcap_kernel.refuse import BadInput, shown, typed_number
+from llmcap_kernel.spec import usual_load
 
 from . import amounts, asked, following, lists, own_card, presets
 
@@ -75,13 +76,15 @@ def inputs(form, text, state):
         raise BadInput("question", _nothing(text))
     alone = {} if CARDS in fields else _alone(said, state, form.defaults())
     values |= alone
+    shorter = _in_window(values, state)
+    values |= shorter
     if said.numbers.get("most") and "users" in fields and form.by_name["users"].read_empty:
         values.setdefault("users", None)  # how many is the question, and the kernel's answer
     if "pick" in fields:
         values["pick"] = None  # another question has other candidates
     flying = _in_flight(form, said, values, state)
     values |= {"users": flying[0]} if flying else {}
-    notes = [*_read(said, values, state, alone), *amount, *flying[1:2]]
+    notes = [*_read(said, values, state, alone), *_window_said(shorter), *amount, *flying[1:2]]
     notes += _beside(said, values, fields)
     elsewhere = list(_elsewhere(said, values, fields, text))
     many = (amount and CARDS not in fields) or (flying and flying[2])
@@ -246,6 +249,26 @@ def _alone(said, state, before):
     names |= {"itl"} if not told & {"itl", "ttft"} else set()
     usual = ALONE | {"ctx": ALONE_CTX}
     return {k: usual[k] for k in usual if k in names & state.keys() and state[k] == before[k]}
+
+
+def _in_window(values, state):
+    """The usual load where a model takes no request as long as that which stood there."""
+    names = [v for k, v in values.items() if k.rpartition(".")[2] == "model" and v != ANY]
+    if not names or values.keys() & LENGTHS:
+        return {}
+    window = min(catalog.model(name).max_context_tokens for name in names)
+    if (state.get("ctx") or state.get("in", 0) + state.get("out", 0)) <= window:
+        return {}
+    load = usual_load(window)
+    return (
+        {"ctx": window} if "ctx" in state else {"in": load.input_tokens, "out": load.output_tokens}
+    )
+
+
+def _window_said(shorter):
+    """Say that the load is shorter than usual, and why."""
+    if shorter:
+        yield f"Its window is shorter than the load that stood here, so {_load_words(shorter)}."
 
 
 def _nothing(text):

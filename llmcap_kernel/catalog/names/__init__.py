@@ -18,15 +18,17 @@ from .engines import (
     timed_as,
     version_on,
 )
-from .formats import checkpoint_format, read_format, weight_format
+from .formats import QAT_QUANT, USUAL_QUANT, checkpoint_format, is_tag, read_format, weight_format
 from .found import UNKNOWN, Found
 from .models import model_name
 from .models import read as read_model
 from .spelled import split
 
 __all__ = [
+    "QAT_QUANT",
     "UNFUSED",
     "UNKNOWN",
+    "USUAL_QUANT",
     "Found",
     "Program",
     "card",
@@ -35,6 +37,7 @@ __all__ = [
     "count_of",
     "engine_record",
     "family",
+    "is_tag",
     "kv_format",
     "launches",
     "listed",

@@ -194,15 +194,56 @@ def checkpoint_format(name: str, native: str) -> str:
     Returns
     -------
     str
-        The format in the name, else the model's own.
+        The format in the name, that of Ollama's file where it is a tag of its library, else the
+        model's own.
 
     Examples
     --------
     >>> checkpoint_format("Qwen/Qwen3-235B-A22B-FP8", "bf16"), checkpoint_format("qwen3-8b", "bf16")
     ('fp8', 'bf16')
+    >>> checkpoint_format("qwen3:8b", "bf16"), checkpoint_format("qwen3:8b-q8_0", "bf16")
+    ('gguf-q4-k-m', 'gguf-q8-0')
     """
     own = table("models")["checkpoints"].get(key(name))
-    return own or _checkpoint(_words_of_name(name), native, "").name
+    if own:
+        return own
+    found = _checkpoint(_words_of_name(name), native, "").name
+    silent = found == native and not name.lower().endswith(tuple(WIDE))
+    return _of_library(name, native) if silent and is_tag(name) else found
+
+
+USUAL_QUANT, QAT_QUANT = "Q4_K_M", "Q4_0"  # of ollama.com's library, where a tag names none
+_TAG = re.compile(r"(?i)(?:[\w.-]+/)?[\w.-]+:(?:latest|e?\d+(?:\.\d+)?(?:x\d+)?[bm](?:-[\w.-]+)?)")
+
+
+def is_tag(name: str) -> bool:
+    """Say whether a name is spelled as Ollama's library spells a model.
+
+    Parameters
+    ----------
+    name : str
+        A model's name.
+
+    Returns
+    -------
+    bool
+        Whether it is a name and a tag that begins with a size.
+
+    Examples
+    --------
+    >>> is_tag("qwen3:30b-a3b"), is_tag("llama3:latest"), is_tag("meta-llama/llama-3-8b:free")
+    (True, True, False)
+    """
+    return bool(_TAG.fullmatch(name.strip()))
+
+
+def _of_library(name: str, native: str) -> str:
+    """The format of Ollama's file of a tag that names none."""
+    if native == "mxfp4":
+        return "gguf-mxfp4"
+    if float((record_of(native) or {}).get("element_bits", 16)) < 8:
+        return native
+    return read_format(QAT_QUANT if "qat" in name.lower() else USUAL_QUANT).name
 
 
 def _checkpoint(in_name: Reading, native: str, engine: str) -> Found:

@@ -14,7 +14,7 @@ from .deployment import (
     read_own_cards,
 )
 from .limits import add_limits, read_limits
-from .load import add_load, read_load
+from .load import LENGTHS, LOAD, add_load, by_default, read_load
 from .output import add_output
 from .parser import Parser, as_typed
 from .values import given, read_number

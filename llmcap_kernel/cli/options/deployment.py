@@ -8,7 +8,7 @@ from ... import catalog, huggingface
 from ...catalog import names
 from ...files import read_text
 from ...refuse import BadInput, shown
-from ...spec import Deployment, Lora, Model, Speculation
+from ...spec import Deployment, Format, Lora, Model, Speculation
 from .values import given, read_number
 
 NUMBER_FIELDS = {
@@ -274,10 +274,11 @@ def build(model: str | Model, gpu: str, chosen: dict[str, Any]) -> Deployment:
             chosen[name] = _format(name, chosen[name], spelled)
     named = names.card(gpu)
     if "engine" not in chosen and isinstance(gpu, str) and named.name and "+" not in named.name:
-        from ...design.space import needed_engine  # what only names cards waits for no search
+        from ...design.space import usual_engine  # what only names cards waits for no search
 
-        # vLLM, but on Macs, which it does not run on
-        chosen = {"engine": needed_engine(catalog.gpu(gpu)), **chosen}
+        # vLLM, but on Macs, which it does not run on, and of a GGUF file
+        weights = _weights_of(model, chosen)
+        chosen = {"engine": usual_engine(catalog.gpu(gpu), weights), **chosen}
     if not named.count or "tp" in chosen or "+" in named.name:
         return catalog.deployment(model=model, gpu=gpu, **chosen)
     try:
@@ -288,6 +289,17 @@ def build(model: str | Model, gpu: str, chosen: dict[str, Any]) -> Deployment:
             raise
         counted = f"gpu {shown(gpu)} counts {named.count} cards (give tp for another split)"
         raise BadInput("tp", f"{counted}: {problem}") from None
+
+
+def _weights_of(model: str | Model, chosen: dict[str, Any]) -> Format | None:
+    """The format of the weights that are chosen, or in the model's name; None where unknown."""
+    if name := chosen.get("weights"):
+        found = catalog.names.read_format(name).name
+        return catalog.format(found) if found and name != "auto" else None
+    if not isinstance(model, str) or not names.read_model(model).name:
+        return None  # refused elsewhere
+    own = catalog.model(model).native_format
+    return catalog.format(catalog.checkpoint_format(model, own))
 
 
 def _over(count: int, model: str | Model, gpu: str, chosen: dict[str, Any]) -> dict[str, Any]:

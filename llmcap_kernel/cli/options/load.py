@@ -3,26 +3,26 @@
 import argparse
 
 from ...refuse import BadInput, number
-from ...spec import MAX_TOKENS, Workload
+from ...spec import MAX_TOKENS, Workload, lengths_of, usual_load
 from .values import given, read_number
 
+LENGTHS = ("input", "output")
+LOAD = (*LENGTHS, "concurrency")
 
-def add_load(
-    parser: argparse.ArgumentParser, workload: Workload, *, users: str = "", context: bool = False
-) -> None:
+
+def add_load(parser: argparse.ArgumentParser, *, users: str = "", context: bool = False) -> None:
     """Add the options of a load.
 
     Parameters
     ----------
     parser : ArgumentParser
         Of a command.
-    workload : Workload
-        The load where nothing is given.
     users : str
         What the number of users is where it is not given, in words.
     context : bool
         Whether prompt and answer may be given together.
     """
+    workload = usual_load()
     add = parser.add_argument_group("load", "k is 1 000, M is 1 000 000").add_argument
     add(
         "--input",
@@ -52,16 +52,17 @@ def add_load(
         metavar="TOKENS",
         help="leading prompt tokens that a prefix cache holds for all (default 0)",
     )
-    parser.set_defaults(base_workload=workload)
 
 
-def read_load(args: argparse.Namespace) -> Workload:
+def read_load(args: argparse.Namespace, *longest_tokens: float) -> Workload:
     """Read the load.
 
     Parameters
     ----------
     args : Namespace
         With the options of `add_load`.
+    *longest_tokens : float
+        The most tokens that a request may have, of each deployment [tokens].
 
     Returns
     -------
@@ -77,29 +78,59 @@ def read_load(args: argparse.Namespace) -> Workload:
     --------
     >>> from llmcap_kernel.cli.options import Parser
     >>> parser = Parser()
-    >>> add_load(parser, Workload(1000, 1000, 1))
+    >>> add_load(parser)
     >>> read_load(parser.parse_args(["--input", "7k", "--users", "16"]))
     Workload(input_tokens=7000, output_tokens=1000, concurrency=16, ...)
     """
-    tokens_in, out = _lengths(args)
-    users = args.base_workload.concurrency
+    usual = usual_load(*longest_tokens)
+    tokens_in, out = _lengths(args, usual)
+    users = usual.concurrency
     if args.concurrency is not None:
         users = read_number("concurrency", args.concurrency, int)
     prefix = read_number("shared_prefix", given(args.shared_prefix, 0), int)
     return Workload(tokens_in, out, users, prefix)
 
 
-def _lengths(args: argparse.Namespace) -> tuple[int, int]:
+def by_default(args: argparse.Namespace, *names: str) -> list[str]:
+    """Name the options of a load that nobody gave, so that the usual ones were taken.
+
+    Parameters
+    ----------
+    args : Namespace
+        As read.
+    *names : str
+        Of `args`, of those that the answer is of; the lengths where none is named.
+
+    Returns
+    -------
+    list of str
+        Options; none where all were given.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.cli.options import Parser
+    >>> parser = Parser()
+    >>> add_load(parser)
+    >>> by_default(parser.parse_args(["--input", "7k"]))
+    ['--output']
+    """
+    told = getattr(args, "context", None) is not None
+    asked = [name for name in names or LENGTHS if not (told and name in LENGTHS)]
+    usual = [name for name in asked if getattr(args, name) is None]
+    return ["--users" if name == "concurrency" else f"--{name}" for name in usual]
+
+
+def _lengths(args: argparse.Namespace, base: Workload) -> tuple[int, int]:
     """Tokens of prompt and answer; a context determines the one that is not given."""
-    base = args.base_workload
     tokens_in = read_number("input", given(args.input, base.input_tokens), int)
     out = read_number("output", given(args.output, base.output_tokens), int)
     text = getattr(args, "context", None)
     if text is None:
         return tokens_in, out
     context = int(number("context", read_number("context", text, int), 2, MAX_TOKENS, "tokens"))
+    if args.input is None and args.output is None:
+        return lengths_of(context)
     if args.input is None:
-        out = out if args.output is not None else max(context // 8, 1)
         return context - out, out
     if args.output is None:
         return tokens_in, context - tokens_in

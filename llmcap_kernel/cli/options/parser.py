@@ -104,9 +104,8 @@ def as_typed(problem: BadInput, parser: argparse.ArgumentParser, words: list[str
     Examples
     --------
     >>> from llmcap_kernel.cli.options import add_load
-    >>> from llmcap_kernel.spec import Workload
     >>> parser = Parser()
-    >>> add_load(parser, Workload(1000, 1000, 1))
+    >>> add_load(parser)
     >>> refused = BadInput("concurrency", "concurrency is 0: it takes 1.")
     >>> str(as_typed(refused, parser, ["--users", "0"]))
     '--users is 0: it takes 1.'

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from ...catalog.names import QAT_QUANT, USUAL_QUANT
 from ...refuse import BadInput, printable, shown
 
 # An option, and the one of the engine that means the same; "" for one that changes no prediction.
@@ -67,7 +68,6 @@ OLLAMA_QUIET = re.compile(
     r"NOPRUNE|NOHISTORY|LOAD_TIMEOUT|MAX_LOADED_MODELS|FLASH_ATTENTION|REMOTES|AUTH)"
 )
 QUANT = re.compile(r"(?<![a-z0-9])((?:i?q|tq)\d\w*|mxfp4|fp16|bf16)$", re.I)
-USUAL_QUANT, QAT_QUANT = "Q4_K_M", "Q4_0"  # of ollama.com's library, where a tag names none
 MODELFILE = re.compile(r"^\s*FROM\s+(\S+)", re.I | re.M)
 PARAMETER = re.compile(r"^\s*PARAMETER\s+(\w{1,40})\s+(\S{1,40})", re.I | re.M)
 OF_A_MODELFILE = re.compile(r"^\s*(?:PARAMETER|TEMPLATE|SYSTEM|ADAPTER|MESSAGE|LICENSE)\s", re.M)

@@ -18,7 +18,8 @@ COMMANDS = {
     "scorecard": "scorecard",
     "design": "design --model llama-3.1-70b --gpu h100-sxm,h200-sxm --itl-p95-ms 50 --users 16",
     "launch": f"launch {B} --input 7k --output 1k --users 16",
-    "simulate": f"simulate {B} --rate 2 --requests 300 --spread 0.5 --ttft-ms 300 --itl-ms 50",
+    "simulate": f"simulate {B} --rate 2 --requests 300 --input 1k --output 500 --spread 0.5 "
+    "--ttft-ms 300 --itl-ms 50",
     "cliff": f"cliff {B} --users 16",
     "gpus": "gpus h200",
     "one-gpu": "gpus h200-sxm",

@@ -43,7 +43,7 @@ def test_nothing_is_drawn_where_nobody_looks(capsys, monkeypatch):
 @pytest.mark.parametrize(
     "words",
     [
-        ("simulate", "--model", "llama-3.1-8b", "--gpu", "h100-sxm", "--rate", "2"),
+        ("simulate", "--model", "llama-3.1-8b", "--gpu", "h100-sxm", "--rate", "1"),
         ("design", "--model", "llama-3.1-8b", "--gpu", "h100-sxm", "--users", "4"),
     ],
 )
