@@ -8,9 +8,11 @@ from html import escape
 
 from llmcap_kernel.refuse import BadInput, one_of
 
+from .figures.drawing import WHISKER, whisker_key
 from .pictures import PICTURES
 
 MOST_BUTTONS = 6  # more choices than that are a list
+LONG_LABEL = 18  # letters that leave a slider no room beside them on a phone
 
 
 class PictureSession:
@@ -178,11 +180,17 @@ def _figure(drawn):
     if isinstance(drawn.drawing, str):
         return drawn.drawing
     if not isinstance(drawn.drawing, dict):
-        return drawn.drawing.svg(drawn.said)
-    return "".join(
+        return drawn.drawing.svg(drawn.said) + _key([drawn.drawing])
+    panels = "".join(
         f"<figure><figcaption>{escape(title)}</figcaption>{one.svg(title)}</figure>"
         for title, one in drawn.drawing.items()
     )
+    return panels + _key(drawn.drawing.values())
+
+
+def _key(drawings):
+    """What whiskers mean, below the last drawing."""
+    return whisker_key().svg(WHISKER) if any(one.has_whiskers for one in drawings) else ""
 
 
 def _input(name, control, value):
@@ -204,8 +212,9 @@ def _input(name, control, value):
 def _slider(name, control, value):
     at, last = control.options.index(value), len(control.options) - 1
     words = [control.written(option) for option in control.options]
+    long = " lc-long" if len(control.label) > LONG_LABEL else ""
     return (
-        f'<label class="lc-pull lc-slide"><span>{escape(control.label)}</span>'
+        f'<label class="lc-pull lc-slide{long}"><span>{escape(control.label)}</span>'
         f'<input type="range" name="{control.name}" min="0" max="{last}" value="{at}" '
         f'data-words="{escape(json.dumps(words))}" '
         f'data-options="{escape(json.dumps(control.options))}" '

@@ -161,3 +161,12 @@ def test_what_most_people_change_of_a_deployment_is_not_folded(name):
         for inner in ("model", "gpu", "tp", "weights"):
             assert f'name="{letter}.{inner}"' in open_
         assert f'name="{letter}.engine"' in folded
+
+
+def test_a_number_in_a_table_stays_beside_its_unit():
+    text = static_html(Calculator("vram").whole())
+    found = {words: looks for looks, words in re.findall(r"<td([^>]*)>([^<]*)</td>", text)}
+    numbers = [words for words in found if re.fullmatch(r"[\d.,]+ (GiB|GB|users|tok/s)", words)]
+    assert numbers
+    assert all("lc-quantity" in found[words] for words in numbers)
+    assert not any("lc-quantity" in looks for words, looks in found.items() if len(words) > 30)

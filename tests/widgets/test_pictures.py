@@ -8,7 +8,7 @@ import pytest
 
 from llmcap_kernel.refuse import BadInput
 from tests.widgets.reading import rects, svg
-from widgets.figures.drawing import Drawing, Scale, colour, spread, ticks
+from widgets.figures.drawing import WHISKER, Drawing, Scale, colour, spread, ticks
 from widgets.figures.plots import Axis, Bar, Limit, Line, Mark, Part, bars, chart, grid
 from widgets.picture_session import PictureSession
 from widgets.pictures import CHAPTERS, PICTURES
@@ -122,6 +122,16 @@ def test_bars_are_to_scale():
     assert spans(drawing) == [(0, 75), (75, 25), (50, 25)]
     wider = bars([Bar("a", parts)], "GB", longest=80.0)
     assert spans(wider) == [(0, 37.5), (37.5, 12.5)]
+
+
+@pytest.mark.parametrize("name", ["engines-compared", "binding", "candidates", "waterfall"])
+def test_whiskers_are_explained_once_in_their_picture(name):
+    figure = PictureSession(name).traits()["html"].split('class="lc-said"')[0]
+    assert figure.count(f">{WHISKER}</text>") == 1
+
+
+def test_bars_without_whiskers_explain_none():
+    assert WHISKER not in PictureSession("step").traits()["html"]
 
 
 def test_points_stand_where_the_scales_say():

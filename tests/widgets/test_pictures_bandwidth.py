@@ -7,8 +7,10 @@ import pytest
 from llmcap_kernel.simulation.tails import values, weighted
 from tests.widgets.reading import drawing_of, picture_of, widths
 from widgets.benchmarks import measured
+from widgets.figures.plots import Axis, Line, chart
 from widgets.pictures import minute
 from widgets.pictures.bandwidth_served import sweep
+from widgets.pictures.timed_serving import name_far
 
 
 def table(name, **values):
@@ -148,3 +150,26 @@ def test_what_was_timed_stands_beside_what_was_predicted():
     assert took == 198  # 198.274 in benchmarks/timed_models.csv
     assert 0.5 * 319 < predicted < 319
     assert {row[0] for row in table("timed", timed="H100, FP8")} == {"Llama-3.1-8B", "Qwen3-32B"}
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ([(1, 90.0, 10.0), (1, 30.0, 20.0)], "line 9x too high"),  # 30 beside 20 is not far
+        ([(1, 90.0, 10.0), (1, 40.0, 20.0)], "line 2x to 9x too high"),
+        ([(9, 10.0, 29.0), (1, 10.0, 11.0)], "line 2.9x too low"),
+        ([(1, 10.0, 11.0)], None),
+    ],
+)
+def test_dots_far_from_their_lines_say_so(points, words):
+    one = chart([Line("", [(1, 10), (9, 90)])], Axis("x"), Axis("y"))
+    before = len(one.parts)
+    name_far(one, points)
+    said = re.findall(r">([^<]*)</text>", "".join(one.parts[before:]))
+    assert said == ([words] if words else [])
+
+
+def test_no_line_goes_through_a_word_of_the_terms_of_a_gap():
+    parts = drawing_of("waterfall").parts
+    dashed = next(i for i, one in enumerate(parts) if "stroke-dasharray" in one)
+    assert dashed < min(i for i, one in enumerate(parts) if "<text" in one)  # words cover it

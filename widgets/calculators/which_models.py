@@ -1,13 +1,14 @@
 """Design where no model is named: which ones the named cards run, the largest first."""
 
 from llmcap_kernel import design
-from llmcap_kernel.explain import quantity
+from llmcap_kernel.explain import counted, quantity
 
 from ..form import card_list, lists
 from . import answers, running
 
 ANY = "any"  # in place of a model
 MOST_OFFERED = 8  # models, each a button
+MOST_SHOWN = 12  # rows of the table; a phone writes each on seven lines
 
 
 def fitting(found):
@@ -58,7 +59,7 @@ def answer(found, here, chosen, form, state):
     return {
         "status": _status(found, here, chosen, state),
         "remedies": _others(here, chosen, form, state),
-        "tables": [_table(chosen)] if chosen else [],
+        "tables": _tables(chosen),
         "messages": answers.card_notes(here, enters=False),
         "texts": running.commands(here),
     }
@@ -97,7 +98,17 @@ def _others(here, chosen, form, state):
     return {"text": text, "items": items[:MOST_OFFERED], "later": True}
 
 
-def _table(chosen):
+def _tables(chosen):
+    """The largest, and the others in one line until somebody asks: a card runs a hundred."""
+    if not chosen:
+        return []
+    large, small = chosen[:MOST_SHOWN], chosen[MOST_SHOWN:]
+    first = _table(large, "Models that meet every limit, the largest first")
+    rest = f"Also within every limit: {counted(len(small), 'smaller model')}"
+    return [first, _table(small, rest) | {"fold": True}] if small else [first]
+
+
+def _table(chosen, caption):
     rows = [
         [
             lists.model_title(one.deployment.model),
@@ -112,7 +123,7 @@ def _table(chosen):
     ]
     users = "Users that fit"
     return {
-        "caption": "Models that meet every limit, the largest first",
+        "caption": caption,
         "columns": ["Model", "Size", "Weights", "Cards", users, "Speed of one", "First token"],
         "rows": rows,
         "highlight": [],

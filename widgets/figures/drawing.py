@@ -34,6 +34,7 @@ INKS = {
 }
 CHARACTER = 7.0  # pixels of a character at 12 px, on the wide side
 PHONE = 330  # pixels of a picture on a phone
+WHISKER = "interval: four of five measurements lie in it"
 
 
 def colour(name):
@@ -137,6 +138,7 @@ class Drawing:
     height: float
     drag: tuple[str, Scale] | None = None
     parts: list[str] = field(default_factory=list)
+    has_whiskers: bool = field(default=False, init=False)
 
     def rect(self, x, y, width, height, fill, *, edge="", hover="", dim=1.0, dashed=False):
         """Draw a rectangle.
@@ -188,6 +190,22 @@ class Drawing:
             f'<line x1="{x1:.2f}%" y1="{y1:.1f}" x2="{x2:.2f}%" y2="{y2:.1f}" style="{look}"/>'
         )
 
+    def whisker(self, low, high, y):
+        """Draw an interval, on a ground of its own where it lies on a bar.
+
+        Parameters
+        ----------
+        low, high : float
+            Its ends, across [percent].
+        y : float
+            Down [px].
+        """
+        self.has_whiskers = True
+        for ink, width in (("ground", 4), ("text", 1.5)):
+            self.line(low, y, high, y, ink, width=width)
+            for end in (low, high):
+                self.line(end, y - 5, end, y + 5, ink, width=width)
+
     def text(self, x, y, words, ink="text", *, anchor="", bold=False, small=False, halo=False):
         """Write words.
 
@@ -212,7 +230,8 @@ class Drawing:
         look = f"fill:{colour(ink)};font-size:{12 if small else 13}px"
         look += ";font-weight:600" if bold else ""
         if halo:
-            look += f";paint-order:stroke;stroke:{colour('ground')};stroke-width:4px"
+            # as wide as a space: a line that runs through would leave a dot between two words
+            look += f";paint-order:stroke;stroke:{colour('ground')};stroke-width:6px"
             look += ";stroke-linejoin:round"
         place = "" if anchor == "start" else f' text-anchor="{anchor}"'
         self.parts.append(
@@ -373,6 +392,25 @@ class Drawing:
             f'<svg class="lc-drawing" role="img" aria-label="{escape(said)}" width="100%" '
             f'height="{self.height:g}"{drag}>{"".join(self.parts)}</svg>'
         )
+
+
+def whisker_key():
+    """Draw what whiskers mean, once for all drawings of a picture.
+
+    Returns
+    -------
+    Drawing
+        One line.
+
+    Examples
+    --------
+    >>> WHISKER in whisker_key().svg("")
+    True
+    """
+    drawing = Drawing(18)
+    drawing.parts.append(f'<path d="M1 4v10m0-5h24m0-5v10" style="{_stroke("text", 1.5)}"/>')
+    drawing.words(32, 13, WHISKER, "quiet")
+    return drawing
 
 
 def _stroke(ink, width):

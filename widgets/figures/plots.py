@@ -454,15 +454,8 @@ def _bar(drawing, row, lines, top, thick, across, unit):
         drawing.rect(left, y, right - left, thick, fill, hover=_named(part, unit), **look)
         at += part.size
     if row.high is not None:
-        _whisker(drawing, across(row.low or 0.0), across(row.high), y + thick / 2)
+        drawing.whisker(across(row.low or 0.0), across(row.high), y + thick / 2)
     _list(drawing, [p for p in row.parts if _visible(p)], lines, y + thick + LINE)
-
-
-def _whisker(drawing, low, high, y):
-    for ink, width in (("ground", 5), ("text", 1.5)):
-        drawing.line(low, y, high, y, ink, width=width)
-        for end in (low, high):
-            drawing.line(end, y - 5, end, y + 5, ink, width=width)
 
 
 def _list(drawing, parts, lines, y):

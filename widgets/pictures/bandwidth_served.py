@@ -324,6 +324,8 @@ def _waterfall(users, load):
     least, real = gap_terms(both.ceiling), gap_terms(both.served)
     across = Scale(0, 1.02 * max(timed, gap.high), 0, 100)
     drawing = Drawing(36 * (len(real) + 3) + 4)
+    # first, so that no name has it through its letters
+    drawing.line(across(timed), 18, across(timed), drawing.height, "text", dash="3 3")
     _total(drawing, 0, f"ceiling {quantity(gap.ceiling, 's')}", least, across)
     at = 0.0
     for i, ((name, ink, low), (_, _, took)) in enumerate(zip(least, real, strict=True), 1):
@@ -334,10 +336,8 @@ def _waterfall(users, load):
     last = len(real) + 1
     _total(drawing, last, f"expected {quantity(gap.value, 's')}, with its interval", real, across)
     y = 36 * last + 26
-    for ink, width in (("ground", 5), ("text", 1.5)):
-        drawing.line(across(gap.low), y, across(gap.high), y, ink, width=width)
+    drawing.whisker(across(gap.low), across(gap.high), y)
     _row(drawing, last + 1, f"measured {quantity(timed, 's')}", across, 0, [(timed, "other", 1.0)])
-    drawing.line(across(timed), 18, across(timed), drawing.height, "text", dash="3 3")
     largest = max(range(len(real)), key=lambda i: real[i][2] - least[i][2])
     said = (
         f"{counted(users, 'user')}, {load}: the spec sheet allows {quantity(gap.ceiling, 's')} a "

@@ -58,11 +58,7 @@ def _headroom_bars(rows):
         ink = "good" if value >= 1 else "bad"
         drawing.rect(min(one, end), y + 20, abs(end - one), 12, ink, hover=f"{name}: {words}")
         if low != high:
-            left, right = across(low), across(high)
-            drawing.line(left, y + 26, right, y + 26, "ground", width=4)
-            drawing.line(left, y + 26, right, y + 26, "text", width=1.5)
-            for end in (left, right):
-                drawing.line(end, y + 21, end, y + 31, "text", width=1.5)
+            drawing.whisker(across(low), across(high), y + 26)
         drawing.line(one, y + 17, one, y + 35, "text", width=2)
     drawing.line(0, foot, 100, foot, "edge")
     for value in (0.1, 0.3, 1.0, 3.0, 10.0):

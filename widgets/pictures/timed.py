@@ -9,6 +9,7 @@ from ..benchmarks import BENCHMARKS, rows
 from ..figures import show
 from ..figures.plots import Axis, Dots, Drawable, Line, chart
 from .record import Control, Drawn, Picture
+from .timed_serving import name_far
 
 FILE = "timed_models.csv"
 DECODED, READ = "decode_tok_s_per_user", "prefill_tok_s"
@@ -124,11 +125,14 @@ def _timed(timed, across):
     rows_drawn = [row for points in found.values() for _, row in points]
     off = [row.error for row in rows_drawn]
     x = Axis(along.title, along.low / 1.6, along.high * 1.2, log=True)
-    most = max(max(row.measured, row.predicted) for row in rows_drawn)
-    y = Axis(Y[along.metric], high=1.7 * most, log=True)  # room for a name over the highest
+    ends = [value for row in rows_drawn for value in (row.measured, row.predicted)]
+    # room for a name over the highest, and for the whole of the lowest dot
+    y = Axis(Y[along.metric], 0.8 * min(ends), 1.7 * max(ends), log=True)
     drawing = chart(marks, x, y, height=340)
     for model, points in found.items():
         _name(drawing, model, points, NAMED_AT[along.metric])
+    near = ((x, row) for points in found.values() for x, row in points)
+    name_far(drawing, [(x, row.predicted, row.measured) for x, row in near])
     drawing.text(100, 13, "line: predicted, dot: timed", small=True, anchor="end")
     said = (
         f"{timed}, {len(off)} rows: half of the predictions are within "

@@ -1,10 +1,12 @@
 """The picture of requests that came to a card at random moments, beside what was predicted."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
 from llmcap_kernel import calibration, catalog, explain
+from llmcap_kernel.explain import digits
 from llmcap_kernel.serving import most_running, serve
 from llmcap_kernel.simulation import rates
 from llmcap_kernel.simulation.in_flight import knots
@@ -12,7 +14,7 @@ from llmcap_kernel.spec import Deployment, Efficiency, Workload
 
 from ..benchmarks import rows
 from ..figures import show
-from ..figures.plots import Axis, Dots, Drawable, Line, chart
+from ..figures.plots import Axis, Chart, Dots, Drawable, Line, chart
 from .record import Control, Drawn, Picture
 
 FILE = "timed_serving.csv"
@@ -30,6 +32,7 @@ LOADS = (
     "Llama-3.1-8B FP8, 512 + 256 tokens",
     "Qwen3-14B BF16, 2,048 + 128 tokens",
 )
+FAR = 0.5  # how far a dot is from its line before words say so
 POINTS, LEAST, MOST = 40, 0.06, 0.97  # of a curve, as shares of the rate that is answered at most
 
 
@@ -178,6 +181,30 @@ def off(predicted_s: float, timed_s: float) -> float:
     return max(predicted_s / timed_s, timed_s / predicted_s) - 1
 
 
+def name_far(drawing: Chart, points: Sequence[tuple[float, float, float]]) -> None:
+    """Say beside the dots that are far from their lines how far they are.
+
+    Parameters
+    ----------
+    drawing : Chart
+        The picture, in whose units the points are.
+    points : sequence of tuple
+        Each x, predicted and timed.
+    """
+    _, predicted, timed = max(points, key=lambda point: off(*point[1:]))
+    high = predicted > timed
+    far = [point for point in points if off(*point[1:]) > FAR and (point[1] > point[2]) == high]
+    if not far:
+        return
+    x, _, y = (min if high else max)(far, key=lambda point: point[2])  # on the side without lines
+    ends = sorted(1 + off(*point[1:]) for point in far)
+    times = " to ".join(dict.fromkeys(f"{digits(one, 2)}x" for one in (ends[0], ends[-1])))
+    words = f"line {times} too {'high' if high else 'low'}"
+    place, is_left = drawing.across(x), drawing.across(x) < 50
+    look = {"anchor": "start" if is_left else "end", "small": True, "halo": True}
+    drawing.text(place + (3 if is_left else -3), drawing.down(y) + 4, words, **look)
+
+
 def _served(load_title: str, latency: str) -> Drawn:
     load, quantity = loads()[load_title], QUANTITIES[latency]
     predicted, timed = flights(load), _points(load, quantity)
@@ -197,6 +224,7 @@ def _served(load_title: str, latency: str) -> Drawn:
     x = Axis("requests a second", 0, predicted.most_rps)
     drawing = chart(marks, x, Axis(f"{latency} [ms]", log=True), height=340)
     drawing.text(100, 13, "line: predicted, dot: timed", small=True, anchor="end")
+    name_far(drawing, [(float(rate), value, found) for rate, _, value, found, _ in table])
     rate, found = timed[1]
     value = predicted.at(rate).percentile_s(quantity, 95)
     said = (

@@ -1,12 +1,14 @@
 // A table of the answer.
 import { h } from "./dom.js";
 
+const QUANTITY = /^[\d.,]+ \S{1,5}$/; // as page.py has it: a number stays beside its unit
+
 export function tableBox(table) {
   const head = h("tr", {}, table.columns.map((name) => h("th", { scope: "col" }, name)));
   const rows = table.rows.map((row, i) => {
     const mark = (table.swatches || [])[i];
     const swatch = mark ? h("i", { class: "lc-swatch", style: `background:var(${mark})` }) : null;
-    const cells = row.slice(1).map((cell, j) => h("td", cellAttributes(table, i, j), cell));
+    const cells = row.slice(1).map((cell, j) => h("td", cellAttributes(table, i, j, cell), cell));
     const attributes = { class: (table.highlight || []).includes(i) ? "lc-high" : undefined };
     const address = (table.links || [])[i];
     const head = address ? h("a", { href: address }, row[0]) : row[0];
@@ -24,7 +26,8 @@ export function tableBox(table) {
     ? h("details", { class: "lc-more" }, h("summary", {}, table.caption), box) : box;
 }
 
-function cellAttributes(table, i, j) {
+function cellAttributes(table, i, j, cell) {
   const level = ((table.levels || [])[i] || [])[j];
-  return { "data-label": table.columns[j + 1], class: level ? `lc-${level}` : undefined };
+  const looks = [level && `lc-${level}`, QUANTITY.test(cell) && "lc-quantity"].filter(Boolean);
+  return { "data-label": table.columns[j + 1], class: looks.join(" ") || undefined };
 }
