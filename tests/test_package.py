@@ -137,7 +137,7 @@ def test_what_it_asks_for(wheel):
     [
         "predict --model qwen3-32b --gpu h200-sxm --tp 2 --weights fp8 --context 32k",
         "design --model llama-3.1-70b --users 32 --itl-ms 50",
-        "simulate --model llama-3.1-70b --gpu h100-sxm --tp 2 --weights fp8 --rate 0.5",
+        "simulate --model llama-3.1-70b --gpu h100-sxm --tp 2 --weights fp8 --rate 2.5",
         "gpus h200",
     ],
 )

@@ -52,7 +52,7 @@ examples:
   llmcap predict --model gpt-oss-120b --gpu h100-sxm --users 8
   llmcap predict --gpu rtx-4090 -- vllm serve Qwen/Qwen3-8B --max-model-len 32k
   llmcap design --model llama-3.1-70b --users 32 --itl-ms 50 --budget-usd-h 20
-  llmcap simulate --model qwen3-32b --gpu h200-sxm --rate 0.5
+  llmcap simulate --model qwen3-32b --gpu h200-sxm --rate 2.5
   llmcap launch --model qwen3-32b --gpu h200-sxm --input 4000 --users 32
   llmcap validate results.json --gpu h100-sxm --tp 2
   llmcap gpus h200

@@ -8,7 +8,7 @@ from .. import design, simulation
 from ..explain import counted, digits, quantity
 from ..refuse import BadInput, number, one_of, shown
 from ..simulation import PERCENTS, Arrivals, Band, Lengths, Load, Request, Simulated
-from ..spec import Deployment, Slo, Workload, usual_load
+from ..spec import Deployment, Slo, Workload
 from . import cards
 from .options import (
     LENGTHS,
@@ -26,6 +26,9 @@ from .progress import Bar
 from .tables import Answer, Column, Screen, Table
 
 REQUESTS = 1000
+# Mean tokens of a chat's prompt and answer. The usual load of the other commands is longer: of it
+# two H100s answer a 70B half a request a second, and a rate is mostly asked of chats.
+CHAT = (1000, 500)
 LONGEST = 4  # times the mean: a request that is drawn is no longer
 SPREAD = 0.3  # users with answers of one length fall into step, which real ones do not
 NAMES = {"ttft": "First token", "itl": "Each gap", "tpot": "Mean gap", "e2e": "Answer"}
@@ -86,14 +89,13 @@ def _add_arrivals(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_lengths(parser: argparse.ArgumentParser) -> None:
-    usual = usual_load()
     add = parser.add_argument_group("lengths", "k is 1 000").add_argument
     add(
         "--input",
         metavar="TOKENS",
-        help=f"mean prompt, or what a turn adds (default {usual.input_tokens:,})",
+        help=f"mean prompt, or what a turn adds (default {CHAT[0]:,})",
     )
-    add("--output", metavar="TOKENS", help=f"mean answer (default {usual.output_tokens:,})")
+    add("--output", metavar="TOKENS", help=f"mean answer (default {CHAT[1]:,})")
     add(
         "--spread",
         metavar="SHARE",
@@ -150,13 +152,13 @@ def _limits(args: argparse.Namespace) -> Slo:
 
 
 def _usual_lengths(args: argparse.Namespace, d: Deployment) -> list[str]:
-    """Take the usual lengths where nobody says others, and name the options that would."""
+    """Take a chat's lengths where nobody says others, and name the options that would."""
     usual = by_default(args, *LENGTHS, "spread")
     turns = _whole(args, "turns", 1)
-    load = usual_load(d.request_limit_tokens // max(LONGEST + turns - 1, 1))
+    most = d.request_limit_tokens // max(LONGEST + turns - 1, 1)
+    prompt, answer = (max(int(min(1, most / sum(CHAT)) * tokens), 1) for tokens in CHAT)
     if args.trace is None:
-        args.input = given(args.input, load.input_tokens)
-        args.output = given(args.output, load.output_tokens)
+        args.input, args.output = given(args.input, prompt), given(args.output, answer)
     return usual
 
 

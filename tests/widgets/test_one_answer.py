@@ -642,12 +642,6 @@ def test_where_nobody_says_a_load_every_surface_takes_the_same_and_says_so(model
         assert length == sum(lengths), module.TITLE
 
 
-def test_a_simulation_takes_the_load_of_all_others(capsys):
-    words = ("simulate", "--model", "qwen3-8b", "--gpu", "h100-sxm", "--rate", "0.2")
-    said = " ".join(_ask(capsys, *words, "--requests", "20")[0].split())
-    assert "Prompts of 7,000 tokens and answers of 1,000 on average" in said
-
-
 TAGS = {
     "qwen3:30b-a3b": ("gguf-q4-k-m", "llama.cpp"),
     "gemma3:27b-it-qat": ("gguf-q4-0", "llama.cpp"),

@@ -9,11 +9,10 @@ from ..simulation.synthetic import drawn
 from .plain import B, D, strict, unwrapped
 
 FEW = ("--requests", "100")
-SHORT = ("--input", "1000", "--output", "500")
 
 
 def test_json_has_the_simulations_percentiles(run):
-    told = strict(run("simulate", *B, "--rate", "2", *SHORT, *FEW, "--json")[1])
+    told = strict(run("simulate", *B, "--rate", "2", *FEW, "--json")[1])
     load = drawn(
         count=100,
         arrivals=Arrivals("poisson", 2),
@@ -32,7 +31,7 @@ def test_json_has_the_simulations_percentiles(run):
 
 def test_a_limit_lowers_the_goodput(run):
     free, held = (
-        strict(run("simulate", *B, "--rate", "2", *SHORT, *FEW, *limit, "--json")[1])["goodput_rps"]
+        strict(run("simulate", *B, "--rate", "2", *FEW, *limit, "--json")[1])["goodput_rps"]
         for limit in ((), ("--ttft-ms", "150"))
     )
     assert 0 < held < free
@@ -63,7 +62,7 @@ def test_a_trace_that_asks_too_much_says_so(run, tmp_path):
 
 
 def test_sessions_find_their_prefix(run):
-    out = run("simulate", *B, "--rate", "1", "--turns", "4", "--think-s", "5", *SHORT, *FEW)[1]
+    out = run("simulate", *B, "--rate", "1", "--turns", "4", "--think-s", "5", *FEW)[1]
     assert "The prefix cache held" in unwrapped(out)
 
 
@@ -99,20 +98,20 @@ def test_bad_input_costs_one_sentence(run, words, told):
 
 
 def test_a_rate_that_cannot_last_is_refused_with_the_one_that_can(run):
-    most = strict(run("simulate", *B, "--rate", "2", *SHORT, *FEW, "--json")[1])["saturates_rps"]
-    status, _, err = run("simulate", *B, "--rate", str(most * 1.01), *SHORT, *FEW)
+    most = strict(run("simulate", *B, "--rate", "2", *FEW, "--json")[1])["saturates_rps"]
+    status, _, err = run("simulate", *B, "--rate", str(most * 1.01), *FEW)
     assert status == 2 and f"saturates at {most:.3g} requests/s (saturates_rps)" in err
-    assert run("simulate", *B, "--rate", str(most * 0.99), *SHORT, *FEW)[0] == 0
+    assert run("simulate", *B, "--rate", str(most * 0.99), *FEW)[0] == 0
 
 
 def test_the_lengths_that_nobody_asked_for_are_said(run):
-    words = ["simulate", "--model", "qwen3-32b", "--gpu", "h200-sxm", "--rate", "0.2", *FEW]
-    told = "Prompts of 7,000 tokens and answers of 1,000 on average, with a spread of 0.3"
+    words = ["simulate", "--model", "qwen3-32b", "--gpu", "h200-sxm", "--rate", "2.5", *FEW]
+    told = "Prompts of 1,000 tokens and answers of 500 on average, with a spread of 0.3"
     assert f"{told} (by default: --input, --output, --spread)." in unwrapped(run(*words)[1])
     asked = [*words, "--input", "2k", "--output", "300", "--spread", "0"]
     told = "Prompts of 2,000 tokens and answers of 300 on average, with a spread of 0."
     assert told in unwrapped(run(*asked)[1]) and strict(run(*asked, "--json")[1])["lengths"] == told
     turns = unwrapped(run(*words, "--turns", "2")[1])
-    assert "Turns that add 7,000 tokens and answers of 1,000" in turns
+    assert "Turns that add 1,000 tokens and answers of 500" in turns
     beyond = run(*words, "--rate", "30")[2]  # of which load it is refused is said, too
-    assert "saturates at" in beyond and "Prompts of 7,000 tokens" in beyond
+    assert "saturates at" in beyond and "Prompts of 1,000 tokens" in beyond
