@@ -15,8 +15,9 @@ from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LETTERS, MEAN
 from llmcap_kernel.catalog import names
 from llmcap_kernel.design import split
+from llmcap_kernel.design.copies import MOST_COPIES
 from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
-from llmcap_kernel.refuse import BadInput, shown, typed_number
+from llmcap_kernel.refuse import BadInput, either, shown, typed_number
 from llmcap_kernel.spec import usual_load
 
 from . import amounts, asked, following, lists, own_card, presets
@@ -80,11 +81,16 @@ def inputs(form, text, state):
     values |= shorter
     if said.numbers.get("most") and "users" in fields and form.by_name["users"].read_empty:
         values.setdefault("users", None)  # how many is the question, and the kernel's answer
+    free = _unlimited(said, state, values, form.defaults()) if CARDS in fields else {}
+    values |= free
+    if "count" in said.numbers and CARDS in fields:
+        values["copies"] = MOST_COPIES  # how many cards is the question
     if "pick" in fields:
         values["pick"] = None  # another question has other candidates
     flying = _in_flight(form, said, values, state)
     values |= {"users": flying[0]} if flying else {}
     notes = [*_read(said, values, state, alone), *_window_said(shorter), *amount, *flying[1:2]]
+    notes += _free_said(free)
     notes += _beside(said, values, fields)
     elsewhere = list(_elsewhere(said, values, fields, text))
     many = (amount and CARDS not in fields) or (flying and flying[2])
@@ -131,6 +137,21 @@ def unasked(text, state, defaults):
 
 
 LIMITS = ("itl", "ttft", "budget")
+
+
+OF_LIMITS = {"itl": "the gap", "ttft": "first tokens", "budget": "the rent"}
+
+
+def _unlimited(said, state, values, defaults):
+    """The limits of an untouched page, lifted where a question names none: they decide nothing."""
+    named = said.numbers.keys() | values.keys()
+    return {n: 0 for n in LIMITS if n not in named and state[n] == defaults[n]}
+
+
+def _free_said(free):
+    """Say which limits were lifted."""
+    if free:
+        yield f"No limit was asked on {either([OF_LIMITS[n] for n in free])}, so none holds."
 
 
 def _in_force(state):
