@@ -767,3 +767,21 @@ def test_a_refusal_names_the_option_the_label_or_the_argument(capsys):
     assert form["text"] == f"Shared by all{end} (Prompt)."
     with pytest.raises(BadInput, match=r"^shared_prefix_tokens is 200: .*\(input_tokens\)\.$"):
         Workload(100, 1000, 1, 200)
+
+
+def test_nobody_wins_what_is_too_close_to_call(capsys):
+    """An H200 and an MI300X stand on other rows, and each lies in the other's interval."""
+    asked = {"model": "gpt-oss-120b", "weights": "mxfp4", "kv": "fp8"}
+    words = ["compare", "--along", "context", "--show", "rate", "--from", "4k", "--to", "16k"]
+    for gpu in ("h200-sxm", "mi300x"):
+        parts = " ".join(f"{key}={value}" for key, value in asked.items())
+        words += ["--column", f"{gpu}: {parts} gpu={gpu}"]
+    told = " ".join(_ask(capsys, *words)[0].split())
+    sides = {f"{x}.gpu": gpu for x, gpu in zip("ab", ("h200-sxm", "mi300x"), strict=True)}
+    state = {f"{x}.{key}": value for x in "ab" for key, value in asked.items()} | sides
+    state |= {"columns": 2, "a.tp": 1, "b.tp": 1, "show": "rate"}
+    along = compare.FORM.check(state | {"sweep": "ctx", "from": 4000, "to": 16000})[0]
+    choices = compare.FORM.check(state | {"sweep": "gpu"})[0]
+    for said in (told, *(compare.view(one)["status"]["text"] for one in (along, choices))):
+        assert "oo close to call" in said and "stimates favour" in said, said
+        assert "has the fastest answers" not in said, said
