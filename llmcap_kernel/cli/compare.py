@@ -385,9 +385,7 @@ def _led(q: Question, leads: list[dict[str, Any]]) -> str:
     found = [sweep.Lead(one["from"], one["to"], one["leader"], tuple(one["rivals"]))
              for one in leads]  # fmt: skip
     # nobody is said to have what is too close to call
-    known, close = (
-        [one for one in found if bool(one.rivals) is is_close] for is_close in (False, True)
-    )
+    known, close = [x for x in found if not x.rivals], [x for x in found if x.rivals]
     out = []
     if close:
         favoured = [_from_to(one) for one in close]
