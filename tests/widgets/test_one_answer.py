@@ -785,3 +785,18 @@ def test_nobody_wins_what_is_too_close_to_call(capsys):
     for said in (told, *(compare.view(one)["status"]["text"] for one in (along, choices))):
         assert "oo close to call" in said and "stimates favour" in said, said
         assert "has the fastest answers" not in said, said
+
+
+@pytest.mark.parametrize(
+    ("model", "cards", "held"),
+    [
+        ("qwen3-30b-a3b", "rtx-4090", "int4-awq"),  # 61 GB in BF16, 24 on the card
+        ("llama-3.3-70b", "2x h100-sxm", "fp8"),  # 141 GB of 160
+        ("qwen3-8b", "h100-sxm", "bf16"),
+    ],
+)
+def test_where_a_question_takes_a_copy_that_fits_the_command_names_it(model, cards, held, capsys):
+    values, *_ = from_question.inputs(FORM, f"{model} on {cards}", FORM.defaults())
+    assert values["weights"] == held
+    said = " ".join(_ask(capsys, "predict", "--model", model, "--gpu", cards)[0].split())
+    assert (f"takes a copy that fits, --weights {held}." in said) is (held != "bf16")
