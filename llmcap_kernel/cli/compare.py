@@ -384,12 +384,23 @@ def _led(q: Question, leads: list[dict[str, Any]]) -> str:
     word, what = ALONG[q.along][1], SHOW[q.show][2]
     found = [sweep.Lead(one["from"], one["to"], one["leader"], tuple(one["rivals"]))
              for one in leads]  # fmt: skip
-    texts = [f"{one.leader} from {one.start:,} to {one.end:,}" for one in found]
-    verb = "have" if " and " in found[0].leader else "has"
-    head, _, rest = texts[0].partition(" from ")
-    led = "; ".join([f"{head} {verb} {what} from {rest} {word}", *texts[1:]])
-    close = sweep.too_close(found)
-    return f"{close}. By the estimates, {led}." if close else f"{led}."
+    # nobody is said to have what is too close to call
+    known, close = [x for x in found if not x.rivals], [x for x in found if x.rivals]
+    out = []
+    if close:
+        favoured = [_from_to(one) for one in close]
+        out.append(f"{sweep.too_close(found)} for {what}.")
+        out.append(f"The estimates favour {'; '.join(favoured)} {word}.")
+    if known:
+        verb = "have" if " and " in known[0].leader else "has"
+        first = _from_to(known[0]).removeprefix(known[0].leader)
+        led = [f"{known[0].leader} {verb} {what}{first} {word}", *map(_from_to, known[1:])]
+        out.append(f"{'; '.join(led)}.")
+    return " ".join(out)
+
+
+def _from_to(one: sweep.Lead) -> str:
+    return f"{one.leader} from {one.start:,} to {one.end:,}"
 
 
 def _sentences(q: Question, found: dict[str, Any]) -> list[str]:

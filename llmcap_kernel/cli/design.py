@@ -11,7 +11,7 @@ from .. import catalog, design
 from ..design import Choice, Search, handover
 from ..explain import quantity
 from ..refuse import BadInput, number, one_of
-from ..spec import Model
+from ..spec import Model, Slo
 from . import cards
 from .options import (
     LENGTHS,
@@ -90,7 +90,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate", metavar="RPS", help="requests that arrive a second, not users (default none)"
     )
-    add_limits(parser, design.WORKED_SLO)
+    add_limits(parser, Slo())
     add = parser.add_argument_group("beside an API", "USD for a million tokens").add_argument
     add("--api-input", metavar="USD", help="its price of prompts (default none)")
     add("--api-output", metavar="USD", help="its price of answers (default none)")
@@ -234,6 +234,7 @@ def _data(found: Search, api: dict[str, float]) -> dict[str, Any]:
         "winner": _full(best) if best else None,
         "surest": _record(found.surest) if found.surest else None,
         "front": [_record(choice) for choice in found.front],
+        "in_copies": _record(found.in_copies) if found.in_copies else None,
         "why_not": [_reason(reason) for reason in found.why_not],
         "relaxations": [
             {
@@ -352,12 +353,22 @@ def _verdict(found: Search) -> str:
     many = f"{len(found.order):,} of {len(found.rows):,} candidates meet every limit"
     best = found.winner
     if best is None:
-        return f"None of {len(found.rows):,} candidates meets every limit."
+        return f"None of {len(found.rows):,} candidates meets every limit.{_more_copies(found)}"
     rent = f" at {quantity(best.usd_h_all, 'USD/h')}" if best.usd_h_all else ""
     price = f", {quantity(best.usd_mtok.value, 'USD/Mtok')} of output" if best.usd_mtok else ""
     if busy := best.usd_mtok_busy:
         price += f" at this rate ({quantity(busy, 'USD/Mtok')} were it always busy)"
-    return f"Run {best.title}{rent}{price}: {best.binding}. {many}."
+    return f"Run {best.title}{rent}{price}: {best.binding}. {many}.{best.pace}"
+
+
+def _more_copies(found: Search) -> str:
+    """What more than the one copy would do that is taken where nobody says how many."""
+    many = found.in_copies
+    if many is None:
+        return ""
+    rent = f" at {quantity(many.usd_h_all, 'USD/h')}" if many.usd_h_all else ""
+    told = f" One copy is taken unless told: with --copies {many.copies},"
+    return f"{told} {many.title}{rent} meet every limit."
 
 
 def _parts(
@@ -371,7 +382,8 @@ def _parts(
         head = "Nothing beats these in rent, price, gap, first token and headroom"
         yield f"{_head(head, screen)}\n{Table(table.columns, table.rows[:most]).text(screen)}"
         yield screen.prose(_sure(found, best))
-    yield _list_of("Why not", [_why(r, _several(found)) for r in found.why_not][: 2 * most], screen)
+    head = "Why not" if best else "The nearest misses, in numbers of each"
+    yield _list_of(head, [_why(r, _several(found)) for r in found.why_not][: 2 * most], screen)
     if data["relaxations"]:
         eased = [f"{one['sentence']}." for one in data["relaxations"]]
         yield _list_of("The least that would have to give", eased[:most], screen)

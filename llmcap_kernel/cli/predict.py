@@ -10,7 +10,7 @@ from ..design import Card
 from ..design.cards import GAPS, WAITS
 from ..explain import Line, gib, quantity
 from ..refuse import BadInput
-from ..spec import Deployment, Slo
+from ..spec import Deployment, Slo, Workload
 from . import cards
 from .options import (
     add_cards,
@@ -264,15 +264,19 @@ def _notes(args: argparse.Namespace, column: Card, launched: "Launch | None") ->
     already = " ".join([*texts, column.ledger.verdict])
     texts += [note.text for note in column.warnings if note.text not in already]
     if args.weights is None and not (launched and launched.weights):
-        texts.insert(0, _own_weights(args.model or "", column.deployment))
+        texts.insert(0, _own_weights(args.model or "", column.deployment, column.workload))
     return texts + cards.engine_notes(args.engine, column.deployment)
 
 
-def _own_weights(name: str, d: Deployment) -> str:
+def _own_weights(name: str, d: Deployment, load: Workload) -> str:
     """The format that was taken since nobody says one."""
     title = d.weights.title
     if not names.is_tag(name):
-        return f"Weights are in the checkpoint's own format, {title}."
+        said = f"Weights are in the checkpoint's own format, {title}"
+        held = design.held_format(d, load.context_tokens)
+        if held == d.weights.name or d.weights.name != d.model.native_format:
+            return f"{said}."
+        return f"{said}: a question in words takes a copy that fits, --weights {held}."
     told = f"{name} is a tag of Ollama's library, whose file is {title}"
     return f"{told}: --weights takes another."
 

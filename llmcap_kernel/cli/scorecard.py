@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> Answer:
     def text(screen: Screen) -> str:
         if form:
             return f"Wrote {args.out}."
-        parts = [*_parts(result, usual, screen), *([screen.prose(own)] if own else [])]
+        parts = _parts(result, usual, own, screen)
         return "\n\n".join([*parts, screen.fitted(result.explain())] if args.explain else parts)
 
     return Answer(data | cards.derivation(args, result), rows, table_of(result), text)
@@ -97,7 +97,7 @@ def table_of(result: design.Scorecard) -> Table:
     return Table(heads, tuple(rows))
 
 
-def _parts(result: design.Scorecard, usual: list[str], screen: Screen) -> list[str]:
+def _parts(result: design.Scorecard, usual: list[str], own: str, screen: Screen) -> list[str]:
     level = "good" if result.winner else "bad"
     verdict = (screen.paint(line, level) for line in screen.prose(result.verdict).splitlines())
     binds, notes = [], []
@@ -112,6 +112,7 @@ def _parts(result: design.Scorecard, usual: list[str], screen: Screen) -> list[s
         table_of(result).text(screen),
         f"{screen.paint('What binds', 'bold')}\n{prose_table(binds, screen)}",
         *([prose_table(notes, screen)] if notes else []),
+        *([screen.prose(own)] if own else []),
         screen.prose(cards.provenance(result.cards)),
     ]
 

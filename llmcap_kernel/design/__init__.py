@@ -12,6 +12,7 @@ from .energy import Energy, energy
 from .engines import Evidence, by_engine, evidence
 from .exchanges import Change, Exchange, Relaxation, exchange_rates, relaxations
 from .fleets import HOURS_MONTH, BreakEven, Fleet, api_usd_mtok, break_even, fleet
+from .held import held_format
 from .limits import (
     VERDICTS,
     Limit,

@@ -11,9 +11,12 @@ from dataclasses import dataclass, fields, replace
 from functools import cache, partial
 from typing import NamedTuple
 
+from ..explain import quantity
+from ..once import cached_property
 from ..simulation.rates import Flights
 from ..spec import Deployment, Slo, Workload
 from .cards import Card, card
+from .limits import Limit
 from .limits import meets as met
 from .space import sequences
 
@@ -43,6 +46,23 @@ class Choice(Card):
     def usd_h_all(self) -> float:
         """Rent of all copies [USD/h]."""
         return self.copies * self.usd_h
+
+    @cached_property
+    def limits(self) -> tuple[Limit, ...]:
+        """Those of a copy, and the rent that was asked of all of them."""
+        own = super().limits
+        if self.copies == 1:
+            return own
+        return tuple(x.of_copies(self.copies) if x.name == "budget" else x for x in own)
+
+    @property
+    def pace(self) -> str:
+        """What a user waits and gets where no latency is limited, in a sentence; else ""."""
+        made, slo = self.estimates, self.slo
+        if made is None or slo.itl_s or slo.ttft_s or slo.tails:
+            return ""
+        wait, speed = quantity(made.ttft_s.value, "s"), quantity(made.tok_s_user.value, "tok/s")
+        return f" No latency is limited: a user waits {wait}, then gets {speed}."
 
     @property
     def title(self) -> str:

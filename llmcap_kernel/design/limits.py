@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import NormalDist
 from typing import NamedTuple
@@ -90,6 +90,28 @@ class Limit(Explained):
     bound: float
     estimate: Estimate
     unit: str
+
+    def of_copies(self, copies: int) -> "Limit":
+        """Say of all copies what it says of one.
+
+        Parameters
+        ----------
+        copies : int
+            How many there are.
+
+        Returns
+        -------
+        Limit
+            With both sides as many times as large.
+
+        Examples
+        --------
+        >>> Limit("budget", 10.0, _exact(4.0), "USD/h").of_copies(3).sentence
+        'rent of $12.00/h, $30.00/h allowed'
+        """
+        return replace(
+            self, bound=copies * self.bound, estimate=_exact(copies * self.estimate.value)
+        )
 
     @property
     def title(self) -> str:

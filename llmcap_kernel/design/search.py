@@ -32,6 +32,7 @@ from .rows import RANKS, RowList, Rows, cost, row_of
 from .space import Block, Quality, Space, space
 
 MOST_SURE = 500  # candidates whose intervals are looked at
+MOST_IN_COPIES = 2_000  # candidates that are asked again, in several copies
 MOST_REASONS = 5  # of each kind that are told unasked
 # What is judged between two reports of progress, in candidates; as arrays, a block takes the time
 # of some more, however few it has.
@@ -91,6 +92,18 @@ class Search:
     def winner(self) -> Choice | None:
         """The cheapest that meets every limit; None where none does."""
         return self.choice(self.order[0]) if self.order else None
+
+    @cached_property
+    def in_copies(self) -> Choice | None:
+        """The cheapest in as many copies as it takes, where one copy was asked and none does."""
+        asked = self.asked
+        if self.order or asked.most_copies > 1 or asked.rate is not None:
+            return None
+        if not self.complete or len(self.space) > MOST_IN_COPIES:
+            return None
+        many = asked._replace(most_copies=MOST_COPIES)
+        parts = [part for part, _ in _judged_parts(self.space, many, False, None)]
+        return replace(self, asked=many, rows=_joined(parts), _made={}).winner
 
     @cached_property
     def surest(self) -> Choice | None:

@@ -146,7 +146,7 @@ def test_what_is_left_out_of_a_question_is_said_at_the_verdict_too():
     )["view"]
     assert view["status"]["beside"].startswith("Not understood: ")
     assert "10 s" in view["status"]["beside"] and "p95" in view["status"]["beside"]
-    assert [one["level"] for one in view["receipt"]] == ["info", "warning"]
+    assert [one["level"] for one in view["receipt"]] == ["info", "info", "warning"]
     assert not [one for one in view["messages"] if one["field"] == "ask"]
 
 
@@ -194,7 +194,7 @@ def test_a_search_takes_the_cards_that_are_named():
 def test_which_models_a_card_runs(text, card):
     state, messages = answer("design", text)
     assert (state["model"], state["gpus"], state["tp"]) == ("any", card, 1)
-    assert (state["users"], state["in"], state["budget"]) == (1, 2000, 30)
+    assert (state["users"], state["in"], state["budget"]) == (1, 2000, 0)
     assert not [one for one in messages if one["level"] in ("warning", "error")]
     view = Calculator("design", design.FORM.query(state)).view
     assert "the largest: " in view["status"]["text"]

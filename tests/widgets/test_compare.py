@@ -386,8 +386,9 @@ def test_an_order_that_is_not_known_is_said_with_who_leads():
     view = shown(**SHOOT_OUT | {"users": 48})
     said = view["status"]["text"]
     assert re.match(
-        r"1x MI300X has the fastest answers up to [\d,]+ tokens of context by the estimates "
-        r"\(up to 1\.\d+ times ahead\), too close to call with 1x H200 and, in part, with 1x H100; "
+        r"For the fastest answers, 1x H200 and 1x MI300X and, in part, 1x H100 are too close to "
+        r"call up to [\d,]+ tokens of context \(the estimates favour 1x MI300X, up to 1\.\d+ times "
+        r"ahead\); "
         r"1x MI300X from [\d,]+ to [\d,]+ \(the only one that fits\)\.",
         said,
     )

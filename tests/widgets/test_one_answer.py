@@ -9,6 +9,7 @@ import os
 import random
 import re
 from unittest import mock
+from urllib.parse import urlencode
 
 import pytest
 
@@ -17,6 +18,7 @@ from llmcap_kernel.address import LIMITS, MEAN, WHICH
 from llmcap_kernel.cli import main
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Workload
 from llmcap_kernel.sweep import OBSTACLES
 from tests.widgets.inputs import CONFIGS
 from tests.widgets.reading import errors, headline
@@ -26,9 +28,10 @@ from widgets.calculators import design as designer
 from widgets.calculators.columns import LETTERS
 from widgets.calculators.question import SHOWS
 from widgets.form import from_question, inputs
+from widgets.session import Calculator
 
 STATES = 200
-FORM = calculate.FORM
+FORM, FORM_OF_DESIGN = calculate.FORM, designer.FORM
 # A quantity of a card: its row, its unit, its key in JSON, and that key's scale.
 ESTIMATED = {
     "gap": ("Gap between tokens", "itl_s", "s", "itl_ms", 1e-3),
@@ -685,3 +688,109 @@ def test_the_worked_specs_own_fraction_is_said_where_nobody_named_a_deployment(c
         assert "memory fraction of 0.9, as specified; unless told, vLLM 0.33 takes 0.92" in said
         named = ("--column", "model=qwen3-8b gpu=l4", "--column", "model=qwen3-8b gpu=h100-sxm")
         assert "as specified" not in _ask(capsys, command, *named)[0]
+
+
+def _asked_of_design(question):
+    return Calculator("design", urlencode({"ask": question})).view
+
+
+def test_a_question_and_the_command_hold_a_candidate_to_no_limit_that_nobody_asked_for(capsys):
+    question = "llama-3.1-70b on H100 for 60 users"
+    state = FORM_OF_DESIGN.check(
+        from_question.inputs(FORM_OF_DESIGN, question, FORM_OF_DESIGN.defaults())[0]
+    )[0]
+    assert [state[name] for name in ("itl", "ttft", "budget")] == [0, 0, 0]
+    words = ("design", "--model", "llama-3.1-70b", "--gpu", "h100-sxm", "--users", "60")
+    told = " ".join(_ask(capsys, *words)[0].split())
+    found = json.loads(_ask(capsys, *words, "--json")[0])["winner"]
+    said = _asked_of_design(question)["status"]["text"]
+    rent = quantity(found["usd_h"], "USD/h")
+    assert f"{found['num_gpus']}x H100" in said and f"at {rent}: no limit set" in said
+    pace = re.search(r"No latency is limited: a user waits [^,]+, then gets .+? tok/s", told)[0]
+    assert pace in said
+    state = from_question.inputs(
+        FORM_OF_DESIGN, f"{question}, p95 gap 40 ms", FORM_OF_DESIGN.defaults()
+    )[0]
+    assert (state["itl"], state["itlp"], state["budget"]) == ("40 ms", "p95", 0)
+
+
+def test_a_question_of_how_many_cards_is_answered_with_one_deployment_in_copies(capsys):
+    """Cards, copies and format first, then the rent of all; the command says the same."""
+    view = _asked_of_design("how many H100 for 200 users with llama-3.1-70b, p95 gap 50 ms")
+    words = ("design", "--model", "llama-3.1-70b", "--gpu", "h100-sxm", "--users", "200")
+    found = json.loads(_ask(capsys, *words, "--itl-p95-ms", "50", "--copies", "10k", "--json")[0])
+    best = found["winner"]
+    rent = quantity(best["usd_h"], "USD/h")
+    begins = f"Run {best['copies']} x ({best['num_gpus']}x H100 SXM5 80GB TP-2, FP8 weights"
+    assert view["status"]["text"].startswith(begins)
+    assert f") at {rent}: " in view["status"]["text"].partition(". ")[0]
+    assert view["status"]["text"].count("H100") == 1
+
+
+def test_where_one_copy_is_too_few_both_say_how_many_are_not(capsys):
+    words = ("design", "--model", "llama-3.1-70b", "--gpu", "h100-sxm", "--users", "2000")
+    told = " ".join(_ask(capsys, *words)[0].split())
+    many = json.loads(_ask(capsys, *words, "--json")[0])["in_copies"]
+    rent = quantity(many["usd_h"], "USD/h")
+    assert f"One copy is taken unless told: with --copies {many['copies']}, " in told
+    again = json.loads(_ask(capsys, *words, "--copies", str(many["copies"]), "--json")[0])
+    assert again["winner"]["usd_h"] == many["usd_h"] and again["in_copies"] is None
+    view = _asked_of_design("llama-3.1-70b on H100 for 2000 users")
+    assert f"Run {many['copies']} x (" in view["status"]["text"]
+    assert f"at {rent}: in one copy nothing" in view["status"]["text"]
+    assert all(one["label"].endswith("(a miss)") for one in view["headline"])
+    assert "The nearest misses, in numbers of each" in told
+
+
+def test_a_limit_on_the_rent_is_of_all_copies_wherever_it_is_said(capsys):
+    words = ("design", "--model", "llama-3.1-70b", "--gpu", "h100-sxm", "--users", "2000")
+    limits = ("--itl-p95-ms", "50", "--budget-usd-h", "40", "--copies", "100")
+    told = " ".join(_ask(capsys, *words, *limits)[0].split())
+    # 38 copies of two H100 at $3.99 each
+    assert "38 x (2x h100-sxm" in told and "rent of $303.24/h, $40.00/h allowed" in told
+    assert "$1.05/h" not in told
+
+
+def test_a_refusal_names_the_option_the_label_or_the_argument(capsys):
+    """A shared prefix that is longer than its prompt, in each surface's own words."""
+    words = ("predict", "--model", "qwen3-8b", "--gpu", "l4", "--input", "100")
+    said = _ask(capsys, *words, "--shared-prefix", "200")[1]
+    end = " is 200: it takes a whole number from 0 to 100 tokens"
+    assert f"--shared-prefix{end} (--input)" in said
+    (form,) = errors(calculate.view(FORM.defaults() | {"in": 100, "prefix": 200}))
+    assert form["text"] == f"Shared by all{end} (Prompt)."
+    with pytest.raises(BadInput, match=r"^shared_prefix_tokens is 200: .*\(input_tokens\)\.$"):
+        Workload(100, 1000, 1, 200)
+
+
+def test_nobody_wins_what_is_too_close_to_call(capsys):
+    """An H200 and an MI300X stand on other rows, and each lies in the other's interval."""
+    asked = {"model": "gpt-oss-120b", "weights": "mxfp4", "kv": "fp8"}
+    words = ["compare", "--along", "context", "--show", "rate", "--from", "4k", "--to", "16k"]
+    for gpu in ("h200-sxm", "mi300x"):
+        parts = " ".join(f"{key}={value}" for key, value in asked.items())
+        words += ["--column", f"{gpu}: {parts} gpu={gpu}"]
+    told = " ".join(_ask(capsys, *words)[0].split())
+    sides = {f"{x}.gpu": gpu for x, gpu in zip("ab", ("h200-sxm", "mi300x"), strict=True)}
+    state = {f"{x}.{key}": value for x in "ab" for key, value in asked.items()} | sides
+    state |= {"columns": 2, "a.tp": 1, "b.tp": 1, "show": "rate"}
+    along = compare.FORM.check(state | {"sweep": "ctx", "from": 4000, "to": 16000})[0]
+    choices = compare.FORM.check(state | {"sweep": "gpu"})[0]
+    for said in (told, *(compare.view(one)["status"]["text"] for one in (along, choices))):
+        assert "oo close to call" in said and "stimates favour" in said, said
+        assert "has the fastest answers" not in said, said
+
+
+@pytest.mark.parametrize(
+    ("model", "cards", "held"),
+    [
+        ("qwen3-30b-a3b", "rtx-4090", "int4-awq"),  # 61 GB in BF16, 24 on the card
+        ("llama-3.3-70b", "2x h100-sxm", "fp8"),  # 141 GB of 160
+        ("qwen3-8b", "h100-sxm", "bf16"),
+    ],
+)
+def test_where_a_question_takes_a_copy_that_fits_the_command_names_it(model, cards, held, capsys):
+    values, *_ = from_question.inputs(FORM, f"{model} on {cards}", FORM.defaults())
+    assert values["weights"] == held
+    said = " ".join(_ask(capsys, "predict", "--model", model, "--gpu", cards)[0].split())
+    assert (f"takes a copy that fits, --weights {held}." in said) is (held != "bf16")

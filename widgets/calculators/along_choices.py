@@ -175,7 +175,15 @@ def _status(question, choices, labels, readings):
     times = times_ahead([made.value for made in known.values()], question.what.less)
     label, value = best
     lead = f"{label} with {names[value]}" if len(labels) > 1 else names[value]
+    rivals = [pair for pair, made in known.items() if sweep.unsettled(known[best], made)]
+    rivals = [pair for pair in rivals if pair != best]
     text = f"{lead} has the {question.show.noun}, {question.with_unit(known[best].value)}"
+    if rivals:
+        others = _listed([value for _, value in rivals], names)
+        if len(labels) > 1:
+            others = ", ".join(f"{label} with {names[value]}" for label, value in rivals)
+        text = f"For the {question.show.noun}, too close to call between {lead} and {others}: the"
+        text += f" estimates favour {lead}, {question.with_unit(known[best].value)}"
     if times is not None:
         much = digits(times)
         text += ", hardly" if much == "1" else f", {much} times"
@@ -184,7 +192,7 @@ def _status(question, choices, labels, readings):
     text += f"; that misses {question.with_unit(question.limit(question.load))}" if missed else ""
     dear = question.over_budget(readings[best].usd_h)
     text += f"; its rent is over the budget of {question.budget()}" if dear else ""
-    return {"level": "warn" if missed or dear else "good", "text": text + "."}
+    return {"level": "warn" if missed or dear or rivals else "good", "text": text + "."}
 
 
 def _sentences(question, choices, labels, readings):

@@ -297,25 +297,21 @@ def _ahead_words(question, curves, one, inside, over, *, is_first):
     if one.is_close:
         favoured = max(one.leads, key=_log_width).leader
         by = _margin(question, curves, inside, favoured).strip(" ()").removesuffix(" of the next")
-        if one.leader and " and " not in one.leader:
-            has = f"{_has(favoured)} the {noun} " if is_first else ""
-            return f"{favoured} {has}{over} by the estimates ({by}), {_rivals(question, one)}"
-        names = listed(label for label in question.columns if label in one.names)
         lead = f"For the {noun}, " if is_first else ""
         favour = "" if " and " in favoured else f" (the estimates favour {favoured}, {by})"
-        return f"{lead}{names} are too close to call {over}{favour}"
+        return f"{lead}{_level(question, one)} are too close to call {over}{favour}"
     has = f"{_has(leader)} the {noun} " if is_first else ""
     return f"{leader} {has}{over}{_margin(question, curves, inside, leader)}"
 
 
-def _rivals(question, one):
-    """With whom it is too close to call, all along and in part."""
-    close = [label for label in question.columns if label in one.names - {one.leader}]
-    always = listed(label for label in close if label not in one.sometimes)
+def _level(question, one):
+    """Who is too close to call, all along and in part."""
+    close = [label for label in question.columns if label in one.names]
+    if not one.leader or " and " in one.leader:
+        return listed(close)
+    always = [label for label in close if label not in one.sometimes]
     in_part = listed(label for label in close if label in one.sometimes)
-    if not always:
-        return f"too close to call, in part, with {in_part}"
-    return f"too close to call with {always}{f' and, in part, with {in_part}' if in_part else ''}"
+    return f"{listed(always)} and, in part, {in_part}" if in_part else listed(always)
 
 
 def _has(names):

@@ -471,6 +471,9 @@ def refusal(problem, form, prefix=""):
     field = form.by_name.get(name)
     if field and said.startswith(problem.field):  # a person knows the input by its label
         said = field.title + said.removeprefix(problem.field)
+    for of_kernel, short in SHORT.items():
+        if bound := form.by_name.get(prefix + short):
+            said = said.replace(f"({of_kernel})", f"({bound.label})")
     return {
         "status": {"level": "bad", "text": "These inputs do not go together."},
         "messages": [{"level": "error", "field": name, "text": said}],

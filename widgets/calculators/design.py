@@ -231,7 +231,7 @@ def _parts(found, state):
     if not here.starts:
         return shared | {"tables": [_shrinking(found), _front(found)]}
     return shared | {
-        "headline": _headline(here),
+        "headline": _headline(here, found),
         "tables": [_percentiles(found, here), _shrinking(found), _front(found)],
         "behind": constants.behind([here]),
         "sentences": _sentences(found, here, rates, eased),
@@ -248,7 +248,7 @@ def _which_model(found, state):
         return parts
     more = [_percentiles(found, here), _shrinking(found)]
     return parts | {
-        "headline": _headline(here),
+        "headline": _headline(here, found),
         "tables": [*parts["tables"], *more],
         "behind": constants.behind([here]),
     }
@@ -273,6 +273,9 @@ def _status(found, here, eased):
         shown = f" The numbers below are of {_run(here)}, the nearest miss."
         if here.number != found.misses[0]:
             shown = f" The numbers below are of {_run(here)}."
+        if many := found.in_copies:
+            told = f"Run {_run(many)}: in one copy nothing meets every limit."
+            return {"level": "warn", "text": f"{told}{shown}"}
         return {"level": "bad", "text": f"Nothing meets every limit.{give}{shown}"}
     if here.number != best.number:
         reason = found.reason(here).sentence
@@ -280,7 +283,7 @@ def _status(found, here, eased):
         return {"level": level, "text": f"{_title(here)}: {reason}. The answer: {_run(best)}."}
     return {
         "level": answers.LEVELS[best.verdict],
-        "text": f"Run {_run(best)}: {best.binding}. {tried}",
+        "text": f"Run {_run(best)}: {best.binding}. {tried}{best.pace}",
     }
 
 
@@ -300,7 +303,14 @@ def _in_words(sentence, choice):
     return sentence.replace(choice.title, _title(choice)) if choice else sentence
 
 
-def _headline(here):
+def _headline(here, found):
+    items = _numbers(here)
+    if found.winner is None:  # no number of a miss is taken for the answer's
+        return [item | {"label": f"{item['label']} (a miss)"} for item in items]
+    return items
+
+
+def _numbers(here):
     e, slo = here.estimates, here.slo
     (gap_s, which_gap), (wait_s, which_wait) = asked(slo, "itl"), asked(slo, "ttft")
     busy, paid = here.usd_mtok_busy, "cards always busy"

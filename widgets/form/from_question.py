@@ -11,12 +11,14 @@ from itertools import product
 from math import ceil
 from typing import Any
 
-from llmcap_kernel import capacity, catalog
+from llmcap_kernel import catalog, design
 from llmcap_kernel.address import LETTERS, MEAN
 from llmcap_kernel.catalog import names
 from llmcap_kernel.design import split
+from llmcap_kernel.design.copies import MOST_COPIES
+from llmcap_kernel.design.held import EIGHT_BITS, HELD
 from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
-from llmcap_kernel.refuse import BadInput, shown, typed_number
+from llmcap_kernel.refuse import BadInput, either, shown, typed_number
 from llmcap_kernel.spec import usual_load
 
 from . import amounts, asked, following, lists, own_card, presets
@@ -80,11 +82,16 @@ def inputs(form, text, state):
     values |= shorter
     if said.numbers.get("most") and "users" in fields and form.by_name["users"].read_empty:
         values.setdefault("users", None)  # how many is the question, and the kernel's answer
+    free = _unlimited(said, state, values, form.defaults()) if CARDS in fields else {}
+    values |= free
+    if "count" in said.numbers and CARDS in fields:
+        values["copies"] = MOST_COPIES  # how many cards is the question
     if "pick" in fields:
         values["pick"] = None  # another question has other candidates
     flying = _in_flight(form, said, values, state)
     values |= {"users": flying[0]} if flying else {}
     notes = [*_read(said, values, state, alone), *_window_said(shorter), *amount, *flying[1:2]]
+    notes += _free_said(free)
     notes += _beside(said, values, fields)
     elsewhere = list(_elsewhere(said, values, fields, text))
     many = (amount and CARDS not in fields) or (flying and flying[2])
@@ -131,6 +138,21 @@ def unasked(text, state, defaults):
 
 
 LIMITS = ("itl", "ttft", "budget")
+
+
+OF_LIMITS = {"itl": "the gap", "ttft": "first tokens", "budget": "the rent"}
+
+
+def _unlimited(said, state, values, defaults):
+    """The limits of an untouched page, lifted where a question names none: they decide nothing."""
+    named = said.numbers.keys() | values.keys()
+    return {n: 0 for n in LIMITS if n not in named and state[n] == defaults[n]}
+
+
+def _free_said(free):
+    """Say which limits were lifted."""
+    if free:
+        yield f"No limit was asked on {either([OF_LIMITS[n] for n in free])}, so none holds."
 
 
 def _in_force(state):
@@ -659,50 +681,20 @@ def _split(count, model, gpu):
     return {"tp": found["tp"], "pp": found["pp"]} | own
 
 
-HELD = 0.9  # of a card: the weights, beside what an engine keeps and a cache
-
-
-def _held(model, gpu, count):
-    """The format that a desk holds a model in: as released, else the four bits people run there."""
-    card, own = catalog.gpu(gpu), catalog.format(model.native_format)
-    room = HELD * count * card.memory_visible_bytes * card.memory_usable_share
-    wide = own.element_bits >= 8 and model.params * own.bytes_per_element > room
-    if card.place != "desk" or not wide:
-        return own.name
-    return HOME_FORMATS[-1] if following.engine_of(gpu) == HOME else FOUR_BITS
-
-
-EIGHT_BITS = "fp8"
-
-
-def _loads(values, state, numbers, prefix):
-    """Whether one user of what is named starts, as far as is known, with a format of weights."""
+def _held(values, state, numbers, prefix):
+    """The format that the cards hold a model in; its own where the inputs refuse the rest."""
     engine = values.get("engine") or state[prefix + "engine"]
     asked_of = {name: values[name] for name in ("model", "gpu", "tp", "pp", "weights", "kv")}
     lengths = state | {k: typed_number(str(v)) or 0 for k, v in _lengths(numbers, state).items()}
     context = int(lengths.get("ctx") or lengths.get("in", 0) + lengths.get("out", 0)) or ALONE_CTX
     try:
-        deployment = catalog.deployment(**asked_of, engine=engine)
-        books = capacity.ledger(deployment, context_tokens=context, concurrency=1)
+        return design.held_format(catalog.deployment(**asked_of, engine=engine), context)
     except BadInput:  # the inputs refuse it, and say why
-        return True
-    return books.start in (capacity.YES, capacity.LIKELY)
+        return values["weights"]
 
 
 def _lengths(numbers, state):
     return {k: v for k, v in _load(numbers, state, state.keys()).items() if k in LENGTHS}
-
-
-def _in_eight_bits(values, state, numbers, prefix):
-    """FP8 where cards of a data centre compute it, and do not hold 16 bits; else as it was."""
-    card, own = catalog.gpu(values["gpu"]), catalog.format(values["weights"])
-    eight = catalog.format(EIGHT_BITS)
-    computed = card.computes(eight)
-    if card.place == "desk" or own.element_bits != 16 or not computed or computed[0] != eight.name:
-        return own.name
-    less = values | {"weights": eight.name}
-    as_released = _loads(values, state, numbers, prefix)
-    return own.name if as_released or not _loads(less, state, numbers, prefix) else eight.name
 
 
 def _chosen(state, prefix):
@@ -726,8 +718,7 @@ def _deployment(models, cards, numbers, state, prefix=""):
     told = ("weights", "kv", "engine", "usd", "maxlen", "fraction", "seqs")
     values |= {k: numbers[k] for k in told if k in numbers} | _as_told(numbers, values)
     if models and cards and "weights" not in numbers:
-        values["weights"] = _held(catalog.model(models[0]), *cards[0])
-        values["weights"] = _in_eight_bits(values, state, numbers, prefix)
+        values["weights"] = _held(values, state, numbers, prefix)
     if models and "weights" not in numbers and "engine" in numbers and _is_home(values):
         wide = catalog.format(catalog.model(models[0]).native_format).element_bits >= 8
         values["weights"] = HOME_FORMATS[-1] if wide else values["weights"]

@@ -115,8 +115,9 @@ def as_typed(problem: BadInput, parser: argparse.ArgumentParser, words: list[str
     for field in {problem.field: None, **dict.fromkeys(SET_BY)}:
         dest = SET_BY.get(field, field.replace(" ", "_"))
         options = next((one.option_strings for one in parser._actions if one.dest == dest), [])
-        option = next((word for word in typed if word in options), "")
-        if option and field == problem.field and _plain(option) != _plain(field):
+        alike = (word for word in typed if word in options or _plain(word) == _plain(field))
+        option = next(alike, "")
+        if option and field == problem.field:
             text = re.sub(rf"^{re.escape(field)}(?=[ :])", option, text)
         if options:  # a bound that another field sets
             text = text.replace(f"({field})", f"({option or options[0]})")

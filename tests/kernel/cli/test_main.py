@@ -61,7 +61,7 @@ BAD = {
         (*PREDICT, "--context", "8k", "--input", "1k", "--output", "1k"),
         "context is 8,000 and input and output make 2,000",
     ),
-    "empty prefix": ((*PREDICT, "--shared-prefix", ""), "shared_prefix is ''"),
+    "empty prefix": ((*PREDICT, "--shared-prefix", ""), "--shared-prefix is ''"),
     "empty engine": ((*PREDICT, "--engine", ""), "engine ''"),
     "acceptance without a draft": ((*PREDICT, "--accept", "0.5"), "--draft-tokens"),
     "adapters without a rank": ((*PREDICT, "--lora-adapters", "3"), "--lora-rank"),
@@ -99,9 +99,9 @@ BAD = {
     "negative tokens": (("scorecard", "--input=-5"), "from 1 to"),
     "too many tokens": (("scorecard", "--input", "1e30"), "from 1 to"),
     "prefix beyond the prompt": (("scorecard", "--shared-prefix", "9k"), "7,000"),
-    "latency of nothing": (("scorecard", "--itl-ms", "0"), "itl_ms is 0.0"),
-    "latency that is no number": (("scorecard", "--itl-ms", "nan"), "itl_ms"),
-    "negative budget": (("scorecard", "--budget-usd-h=-1"), "usd_h"),
+    "latency of nothing": (("scorecard", "--itl-ms", "0"), "--itl-ms is 0.0"),
+    "latency that is no number": (("scorecard", "--itl-ms", "nan"), "--itl-ms is"),
+    "negative budget": (("scorecard", "--budget-usd-h=-1"), "--budget-usd-h"),
     "tp that does not divide": ((*PREDICT, "--tp", "3"), "1, 2, 4, 8"),
     "tp that is no number": ((*PREDICT, "--tp", "two"), "whole number"),
     "memory fraction beyond the card": ((*PREDICT, "--memory-fraction", "1.5"), "0.05 to 1"),
@@ -257,13 +257,16 @@ QWEN = ["predict", "--model", "qwen3-8b", "--gpu", "l4"]
     ("typed", "begins"),
     [
         (["--users", "0"], "--users is 0: it takes a whole number from 1"),
-        (["--concurrency", "0"], "concurrency is 0: it takes a whole number from 1"),
+        (["--concurrency", "0"], "--concurrency is 0: it takes a whole number from 1"),
         (["--input=0"], "--input is 0: it takes a whole number from 1"),
         (["--output", "-1"], "--output is -1: it takes a whole number from 1"),
         (["--draft-tokens", "99"], "--draft-tokens is 99: it takes a whole number from 1 to 64"),
         (["--draft-tokens", "2", "--accept", "3"], "--accept is 3.0: it takes a number"),
         (["--max-running-requests", "0"], "--max-running-requests is 0: it takes"),
-        (["--tp", "0"], "tp is 0: it takes a whole number"),
+        (["--tp", "0"], "--tp is 0: it takes a whole number"),
+        (["--itl-ms", "abc"], "--itl-ms is 'abc': it takes a number."),
+        (["--ttft-p99-s", "-1"], "--ttft-p99-s is -1.0: it takes a number"),
+        (["--weights", "foo"], "--weights 'foo' is not known."),
         (["--ttft", "3"], "--ttft could be --ttft-ms, --ttft-p95-ms, --ttft-p95-s or 6 more"),
     ],
 )
@@ -286,7 +289,7 @@ def test_a_file_that_cannot_be_written_is_one_line(capsys, tmp_path, monkeypatch
     (tmp_path / "mine.csv").write_text("\n".join(rows))
     assert main(["calibrate", "--with", "mine.csv", "--out", path]) == 2
     said = capsys.readouterr().err.strip()
-    assert said.startswith(f"llmcap: out {path!r} cannot be written") and "\n" not in said
+    assert said.startswith(f"llmcap: --out {path!r} cannot be written") and "\n" not in said
 
 
 ODD = [

@@ -90,12 +90,12 @@ def test_eager_takes_the_graphs_away(run):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (("--max-num-seqs", "0"), "max_num_seqs is 0: it takes a whole number from 1"),
-        (("--max-model-len", "many"), "max_model_len is 'many': it takes a whole number"),
-        (("--block-size", "5000"), "block_size is 5000: it takes a whole number from 1 to 4,096"),
+        (("--max-num-seqs", "0"), "--max-num-seqs is 0: it takes a whole number from 1"),
+        (("--max-model-len", "many"), "--max-model-len is 'many': it takes a whole number"),
+        (("--block-size", "5000"), "--block-size is 5000: it takes a whole number from 1 to 4,096"),
         (
             ("--max-num-seqs", "512", "--max-num-batched-tokens", "100"),
-            "max_num_batched_tokens is 100: it takes a whole number from 512",
+            "--max-num-batched-tokens is 100: it takes a whole number from 512",
         ),
     ],
 )
