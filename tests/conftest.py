@@ -16,6 +16,9 @@ from llmcap_kernel.cli.sheet import find_chromium
 from widgets.pages import build, chromium
 from widgets.pages.served import served
 
+# As the server has it: jsonschema would read a grammar of addresses that nobody here writes.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
 # CI asks the same questions every time, so that a red build is the change's own; a run by hand
 # asks new ones. No example is timed: the machine may be busy.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -25,6 +28,11 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "hand")
 # A page's Python is compiled once, simply: to compile it again for speed takes a second of a core
 # in each of a hundred pages, which are closed before it is won back.
 QUICK = "--js-flags=--liftoff-only"
+
+
+def pytest_collection_modifyitems(items):
+    """What takes longest begins first: no process is left alone with it in the end."""
+    items.sort(key=lambda one: one.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

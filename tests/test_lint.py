@@ -13,6 +13,7 @@ from widgets.pages import build
 COMMANDS = ("ruff check .", "ruff format --check .", "mypy", "codespell")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_lint_is_clean(command):
     program, *arguments = command.split()

@@ -362,6 +362,7 @@ def test_an_address_is_what_one_reader_has(told, counted):
     assert visitors.address(handler) == "127.0.0.1"
 
 
+@pytest.mark.slow
 def test_an_app_that_fails_tells_no_secrets(server, fetch, tmp_path):
     notebook = json.loads((build.ROOT / "book" / "apps" / f"{app_names()[0]}.ipynb").read_text())
     notebook["cells"][0]["source"] = "raise ValueError('a secret of the server')"

@@ -226,6 +226,7 @@ def folder(site, tmp_path_factory):
         yield f"{address}/docs/book"
 
 
+@pytest.mark.slow
 def test_the_policy_of_the_pages_holds_from_any_server(browser, folder):
     """What the end of each page and its Python load is watched by the tests that open them."""
     context = browser.new_context()

@@ -136,6 +136,7 @@ def some_of(controls, name):
     return [one for one in controls if not one["name"].startswith(("b.", "c.", "d."))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALCULATORS)
 def test_every_input_gives_what_python_gives_here(reader, name):
     root = reader.open(f"apps/{name}/{FEWER.get(name, '')}")

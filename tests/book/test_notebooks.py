@@ -32,7 +32,8 @@ def name(path):
 @pytest.mark.slow
 def test_the_chapters_run_again_print_what_is_committed():
     """In a process of their own: a chapter's cells share a kernel, and are not to be shared out."""
-    nbval = ["--nbval", "--nbval-current-env", "-p", "tests.nbval_text", "-p", "no:xdist"]
+    nbval = ["-p", "nbval.plugin", "--nbval", "--nbval-current-env"]
+    nbval += ["-p", "tests.nbval_text", "-p", "no:xdist"]
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     command = [sys.executable, "-m", "pytest", "-q", *nbval, *CHAPTERS]
     done = subprocess.run(command, cwd=build.ROOT, env=env, text=True, capture_output=True)
