@@ -12,6 +12,7 @@ from ..figures.drawing import Drawing, Scale, ticks
 FILE = BENCHMARKS / "proof.json"
 OURS, ROOFLINE = "llmcap", "the spec sheet"
 FEWEST = 10  # rows, before a median says anything
+GLUED = ("%", "x")  # units that stand right behind their number
 ROW, HEAD, FOOT = 42, 4, 28  # pixels: of a row, above the first, below the last
 
 
@@ -79,17 +80,18 @@ def strip(rows, unit, *, at=None, word="", log=True):
     for value in ticks(low, high, log, 5):
         place = across(value)
         drawing.line(place, top, place, bottom, "rule")
-        named = f"{digits(value)} {unit}".rstrip()
-        drawing.text(place, bottom + 17, named, "quiet", small=True)
+        named = f"{digits(value)}{'' if unit in GLUED else ' '}{unit}".rstrip()
+        anchor = "start" if place < 6 else "end" if place > 94 else "middle"  # below its own line
+        drawing.text(place, bottom + 17, named, "quiet", small=True, anchor=anchor)
+    if at:
+        drawing.line(across(at), 16 if word else HEAD, across(at), bottom, "bad", dash="3 3")
+        drawing.text(across(at), 12, word, "bad", small=True)
     for name, spots in rows:
         drawing.text(2, top + 15, name, bold=True, small=True, anchor="start", halo=True)
         drawing.line(2, top + 28, 98, top + 28, "edge")
         for spot in spots:
             drawing.dot(across(spot.value), top + 28, spot.ink, hover=spot.said, hollow=spot.hollow)
         top += ROW
-    if at:
-        drawing.line(across(at), 16 if word else HEAD, across(at), bottom, "bad", dash="3 3")
-        drawing.text(across(at), 12, word, "bad", small=True)
     return drawing
 
 
