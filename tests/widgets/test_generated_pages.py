@@ -273,7 +273,10 @@ def test_a_missed_target_and_a_part_not_measured_are_said():
 @pytest.mark.parametrize("name", proof.PROOF)
 def test_a_picture_of_the_proof_is_drawn(name):
     drawing, said = proof.PROOF[name]()
-    assert said.endswith(".") and drawing.svg(said)
+    marks = drawing.svg(said)
+    assert said.endswith(".") and marks
+    rings = "fill:var(--lc-ground,#ffffff);stroke:var(--lc-" in marks and "<circle" in marks
+    assert not rings or "○" in marks  # what a ring is stands in the picture
 
 
 def test_a_long_version_may_break_and_reads_as_it_is():

@@ -298,7 +298,7 @@ def _errors(part):
 
 def _by_tool(rows):
     """A row a tool: by how much its error is larger, on its questions, and where it is not."""
-    yield _table("tool", "its error over ours, the middle one", "we lose", "least", "most")
+    yield _table("tool", "over ours, median", "we lose", "least", "most")
     by_tool: dict = {}
     for name, _, n in rows:
         by_tool.setdefault(name, []).append(n["median"] / n["our_median"])
