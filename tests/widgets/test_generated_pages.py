@@ -256,7 +256,9 @@ def test_what_stands_open_is_short_and_every_pair_is_in_a_fold():
     told = {row.split(" | ")[0].removeprefix("| "): row for row in beside.splitlines()}
     for name, group, n in proof_page.compared(proof.held()):
         assert f"| {name} | {group} | " in page and f"| {name} | {group} | " not in open_
-        least, most = (float(cell.split()[0]) for cell in told[name].split(" | ")[3:5])
+        least, most = (
+            float(cell.strip(" |").removesuffix("x")) for cell in told[name].split(" | ")[3:5]
+        )
         ratio = round(n["median"] / n["our_median"], 1)
         assert least <= ratio <= most
 
@@ -271,4 +273,23 @@ def test_a_missed_target_and_a_part_not_measured_are_said():
 @pytest.mark.parametrize("name", proof.PROOF)
 def test_a_picture_of_the_proof_is_drawn(name):
     drawing, said = proof.PROOF[name]()
-    assert said.endswith(".") and drawing.svg(said)
+    marks = drawing.svg(said)
+    assert said.endswith(".") and marks
+    rings = "fill:var(--lc-ground,#ffffff);stroke:var(--lc-" in marks and "<circle" in marks
+    assert not rings or "○" in marks  # what a ring is stands in the picture
+
+
+def test_a_long_version_may_break_and_reads_as_it_is():
+    long = proof_page._version({"version": "0.13.0.dev202610270000000085"})
+    assert max(map(len, long.split("<wbr>"))) == len("0.13.0.dev")
+    assert long.replace("<wbr>", "") == "0.13.0.dev202610270000000085"
+    assert proof_page._version({"version": "0.0.16"}) == "0.0.16"
+
+
+def test_a_value_of_an_axis_stands_below_its_own_line():
+    drawing = proof.strip([("a", [proof.Spot(v, "weights", "") for v in (10, 20, 500)])], "ms")
+    marks = "".join(drawing.parts)
+    lines = re.findall(r'<line x1="([\d.]+)%" y1="4.0" x2="\1%"', marks)
+    words = re.findall(r'<text x="([\d.]+)%" y="[\d.]+" text-anchor="(\w+)"[^>]*>[\d,]+ ms<', marks)
+    assert [x for x, _ in words] == lines
+    assert all(anchor == "middle" for x, anchor in words if 6 < float(x) < 94)

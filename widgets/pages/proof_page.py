@@ -4,6 +4,7 @@
 No number is typed here but the targets.
 """
 
+import re
 from statistics import median
 from typing import NamedTuple
 
@@ -297,21 +298,21 @@ def _errors(part):
 
 def _by_tool(rows):
     """A row a tool: by how much its error is larger, on its questions, and where it is not."""
-    yield _table("tool", "its error over ours, the middle one", "we lose", "least", "most")
+    yield _table("tool", "over ours, median", "we lose", "least", "most")
     by_tool: dict = {}
     for name, _, n in rows:
         by_tool.setdefault(name, []).append(n["median"] / n["our_median"])
     for name, ratios in sorted(by_tool.items(), key=lambda one: -median(one[1])):
-        middle, least, most = (f"{x:.1f} x" for x in (median(ratios), min(ratios), max(ratios)))
+        middle, least, most = (f"{x:.1f}x" for x in (median(ratios), min(ratios), max(ratios)))
         lost = sum(ratio <= 1 for ratio in ratios)
-        said = f"{lost} of {len(ratios)}"
+        said = f"{lost}\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}{len(ratios)}"
         yield cells(name, middle, f"**{said}**" if lost else said, least, most)
 
 
 def _pairs(rows):
     yield _table("tool", "question", "its error over ours", "rows", "its median", "ours")
     for name, group, n in rows:
-        ratio = f"{n['median'] / n['our_median']:.1f} x"
+        ratio = f"{n['median'] / n['our_median']:.1f}x"
         ratio = ratio if n["our_median"] < n["median"] else f"**{ratio}**"
         yield cells(
             name, group, ratio, f"{n['rows']:,}", f"{n['median']:.0%}", f"{n['our_median']:.0%}"
@@ -344,8 +345,8 @@ def _speed(part):
     ours = times.get(OURS, {}).get("each_s")
     yield _table("tool", "over ours", "each", "the first", "version")
     for name, got in sorted(times.items(), key=lambda one: one[1]["each_s"]):
-        ratio = f"{digits(got['each_s'] / ours)} x" if ours else "-"
-        yield cells(name, ratio, seconds(got["each_s"]), seconds(got["first_s"]), got["version"])
+        ratio = f"{digits(got['each_s'] / ours)}x" if ours else "-"
+        yield cells(name, ratio, seconds(got["each_s"]), seconds(got["first_s"]), _version(got))
 
 
 def _starts(part):
@@ -353,7 +354,7 @@ def _starts(part):
     ours = times.get(OURS, {}).get("import_s")
     yield _table("tool", "import over ours", "import", "command")
     for name, got in sorted(times.items(), key=lambda one: one[1]["import_s"]):
-        ratio = f"{digits(got['import_s'] / ours)} x" if ours else "-"
+        ratio = f"{digits(got['import_s'] / ours)}x" if ours else "-"
         command = seconds(got["cli_s"]) if got.get("cli_s") else "-"
         yield cells(name, ratio, seconds(got["import_s"]), command)
 
@@ -361,7 +362,7 @@ def _starts(part):
 def _sweep(part):
     yield _table("deployment", "over its numpy calls", "8,192 rows", "calls alone", "calls")
     for name, one in part["bare"].items():
-        ratio = f"{one['s'] / one['bare_s']:.2f} x"
+        ratio = f"{one['s'] / one['bare_s']:.2f}x"
         yield cells(name, ratio, seconds(one["s"]), seconds(one["bare_s"]), one["calls"])
     load = part["bare_load"]
     yield f"\nBoth were timed in turn, the least of 60 times counts, at a load of {load}.\n"
@@ -426,7 +427,7 @@ def _page(part):
     for name, aim in part["aims"].items():
         got = part["seen"][name]
         word = "met" if got <= aim else "**missed**"
-        yield cells(name, f"{got / aim:.2f} x", digits(got), f"{aim:g}", word)
+        yield cells(name, f"{got / aim:.2f}x", digits(got), f"{aim:g}", word)
 
 
 def _sessions(part):
@@ -449,13 +450,18 @@ def _build(part):
     yield cells("nothing changed", seconds(part["cached_s"]))
 
 
+def _version(got):
+    """A version; one with the digits of a moment in it may break, for it leaves a phone no room."""
+    return re.sub(r"\d{8}(?=\d)|dev(?=\d)", r"\g<0><wbr>", got["version"])
+
+
 def _asked(held):
     times = held.get("peers", {}).get("measured", {})
     missed = held.get("accuracy", {}).get("measured", {}).get("peers", {})
     others = [name for name in times if name not in (OURS, ROOFLINE)]
     yield _table("tool", "version", "what differs")
     for name in others:
-        yield cells(name, times[name]["version"], times[name]["says"])
+        yield cells(name, _version(times[name]), times[name]["says"])
     rows = (cells(name, _refused(times[name], missed.get(name, {}))) for name in others)
     yield _fold("Rows that each did not answer", _table("tool", "rows, and why"), *rows)
 

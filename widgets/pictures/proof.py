@@ -12,6 +12,8 @@ from ..figures.drawing import Drawing, Scale, ticks
 FILE = BENCHMARKS / "proof.json"
 OURS, ROOFLINE = "llmcap", "the spec sheet"
 FEWEST = 10  # rows, before a median says anything
+MEDIAN_80 = "● median  ○ 80th percentile"
+GLUED = ("%", "x")  # units that stand right behind their number
 ROW, HEAD, FOOT = 42, 4, 28  # pixels: of a row, above the first, below the last
 
 
@@ -49,7 +51,7 @@ def held():
     return json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
 
 
-def strip(rows, unit, *, at=None, word="", log=True):
+def strip(rows, unit, *, at=None, word="", log=True, key=""):
     """Draw values along an axis, a row for each name.
 
     Parameters
@@ -64,6 +66,8 @@ def strip(rows, unit, *, at=None, word="", log=True):
         What that line is called.
     log : bool
         Whether equal steps are equal factors.
+    key : str
+        What a dot and a ring are.
 
     Returns
     -------
@@ -73,23 +77,26 @@ def strip(rows, unit, *, at=None, word="", log=True):
     values = [spot.value for _, spots in rows for spot in spots] + ([at] if at else [])
     low, high = (min(values) / 1.3, max(values) * 1.3) if log else (0.0, max(values) * 1.08)
     across = Scale(low, high, 2, 98, log=log)
-    drawing = Drawing(HEAD + ROW * len(rows) + FOOT + (14 if word else 0))
-    top = HEAD + (14 if word else 0)
+    top = HEAD + (14 if word or key else 0)
+    drawing = Drawing(top + ROW * len(rows) + FOOT)
+    if key:
+        drawing.text(2, 12, key, "quiet", small=True, anchor="start")
     bottom = drawing.height - FOOT
     for value in ticks(low, high, log, 5):
         place = across(value)
         drawing.line(place, top, place, bottom, "rule")
-        named = f"{digits(value)} {unit}".rstrip()
-        drawing.text(place, bottom + 17, named, "quiet", small=True)
+        named = f"{digits(value)}{'' if unit in GLUED else ' '}{unit}".rstrip()
+        anchor = "start" if place < 6 else "end" if place > 94 else "middle"  # below its own line
+        drawing.text(place, bottom + 17, named, "quiet", small=True, anchor=anchor)
+    if at:
+        drawing.line(across(at), 16 if word else HEAD, across(at), bottom, "bad", dash="3 3")
+        drawing.text(across(at), 12, word, "bad", small=True)
     for name, spots in rows:
         drawing.text(2, top + 15, name, bold=True, small=True, anchor="start", halo=True)
         drawing.line(2, top + 28, 98, top + 28, "edge")
         for spot in spots:
             drawing.dot(across(spot.value), top + 28, spot.ink, hover=spot.said, hollow=spot.hollow)
         top += ROW
-    if at:
-        drawing.line(across(at), 16 if word else HEAD, across(at), bottom, "bad", dash="3 3")
-        drawing.text(across(at), 12, word, "bad", small=True)
     return drawing
 
 
@@ -157,7 +164,9 @@ def starts():
             spots.append(Spot(got["cli_s"], _ink(name), f"command {seconds(got['cli_s'])}", True))
             told += f", command {seconds(got['cli_s'])}"
         rows.append((told, spots))
-    return strip(rows, "s"), "Import, and a command's help as a ring: " + _list(rows)
+    return strip(
+        rows, "s", key="● import  ○ command"
+    ), "Import, and a command's help as a ring: " + _list(rows)
 
 
 def ratios():
@@ -186,7 +195,9 @@ def regimes():
         ]
         if "undoubted" not in name:
             rows.append((f"{name}: {n['rows']:,} predictions", spots))
-    return strip(rows, "%"), "Errors by kind of question, on groups left out of the fit."
+    return strip(
+        rows, "%", key=MEDIAN_80
+    ), "Errors by kind of question, on groups left out of the fit."
 
 
 def timed():
@@ -203,7 +214,9 @@ def timed():
         for ink, which in (("weights", "models"), ("activations", "kernels"), ("prompt", "serving"))
         for name, n in part[which].items()
     ]
-    return strip(rows, "%"), "Errors of predictions made before the cards were timed."
+    return strip(
+        rows, "%", key=MEDIAN_80
+    ), "Errors of predictions made before the cards were timed."
 
 
 def memory():
@@ -215,7 +228,9 @@ def memory():
             Spot(100 * n["p80"], "cache", f"four in five {n['p80']:.2%}", True),
         ]
         rows.append((f"{n['title']}: {n['rows']} logs", spots))
-    return strip(rows, "%", log=False), "Errors of the memory ledger on start-up logs."
+    return strip(
+        rows, "%", log=False, key=MEDIAN_80
+    ), "Errors of the memory ledger on start-up logs."
 
 
 def page():
@@ -255,7 +270,9 @@ def sessions():
                 Spot(1e3 * n["p95_s"], "prompt", f"19 of 20 within {seconds(n['p95_s'])}", True),
             ]
             rows.append((f"{word}: {seconds(n['p50_s'])}, {seconds(n['p95_s'])}", spots))
-    return strip(rows, "ms"), "Half of the waits, and 19 of 20 as a ring: " + _list(rows)
+    return strip(
+        rows, "ms", key="● half  ○ 19 of 20"
+    ), "Half of the waits, and 19 of 20 as a ring: " + _list(rows)
 
 
 def build():

@@ -8,6 +8,7 @@ from llmcap_kernel.explain import quantity
 from llmcap_kernel.spec import Deployment, Workload
 
 from ..calculators import published
+from ..figures.curves import short
 from ..figures.drawing import Drawing, Scale, ticks
 from .bandwidth_served import gap_terms
 from .roofline import timed
@@ -173,8 +174,8 @@ def scatter():
     for value in ticks(*SPEEDS, True, most=5):
         drawing.line(across(value), 8, across(value), 270, "rule")
         drawing.line(7, down(value), 99, down(value), "rule")
-        drawing.text(across(value), 286, f"{value:g}", "quiet", small=True, anchor="middle")
-        drawing.text(6, down(value) + 4, f"{value:g}", "quiet", small=True, anchor="end")
+        drawing.text(across(value), 286, short(value), "quiet", small=True, anchor="middle")
+        drawing.text(6, down(value) + 4, short(value), "quiet", small=True, anchor="end")
     places = dict.fromkeys((round(across(x), 1), round(down(y))) for x, y in rows)
     drawing.dots(list(places)[:: -(-len(places) // MOST)], "text", size=4, dim=0.4)
     drawing.line(7, 270, 99, 8, "weights", width=2)
