@@ -559,7 +559,8 @@ SHOWN_GIB = 8.0  # a room beyond that goes on to the right
 
 def _remedies(fraction, context):
     d = candidate(fraction)
-    found = capacity.remedies(d, context)
+    # of A's own cards: the chapter has no others yet
+    found = [one for one in capacity.remedies(d, context) if one.setting != "gpu"]
     settings = {"as it is": ledger(d, context)} | {one.flag: one.books for one in found}
     rows, lines = [], []
     for name, books in settings.items():
