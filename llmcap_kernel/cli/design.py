@@ -2,9 +2,9 @@
 
 import argparse
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import catalog, design
@@ -123,6 +123,8 @@ def run(args: argparse.Namespace) -> Answer:
     api = _api_prices(args)
     found = _search(args)
     usual = by_default(args, *(LOAD if args.rate is None else LENGTHS))
+    if found.asked.slo != read_limits(args):
+        usual.append("--itl-p95-ms")
     data = _data(found, api) | {"by_default": usual}
     shown = found.front or tuple(reason.choice for reason in found.why_not)
     records = tuple(map(_record, shown))
@@ -169,7 +171,26 @@ def _search(args: argparse.Namespace) -> Search:
     many = _many(choices)
     with Bar("searching") as bar, _workers() if many else nullcontext() as pool:
         choices |= {"arrays": many, "executor": pool}
-        return design.search(load, limits, progress=bar.count, **choices)
+
+        def search(slo: Slo) -> Search:
+            return design.search(load, slo, progress=bar.count, **choices)
+
+        return _paced(search, limits) or search(limits)
+
+
+def _paced(search: Callable[[Slo], Search], limits: Slo) -> Search | None:
+    """Search at a pace that people read, where no limit speaks of one; None where none keeps it.
+
+    Without any the cheapest is what writes a few tokens a second.
+    """
+    if limits.itl_s or any(tail.quantity != "ttft" for tail in limits.tails):
+        return None
+    pace = replace(limits, tails=(*limits.tails, *design.WORKED_SLO.tails))
+    try:
+        found = search(pace)
+    except BadInput:  # a rate beyond what any answers so, if not beyond all
+        return None
+    return found if found.order or found.in_copies else None
 
 
 def _workers() -> "Executor":
