@@ -3,14 +3,14 @@
 from hypothesis import strategies as st
 
 from llmcap_kernel.catalog import FOLDER
-from widgets.form import pasted
+from widgets.form import packed, pasted
 
 CONFIGS = tuple(
     pasted.read((FOLDER / "configs" / f"{name}.json").read_text("utf-8"))
     for name in ("Qwen__Qwen3-8B", "deepseek-ai__DeepSeek-V3")
 )
 # What Validate hands on of a reader's rows.
-LEARNT = pasted.pack(
+LEARNT = packed.pack(
     '{"vllm":{"chips":["hopper"],"deployments":2,"factor":1.1,"intervals":{},"rows":9}}'
 )
 

@@ -7,7 +7,7 @@ import pytest
 from llmcap_kernel import address, catalog, design
 from llmcap_kernel.spec import Slo, Tail, Workload
 from widgets.calculators import scorecard
-from widgets.form import inputs
+from widgets.form import meaning
 
 H100 = {"model": "llama-3.1-70b", "gpu": "h100-sxm", "tp": 2}
 ASKED = {
@@ -54,7 +54,7 @@ def test_the_calculator_reads_what_the_command_meant(name):
     query = urlsplit(address.scorecard(columns, load, slo)).query
     state, messages = scorecard.FORM.parse(query)
     assert messages == []
-    read = [inputs.deployment(state, f"{letter}.") for letter in "abcd"[: state["columns"]]]
-    made = design.scorecard(read, inputs.load(state), inputs.limits(state))
+    read = [meaning.deployment(state, f"{letter}.") for letter in "abcd"[: state["columns"]]]
+    made = design.scorecard(read, meaning.load(state), meaning.limits(state))
     assert made.text() == design.scorecard(columns, load, slo).text()
     assert made.explain() == design.scorecard(columns, load, slo).explain()

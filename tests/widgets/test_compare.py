@@ -18,7 +18,7 @@ from widgets.calculators.compare import FORM, PRESETS
 from widgets.calculators.question import SHOWS, VARIABLES
 from widgets.figures import BAD
 from widgets.figures.curves import Point, _clear
-from widgets.form import inputs
+from widgets.form import meaning
 
 ALONG = [name for name, variable in VARIABLES.items() if variable.load]
 NAMES = ("1x H100", "2x H100", "8x H200")  # the worked spec's A, B and C
@@ -414,8 +414,8 @@ def test_parts_that_are_many_are_said_below_and_who_pass_each_other_are_not_leve
 
 def test_a_card_that_holds_a_part_says_how_many_and_which_setting_decides():
     said = shown(**SHOOT_OUT | {"a.fraction": 0.9})["status"]["text"]
-    d = inputs.deployment(SHOOT_OUT | {"a.fraction": 0.9}, prefix="a.")
-    load = inputs.load(SHOOT_OUT)
+    d = meaning.deployment(SHOOT_OUT | {"a.fraction": 0.9}, prefix="a.")
+    load = meaning.load(SHOOT_OUT)
     held = [
         capacity.workload_ledger(replace(d, memory_fraction=share), load).max_concurrent
         for share in (0.9, 0.95)

@@ -18,7 +18,7 @@ from llmcap_kernel.spec import Slo, Tail, Workload
 from widgets.calculators import calculate
 from widgets.calculators.design import ASKED, FORM, PRESETS, _load, _ranked, _search, _title, view
 from widgets.figures import choices
-from widgets.form import inputs
+from widgets.form import meaning
 
 SMALL = {"model": "llama-3.1-8b", "in": 1000, "out": 200, "users": 4, "vendor": "amd"}
 
@@ -29,7 +29,7 @@ def shown(**changed):
 
 def found(**changed):
     state = FORM.defaults() | SMALL | changed
-    return _search(inputs.load(state), inputs.limits(state), *(state[name] for name in ASKED))
+    return _search(meaning.load(state), meaning.limits(state), *(state[name] for name in ASKED))
 
 
 def test_the_answer_is_the_search_s():
@@ -45,7 +45,7 @@ def test_the_answer_is_the_search_s():
 
 def test_a_limit_on_a_percentile_is_judged_as_one():
     state = FORM.defaults() | SMALL | {"itl": 30, "itlp": "p95"}
-    assert inputs.limits(state).tails == (Tail("itl", 95, 0.03),)
+    assert meaning.limits(state).tails == (Tail("itl", 95, 0.03),)
     labels = [item["label"] for item in view(state)["headline"]]
     assert "95th percentile gap" in labels
 
@@ -58,7 +58,7 @@ def test_a_rate_has_the_answer_of_the_command(capsys, rate, budget):
     told = json.loads(capsys.readouterr().out)
     # whatever the users stood at before
     state = FORM.defaults() | SMALL | {"users": 900, "itl": 20, "rate": rate, "budget": budget}
-    answer = _ranked(state["rank"], _load(state), inputs.limits(state), *map(state.get, ASKED))
+    answer = _ranked(state["rank"], _load(state), meaning.limits(state), *map(state.get, ASKED))
     made = view(state)
     assert len(answer.rows) == told["candidates"]["tried"]
     front = [(one.deployment.title, one.copies) for one in answer.front]
@@ -272,7 +272,7 @@ def test_a_rate_says_from_where_on_more_gaps_meet_a_prompt():
     (said,) = (one for one in made["sentences"] if "another user's prompt in them" in one)
     assert said.startswith("Beyond ") and "requests/s of a copy, over 5% of the gaps" in said
     state = FORM.defaults() | {"rate": 2.0}
-    best = _search(_load(state), inputs.limits(state), *(state[name] for name in ASKED)).winner
+    best = _search(_load(state), meaning.limits(state), *(state[name] for name in ASKED)).winner
     row = made["tables"][0]["rows"][0]
     assert row[1:] == [quantity(best.percentile("itl", p).value, "s") for p in (50, 90, 95, 99)]
 

@@ -6,7 +6,7 @@ from tests.widgets.reading import errors, said
 from tests.widgets.test_from_log import K29, ON_3090, pasted
 from widgets.calculators import calculate
 from widgets.form import from_launch, from_log
-from widgets.form.inputs import deployment
+from widgets.form.meaning import deployment
 from widgets.session import CALCULATORS
 
 AWQ = (

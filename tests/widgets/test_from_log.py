@@ -5,7 +5,7 @@ import pytest
 from tests.kernel.test_startup import K00139, K00149, K00306, K29
 from tests.widgets.reading import errors, said
 from widgets.form import from_log
-from widgets.form.inputs import deployment
+from widgets.form.meaning import deployment
 from widgets.session import CALCULATORS, Calculator
 
 ON_3090 = "gpu=rtx-3090&tp=1&model=llama-3.1-8b&weights=fp8"

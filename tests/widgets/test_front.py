@@ -10,7 +10,7 @@ from llmcap_kernel.calibration import Estimate
 from llmcap_kernel.explain import GIB, digits
 from llmcap_kernel.refuse import BadInput
 from widgets.calculators import answers, calculate
-from widgets.form import inputs
+from widgets.form import meaning
 from widgets.pages import build
 from widgets.picture_session import PictureSession
 from widgets.pictures import PICTURES, front
@@ -194,8 +194,8 @@ def test_what_is_not_known_closely_is_said_in_a_sentence():
 def test_the_verdict_and_the_users_within_the_limits_agree(itl):
     """What is said of all who fit is the verdict on as many users, and no surer."""
     state = calculate.FORM.defaults() | {"users": None, "itl": itl, "budget": 0}
-    view, (d, slo) = calculate.view(state), (inputs.deployment(state), inputs.limits(state))
-    card = design.card(d, design.most_users_load(d, inputs.load(state | {"users": 1}), slo), slo)
+    view, (d, slo) = calculate.view(state), (meaning.deployment(state), meaning.limits(state))
+    card = design.card(d, design.most_users_load(d, meaning.load(state | {"users": 1}), slo), slo)
     (note,) = (one for one in view["sentences"] if "in memory" in one)
     (gap,) = (one for one in card.limits if one.unit == "s")
     said = view["status"]["text"]

@@ -27,7 +27,7 @@ from widgets.calculators import calculate, cliff, compare, scorecard, vram
 from widgets.calculators import design as designer
 from widgets.calculators.columns import LETTERS
 from widgets.calculators.question import SHOWS
-from widgets.form import from_question, inputs
+from widgets.form import from_question, inputs, meaning
 from widgets.session import Calculator
 
 STATES = 200
@@ -100,7 +100,7 @@ def _random_states():
     models, gpus = catalog.models(), catalog.gpus()
     while True:
         model, gpu = draw.choice(models), draw.choice((*gpus, "h100-sxm", "h200-sxm", "b200-sxm"))
-        known, odd = inputs.known_model(model), draw.random() < 0.1
+        known, odd = meaning.known_model(model), draw.random() < 0.1
         linked = odd or catalog.gpu(gpu).link_bandwidth_bytes_s
         kind = draw.choice((*catalog.formats(), known.native_format, known.native_format, "fp8"))
         prompt = round(10 ** draw.uniform(0, 5.2))
@@ -166,8 +166,8 @@ def _estimated(name, value, low, high, ceiling, doubt, unit):
 def of_python(state):
     """The card, and what is read of it; or why there is none."""
     try:
-        load, slo = inputs.load(state), inputs.limits(state)
-        deployment = inputs.deployment(state)
+        load, slo = meaning.load(state), meaning.limits(state)
+        deployment = meaning.deployment(state)
     except BadInput as problem:
         return None, {"refused": str(problem).removeprefix(problem.field)}
     if state["users"] is None:
@@ -532,7 +532,7 @@ def test_a_state_has_one_answer_on_every_surface(state, capsys, tmp_path):
 
 def _in_words(card):
     """The verdict over the card and the worked spec's B, and the note under its price."""
-    columns = {"A": card.deployment, "B": inputs.deployment(calculate.FORM.defaults())}
+    columns = {"A": card.deployment, "B": meaning.deployment(calculate.FORM.defaults())}
     verdict = design.scorecard(columns, card.workload, card.slo).verdict
     limit = card.limits[0]
     return {"verdict": verdict, "note": f"{limit.words}: {limit.sentence}"}
@@ -606,7 +606,7 @@ def test_a_limit_that_is_likely_met_colours_the_answer_and_is_named_though_anoth
 def test_what_may_be_missed_is_what_the_sentence_is_about():
     """On four H100 the budget has the least headroom and is met; a gap of 34 ms may be missed."""
     asked = FORM.defaults() | {"tp": 4, "itl": 34}
-    card = design.card(inputs.deployment(asked), inputs.load(asked), inputs.limits(asked))
+    card = design.card(meaning.deployment(asked), meaning.load(asked), meaning.limits(asked))
     assert (card.limits[0].name, card.limits[0].verdict) == ("budget", "met")
     said = calculate.view(asked)["status"]["text"]
     assert "may still miss: 95% of the gaps" in said and "/h of $" not in said

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llmcap_kernel import capacity, catalog, huggingface
 from llmcap_kernel.refuse import BadInput
 from widgets.calculators import calculate, vram
-from widgets.form import inputs, pasted
+from widgets.form import meaning, packed, pasted
 
 FOLDER = catalog.FOLDER / "configs"
 CONFIGS = sorted(FOLDER.glob("*.json"))
@@ -23,12 +23,12 @@ def test_the_shortest_form_is_the_same_model_and_its_own_shortest(path):
     text = path.read_text("utf-8")
     short = pasted.read(text)
     assert pasted.model(short) == huggingface.load(json.loads(text))
-    assert pasted.read(pasted.pack(short)) == short == pasted.read(short)
-    assert len(pasted.pack(short)) < 1200
+    assert pasted.read(packed.pack(short)) == short == pasted.read(short)
+    assert len(packed.pack(short)) < 1200
 
 
 def test_the_code_has_only_letters_that_mail_and_addresses_keep():
-    code = pasted.pack(pasted.read(QWEN))
+    code = packed.pack(pasted.read(QWEN))
     assert set(code) <= set(string.ascii_letters + string.digits + "-_")
 
 
@@ -58,7 +58,7 @@ def test_the_name_of_a_repository_is_taken_for_the_model():
         ('{"model_type": "nothing-like-it"}', "not understood"),
         ("https://example.org/config.json", "the text of a config.json"),
         (QWEN[: len(QWEN) // 2], "not JSON at line"),
-        (pasted.pack(QWEN)[:-20], "may have been cut"),
+        (packed.pack(QWEN)[:-20], "may have been cut"),
         ("[1]", "the text of a config.json"),
         ("{" * 100_000, "not JSON"),
         ('{"a":' * 900 + "1" + "}" * 900, "config"),
@@ -78,7 +78,7 @@ def test_a_broken_paste_is_one_sentence_and_keeps_the_model(text, said):
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))
 def test_no_text_raises_anything_else(text):
-    for read in (pasted.read, pasted.unpack):
+    for read in (pasted.read, packed.unpack):
         try:
             read(text)
         except BadInput as problem:
@@ -88,7 +88,7 @@ def test_no_text_raises_anything_else(text):
 def test_a_pasted_model_gives_the_numbers_of_the_same_catalogue_model():
     state, messages = vram.FORM.check({"config": QWEN, "kv": "bf16"})
     assert messages == []
-    built = inputs.deployment(state)
+    built = meaning.deployment(state)
     known = catalog.deployment(model="qwen3-8b", gpu=state["gpu"], weights=state["weights"])
     assert capacity.max_concurrent(built, 8000) == capacity.max_concurrent(known, 8000)
     view = vram.view(state)

@@ -11,7 +11,7 @@ from tests.widgets.inputs import CONFIGS, states
 from tests.widgets.reading import control, errors
 from widgets.calculators import calculate, cliff, columns, compare, scorecard, vram
 from widgets.calculators import design as design_calculator
-from widgets.form import inputs
+from widgets.form import meaning
 from widgets.form.presets import AS_SPECIFIED
 from widgets.session import CALCULATORS, safe_view, with_company
 
@@ -140,7 +140,7 @@ def test_vram_adds_up_to_the_card():
         view = shown(vram, **state)
         rows = {row[0]: float(row[1].replace(",", "")) for row in view["tables"][0]["rows"]}
         rows.pop("KV without room", None)
-        d = inputs.deployment(vram.FORM.defaults() | state)
+        d = meaning.deployment(vram.FORM.defaults() | state)
         books = capacity.ledger(d, context_tokens=8000, concurrency=16)
         if books.kv_pool_bytes >= 0:
             assert sum(rows.values()) == pytest.approx(books.visible_bytes / 2**30, abs=0.05)
@@ -203,7 +203,7 @@ def test_untouched_the_memory_fraction_is_the_engine_s_own_and_the_cache_has_16_
     own = catalog.deployment(
         model=state["model"], gpu=state["gpu"], tp=state["tp"], weights="fp8", engine=engine
     )
-    built = inputs.deployment(state)
+    built = meaning.deployment(state)
     assert (built.fraction, built.kv) == (own.fraction, own.kv)
     fraction = control(module.view(state), "fraction")
     assert float(fraction["entry"]) == pytest.approx(own.fraction, abs=1e-4)

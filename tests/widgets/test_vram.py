@@ -9,7 +9,7 @@ from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LIMITS
 from tests.widgets.reading import control, errors, headline
 from widgets.calculators import calculate, cliff, running, vram
-from widgets.form import inputs
+from widgets.form import inputs, meaning
 from widgets.page import static_html
 from widgets.session import CALCULATORS, Calculator, with_company
 
@@ -43,7 +43,7 @@ def test_a_limit_goes_into_the_deployment_and_along_a_link(name):
     form = CALCULATORS[name].FORM
     query = "seqs=64&batched=2k&maxlen=32k&block=32&eager=1"
     state, messages = form.parse(query)
-    d = inputs.deployment(state)
+    d = meaning.deployment(state)
     assert messages == []
     assert (d.max_num_seqs, d.max_num_batched_tokens, d.max_model_len) == (64, 2000, 32_000)
     assert (d.block_size, d.eager) == (32, True)
@@ -57,7 +57,7 @@ def test_a_limit_goes_into_the_deployment_and_along_a_link(name):
 @pytest.mark.parametrize("name", SEVERAL)
 def test_each_of_several_deployments_has_limits_of_its_own(name):
     state, messages = CALCULATORS[name].FORM.parse("b.seqs=64&a.eager=1")
-    a, b = (inputs.deployment(state, prefix) for prefix in ("a.", "b."))
+    a, b = (meaning.deployment(state, prefix) for prefix in ("a.", "b."))
     assert messages == []
     assert (a.max_num_seqs, b.max_num_seqs, a.eager, b.eager) == (None, 64, True, False)
 
@@ -78,7 +78,7 @@ def test_a_limit_that_is_none_is_refused_beside_its_input(query, field, words):
 
 
 def test_an_address_without_limits_means_what_it_meant():
-    d = inputs.deployment(vram.FORM.parse("v=3&gpu=rtx-3090&tp=2")[0])
+    d = meaning.deployment(vram.FORM.parse("v=3&gpu=rtx-3090&tp=2")[0])
     known = (d.max_num_seqs, d.max_num_batched_tokens, d.max_model_len, d.block_size, d.eager)
     assert known == (None, None, None, None, False)
 
@@ -122,7 +122,7 @@ def test_the_verdict_on_the_start_is_coloured_by_its_level(start, level):
     for percent in range(95, 50, -1):
         fraction = percent / 100
         state = SMALL | {"fraction": fraction, "ctx": 2000, "users": 1}
-        d = inputs.deployment(vram.FORM.defaults() | state)
+        d = meaning.deployment(vram.FORM.defaults() | state)
         books = capacity.ledger(d, context_tokens=2000)
         if books.start == start:
             break
@@ -140,7 +140,7 @@ def test_every_button_makes_it_start_with_the_users_it_says():
     assert len(found["items"]) >= 3 and "cheapest first" in found["text"]
     for one in found["items"]:
         state, messages = vram.FORM.parse(one["query"])
-        d = inputs.deployment(state)
+        d = meaning.deployment(state)
         books = capacity.ledger(d, context_tokens=state["ctx"], concurrency=state["users"])
         assert messages == [] and books.starts
         held = "all 16" if books.fits else f"{books.max_concurrent} of 16"
@@ -181,7 +181,7 @@ def parts_of(figure, label):
 def test_the_room_has_its_interval_under_the_number_and_on_the_bar():
     view = shown(tp=2)
     books = capacity.ledger(
-        inputs.deployment(vram.FORM.defaults() | {"tp": 2}), context_tokens=8000, concurrency=16
+        meaning.deployment(vram.FORM.defaults() | {"tp": 2}), context_tokens=8000, concurrency=16
     )
     low, high = (end / 2**30 for end in books.kv_pool_interval_bytes)
     room = headline(view)["Room for KV cache"]
@@ -198,7 +198,7 @@ def test_the_room_has_its_interval_under_the_number_and_on_the_bar():
 def test_users_that_memory_alone_bounds_have_the_interval_of_the_room():
     state = calculate.FORM.defaults() | SMALL | {"tp": 1, "itl": 0, "in": 400, "users": 1}
     users = next(x for x in calculate.view(state)["headline"] if x["unit"] == "users")
-    books = capacity.ledger(inputs.deployment(state), context_tokens=1400)
+    books = capacity.ledger(meaning.deployment(state), context_tokens=1400)
     low, high = books.concurrent_interval
     assert low < books.max_concurrent < high
     assert users["span"]["low"] == low and users["span"]["high"] == high
@@ -220,7 +220,7 @@ def test_each_term_stands_with_its_formula_and_the_numbers_in_force():
 
 def test_the_engine_s_lines_stand_with_their_tolerance():
     view = shown(**SMALL, fraction=0.95, seqs=64, maxlen=31_800, engine="vllm-0.16", users=1)
-    d = inputs.deployment(vram.FORM.parse(view["query"])[0])
+    d = meaning.deployment(vram.FORM.parse(view["query"])[0])
     printed = capacity.printed(capacity.ledger(d, context_tokens=8000))
     text = view["texts"][0]["text"].splitlines()
     assert [line.split("  within ")[0].rstrip() for line in text] == [one.text for one in printed]

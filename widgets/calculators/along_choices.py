@@ -9,7 +9,7 @@ from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import BadInput
 
 from ..figures.curves import points_with_whiskers
-from ..form import inputs, lists
+from ..form import lists, meaning
 from . import columns
 from .question import tables, times_ahead
 
@@ -117,7 +117,7 @@ def _models_near(question):
     """The models nearest in size to the ones compared that take the context, smallest first."""
     rows = catalog.table("models")["models"]
     sizes = [d.model.params for d in question.columns.values()]
-    known = {name: inputs.known_model(name) for name in catalog.models()}
+    known = {name: meaning.known_model(name) for name in catalog.models()}
     far = {
         name: min(abs(math.log(model.params / size)) for size in sizes)
         for name, model in known.items()
@@ -130,7 +130,7 @@ def _models_near(question):
 
 def _reading_of(question, letter, value):
     try:
-        d = inputs.deployment(_moved(question, letter, value), prefix=f"{letter}.")
+        d = meaning.deployment(_moved(question, letter, value), prefix=f"{letter}.")
     except BadInput:
         return Reading(None, "cannot be")
     made = question.measure(d, question.load)

@@ -14,7 +14,7 @@ from llmcap_kernel.spec import Slo
 from .. import constants
 from ..figures.memory import memory_bars, memory_table, term_table
 from ..form import controls as c
-from ..form import inputs, learnt, lists, own_card
+from ..form import inputs, learnt, lists, meaning, own_card
 from ..form import presets as p
 from ..form.state import Field, Form
 from . import answers, running
@@ -87,7 +87,8 @@ def view(state):
     """
     users = None
     try:
-        slo, load, deployment = inputs.limits(state), inputs.load(state), inputs.deployment(state)
+        slo, load = meaning.limits(state), meaning.load(state)
+        deployment = meaning.deployment(state)
         if state["users"] is None:
             load = design.most_users_load(deployment, load, slo)
         users = load.concurrency
@@ -110,9 +111,9 @@ def in_numbers(state):
     str
         The sentence; "" where the deployment does not start.
     """
-    load, deployment = inputs.load(state), inputs.deployment(state)
+    load, deployment = meaning.load(state), meaning.deployment(state)
     if state["users"] is None:
-        load = design.most_users_load(deployment, load, inputs.limits(state))
+        load = design.most_users_load(deployment, load, meaning.limits(state))
     card = design.card(deployment, load, Slo())
     if card.estimates is None:
         return ""
@@ -125,7 +126,7 @@ def _controls(state, users):
     fields = FORM.by_name
     both = (*inputs.deployment_controls(FORM, state), *inputs.limit_controls(fields, state))
     made = {one["name"]: one for one in both}
-    stops = c.token_stops(inputs.chosen_model(state), state["in"])
+    stops = c.token_stops(meaning.chosen_model(state), state["in"])
     made |= {
         "in": c.slider(fields["in"], state, stops),
         "users": c.slider(fields["users"], state, c.USER_STOPS, shown=users or 1),

@@ -7,7 +7,7 @@ from llmcap_kernel.refuse import BadInput
 
 from ..figures.cliff import curve_over_bars
 from ..form import controls as c
-from ..form import inputs
+from ..form import inputs, meaning
 from ..form import presets as p
 from ..form.state import Field, Form
 from . import answers
@@ -53,7 +53,7 @@ def view(state):
     controls = inputs.deployment_controls(FORM, state)
     controls.insert(0, c.slider(fields["users"], state, c.USER_STOPS))
     try:
-        d = inputs.deployment(state)
+        d = meaning.deployment(state)
         lengths = _lengths(d.model.max_context_tokens)
         bars = capacity.cliff(d, lengths)
         longest = capacity.longest_context(d, state["users"])

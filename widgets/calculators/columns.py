@@ -8,7 +8,7 @@ from llmcap_kernel.address import MEAN
 from llmcap_kernel.refuse import BadInput
 
 from ..form import controls as c
-from ..form import inputs, learnt, lists, presets
+from ..form import inputs, learnt, lists, meaning, presets
 from ..form.state import Field
 from . import answers
 
@@ -128,7 +128,7 @@ def deployments(form, state, *, named=True):
     refused: dict = {}
     for letter in _letters(state):
         try:
-            built[letter] = inputs.deployment(state, prefix=f"{letter}.")
+            built[letter] = meaning.deployment(state, prefix=f"{letter}.")
         except BadInput as problem:
             parts = answers.refusal(problem, form, prefix=f"{letter}.")
             refused = parts | {"messages": refused.get("messages", []) + parts["messages"]}

@@ -6,7 +6,7 @@ from llmcap_kernel.refuse import BadInput
 
 from .. import constants
 from ..form import controls as c
-from ..form import inputs
+from ..form import inputs, meaning
 from ..form import presets as p
 from ..form.state import Field, Form
 from . import along_choices, along_load, answers, columns
@@ -99,7 +99,7 @@ def view(state):
     """
     controls = [*_asked(state), *columns.shown(FORM, state)]
     try:
-        load, slo = inputs.load(state), inputs.limits(state)
+        load, slo = meaning.load(state), meaning.limits(state)
     except BadInput as problem:
         return answers.frame(FORM, state, TITLE, LEAD, controls, **answers.refusal(problem, FORM))
     along = VARIABLES[state["sweep"]].load

@@ -15,7 +15,7 @@ from llmcap_kernel.simulation import PERCENTS
 
 from .. import constants
 from ..figures.choices import Candidate, Spread, cost_and_gap
-from ..form import card_list, from_name, inputs, learnt, lists
+from ..form import card_list, from_name, inputs, learnt, lists, meaning
 from ..form import controls as c
 from ..form import presets as p
 from ..form.state import Field, Form
@@ -97,7 +97,7 @@ def view(state):
     """
     controls = _controls(state)
     try:
-        load, slo = _load(state), inputs.limits(state)
+        load, slo = _load(state), meaning.limits(state)
         asked = (state[name] for name in ASKED)
         parts = _parts(_ranked(state["rank"], load, slo, *asked), state)
     except BadInput as problem:
@@ -114,7 +114,7 @@ ASKED = (
 def _load(state):
     """The load; where a rate is asked, users are no question, whatever stood there."""
     users = state["users"] if state["rate"] is None else design.WORKED_WORKLOAD.concurrency
-    return inputs.load(state | {"users": users})
+    return meaning.load(state | {"users": users})
 
 
 @partial(calibration.cache_until_reload, size=8)
@@ -196,7 +196,7 @@ def _controls(state):
 
 def _stops(state):
     """Prompts up to the model's window; of any model, as long as most have one."""
-    model = inputs.known_model(state["model"])
+    model = meaning.known_model(state["model"])
     return c.token_stops(model, state["in"] if model else max(state["in"], USUAL_WINDOW))
 
 

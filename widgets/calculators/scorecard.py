@@ -9,7 +9,7 @@ from llmcap_kernel.refuse import BadInput
 
 from .. import constants
 from ..figures.limits import limits_used
-from ..form import inputs, lists
+from ..form import lists, meaning
 from ..form import presets as p
 from ..form.state import Form
 from . import answers, columns
@@ -59,7 +59,7 @@ def view(state):
     """
     controls = columns.shown(FORM, state)
     try:
-        load, slo = inputs.load(state), inputs.limits(state)
+        load, slo = meaning.load(state), meaning.limits(state)
     except BadInput as problem:
         return answers.frame(FORM, state, TITLE, LEAD, controls, **answers.refusal(problem, FORM))
     deployments, groups, refused = columns.deployments(FORM, state)

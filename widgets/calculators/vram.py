@@ -10,7 +10,7 @@ from llmcap_kernel.spec import USUAL_LOAD
 
 from ..figures.memory import memory_bars, memory_table, term_table, usable_bytes
 from ..form import controls as c
-from ..form import inputs, lists
+from ..form import inputs, lists, meaning
 from ..form import presets as p
 from ..form.state import Field, Form
 from . import answers, running
@@ -55,7 +55,7 @@ def view(state):
     """
     controls = _controls(state)
     try:
-        d = inputs.deployment(state)
+        d = meaning.deployment(state)
         books = capacity.ledger(d, context_tokens=state["ctx"], concurrency=state["users"])
     except BadInput as problem:
         return answers.frame(FORM, state, TITLE, LEAD, controls, **answers.refusal(problem, FORM))
@@ -81,7 +81,7 @@ def HINT():
     """Name the fewest cards that turn the verdict of the start."""
     state = FORM.defaults()
     for cards in (2, 4, 8):
-        d = inputs.deployment(state | {"tp": cards})
+        d = meaning.deployment(state | {"tp": cards})
         if capacity.ledger(d, context_tokens=state["ctx"], concurrency=state["users"]).fits:
             return f"Try it: set Cards to {cards}, and watch the verdict."
     return ""
@@ -89,7 +89,7 @@ def HINT():
 
 def _controls(state):
     fields = FORM.by_name
-    stops = c.token_stops(inputs.chosen_model(state), state["ctx"])
+    stops = c.token_stops(meaning.chosen_model(state), state["ctx"])
     return [
         c.slider(fields["users"], state, c.USER_STOPS),
         c.slider(fields["ctx"], state, stops),

@@ -21,7 +21,7 @@ from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
 from llmcap_kernel.refuse import BadInput, either, shown, typed_number
 from llmcap_kernel.spec import usual_load
 
-from . import amounts, asked, following, lists, own_card, presets
+from . import amounts, asked, following, lists, meaning, own_card, presets
 
 # How what was read is said back.
 SAID = {
@@ -210,7 +210,7 @@ def too_few(text, state):
     said = _a_second(_settled(asked.read(text)), state)[0]
     rate = _rate_of_users(said, state)
     try:
-        deployment = _whole_deployment(state) if rate else None
+        deployment = meaning.deployment(state) if rate else None
         return amounts.too_few(deployment, state["in"], state["out"], rate) if deployment else ""
     except BadInput:  # the view says what does not go together
         return ""
@@ -241,12 +241,6 @@ def _rate_of_users(said, state):
     return rate if {"in", "out", "users"} <= state.keys() else None
 
 
-def _whole_deployment(state):
-    from . import inputs as read  # which reads questions itself
-
-    return read.deployment(state)
-
-
 def _in_flight(form, said, values, state):
     """The users that stand for a rate, what was taken, and whether they are too few for it."""
     rate = _rate_of_users(said, state)
@@ -254,7 +248,7 @@ def _in_flight(form, said, values, state):
         return ()
     try:
         whole = form.check(values, state)[0]
-        asked_of = _whole_deployment(whole), whole["in"], whole["out"], rate
+        asked_of = meaning.deployment(whole), whole["in"], whole["out"], rate
         users, note = amounts.users(*asked_of)
         few = amounts.too_few(*asked_of)
     except BadInput:  # the view says what does not go together
@@ -700,12 +694,6 @@ def _lengths(numbers, state):
     return {k: v for k, v in _load(numbers, state, state.keys()).items() if k in LENGTHS}
 
 
-def _chosen(state, prefix):
-    from . import inputs  # which reads questions itself
-
-    return inputs.chosen_model(state, prefix)
-
-
 def _deployment(models, cards, numbers, state, prefix=""):
     """A deployment of what is named; all that is not begins as an engine has it."""
     fields, values = state.keys(), dict[str, Any]()
@@ -716,7 +704,7 @@ def _deployment(models, cards, numbers, state, prefix=""):
         values["weights"] = catalog.model(models[0]).native_format
     if cards:
         values["gpu"], values["tp"] = cards[0]
-        model = catalog.model(models[0]) if models else _chosen(state, prefix)
+        model = catalog.model(models[0]) if models else meaning.chosen_model(state, prefix)
         values |= _split(cards[0][1], model, catalog.gpu(cards[0][0])) if model else {}
     told = ("weights", "kv", "engine", "usd", "maxlen", "fraction", "seqs")
     values |= {k: numbers[k] for k in told if k in numbers} | _as_told(numbers, values)

@@ -1,4 +1,4 @@
-"""The inputs of a deployment, a load and limits: listed, read back from a state, and shown."""
+"""The inputs of a deployment, a load and limits: listed, and shown."""
 
 from dataclasses import replace
 
@@ -6,9 +6,9 @@ from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LIMITS, MEAN, WHICH, asked
 from llmcap_kernel.explain import ordinal, quantity
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.spec import LEAST_FRACTION, Slo, Tail, Workload
+from llmcap_kernel.spec import LEAST_FRACTION
 
-from . import card_list, following, from_name, lists, own_card, pasted
+from . import card_list, following, from_name, lists, meaning, own_card
 from . import controls as c
 from .presets import AS_UNTOLD
 from .state import Field
@@ -130,7 +130,7 @@ def _kv_field(field, prefix):
         if before is None:
             return plain.default
         engine, former = (catalog.engine(one[prefix + "engine"]) for one in (state, before))
-        model, weights = chosen_model(state, prefix), state[prefix + "weights"]
+        model, weights = meaning.chosen_model(state, prefix), state[prefix + "weights"]
         return following.cache_of(engine, former, state[plain.name], model, weights)
 
     return replace(
@@ -151,11 +151,11 @@ def _own_format(state, before, prefix):
 
     An address, and a config.json that is pasted, mean the format that they say.
     """
-    model, weights = chosen_model(state, prefix), state[prefix + "weights"]
+    model, weights = meaning.chosen_model(state, prefix), state[prefix + "weights"]
     if not model:
         return weights
     pasted_one = state[prefix + "config"]
-    former = chosen_model(before, prefix) if before and not pasted_one else None
+    former = meaning.chosen_model(before, prefix) if before and not pasted_one else None
     return following.format_of(model, former, weights)
 
 
@@ -235,122 +235,6 @@ def limit_fields(slo, *, formerly=None):
 LIMITED = ("itl", "itlp", "ttft", "ttftp", "budget")
 
 
-def known_model(name):
-    """Look a model up whose record the kernel may refuse; a view says so elsewhere.
-
-    Parameters
-    ----------
-    name : str
-        A name of the catalogue.
-
-    Returns
-    -------
-    Model or None
-        The model.
-    """
-    try:
-        return catalog.model(name)
-    except BadInput:
-        return None
-
-
-def chosen_model(state, prefix=""):
-    """Look up the model of a state: the pasted one, else the catalogue's.
-
-    Parameters
-    ----------
-    state : dict
-        A complete state.
-    prefix : str
-        What the names of its inputs begin with.
-
-    Returns
-    -------
-    Model or None
-        The model; None where the kernel refuses its record.
-    """
-    config = state[prefix + "config"]
-    return pasted.model(config) if config else known_model(state[prefix + "model"])
-
-
-def deployment(state, prefix=""):
-    """Build the deployment that a state describes.
-
-    Parameters
-    ----------
-    state : dict
-        A complete state.
-    prefix : str
-        What the names of its inputs begin with.
-
-    Returns
-    -------
-    Deployment
-        The deployment.
-
-    Raises
-    ------
-    BadInput
-        When the parts do not go together.
-    """
-    names = ("tp", "pp", "weights", "kv", "engine")
-    config = state[prefix + "config"]
-    return catalog.deployment(
-        model=pasted.model(config) if config else state[prefix + "model"],
-        gpu=own_card.card(state[prefix + "gpu"]),
-        **{name: state[prefix + name] for name in names},
-        ep=state[prefix + "tp"] if state[prefix + "ep"] else 1,
-        memory_fraction=state[prefix + "fraction"],
-        dp_attention=state[prefix + "dp"],
-        usd_h=state.get(prefix + "usd"),
-        **{attribute: state[prefix + name] for name, attribute in LIMITS.items()},
-    )
-
-
-def load(state):
-    """Build the load that a state describes.
-
-    Parameters
-    ----------
-    state : dict
-        A complete state.
-
-    Returns
-    -------
-    Workload
-        The load.
-
-    Raises
-    ------
-    BadInput
-        When the prefix is longer than the prompt.
-    """
-    return Workload(state["in"], state["out"], state["users"] or 1, state["prefix"])
-
-
-def limits(state):
-    """Build the limits that a state asks for.
-
-    Parameters
-    ----------
-    state : dict
-        A complete state.
-
-    Returns
-    -------
-    Slo
-        The limits; None where the state has 0.
-    """
-    bounds = {"itl": state["itl"] / 1e3, "ttft": state["ttft"]}
-    means = {f"{n}_s": x for n, x in bounds.items() if x and state[n + "p"] == MEAN}
-    tails = tuple(
-        Tail(n, float(state[n + "p"].removeprefix("p")), x)
-        for n, x in bounds.items()
-        if x and state[n + "p"] != MEAN
-    )
-    return Slo(**means, usd_h=state["budget"] or None, tails=tails)
-
-
 def deployment_controls(form, state, prefix=""):
     """Show the inputs of a deployment, each with the choices that make sense now.
 
@@ -371,7 +255,7 @@ def deployment_controls(form, state, prefix=""):
     fields = {n.removeprefix(prefix): f for n, f in form.by_name.items() if n.startswith(prefix)}
     at = {name: state[field.name] for name, field in fields.items()}
     gpu, engine = own_card.card(at["gpu"]), catalog.engine(at["engine"])
-    model = chosen_model(state, prefix)
+    model = meaning.chosen_model(state, prefix)
     out = [
         _model_control(fields, state, model),
         c.text(fields["config"], state, shown=model.name if at["config"] else "none")
@@ -474,7 +358,7 @@ def _fraction_control(field, state, prefix):
 def _own_fraction(state, prefix):
     """The memory fraction that the engine takes of this card unless told."""
     try:
-        return round(deployment(state | {prefix + "fraction": None}, prefix).fraction, 4)
+        return round(meaning.deployment(state | {prefix + "fraction": None}, prefix).fraction, 4)
     except BadInput:  # said elsewhere
         return max(catalog.engine(state[prefix + "engine"]).memory_fraction, FRACTION_STOPS[0])
 

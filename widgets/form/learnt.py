@@ -11,7 +11,7 @@ from llmcap_kernel import calibration
 from llmcap_kernel.explain import digits, rounded
 from llmcap_kernel.refuse import BadInput, printable
 
-from . import pasted
+from . import packed
 from .state import Field
 
 NAME = "own"  # of the input, in every calculator that estimates
@@ -57,7 +57,7 @@ def code(lines, given):
         | {"intervals": {kind: [*map(rounded, ends)] for kind, ends in one.intervals.items()}}
         for family, one in found.items()
     }
-    return pasted.pack(pasted.canonical(short))
+    return packed.pack(packed.canonical(short))
 
 
 @lru_cache(maxsize=64)
@@ -82,7 +82,7 @@ def read(value):
     if not value:
         return {}
     try:
-        return calibration.own_of(json.loads(pasted.unpack(value[:MAX_CODE])))
+        return calibration.own_of(json.loads(packed.unpack(value[:MAX_CODE])))
     except (BadInput, AttributeError, KeyError, TypeError, ValueError, RecursionError):
         cut = f"{NAME} is a code that was cut or changed: it takes the whole link of Validate."
         raise BadInput(NAME, cut) from None

@@ -1,6 +1,5 @@
 """A card of the reader's own: a file pasted where a config.json goes, kept in the address."""
 
-import json
 import re
 from functools import lru_cache
 
@@ -8,7 +7,7 @@ from llmcap_kernel import catalog
 from llmcap_kernel.catalog.cards import FIELDS
 from llmcap_kernel.refuse import BadInput
 
-from . import pasted
+from . import packed
 
 PREFIX = "own:"  # what the value of an input begins with whose card is no name
 MAX_CODE = 4_000
@@ -84,7 +83,7 @@ def card(value):
     if not is_own(value):
         return catalog.gpu(value)
     try:
-        text = pasted.unpack(value.removeprefix(PREFIX)[:MAX_CODE])
+        text = packed.unpack(value.removeprefix(PREFIX)[:MAX_CODE])
     except BadInput:
         raise BadInput("gpu", "gpu is a code that was cut: it takes the whole link.") from None
     return catalog.read_gpu(text)
@@ -110,8 +109,7 @@ def code(text):
     """
     one = catalog.read_gpu(text)
     fields = {name: getattr(one, name) for name in FIELDS} | {"flop_s": dict(one.flop_s)}
-    packed = pasted.pack(json.dumps(fields, sort_keys=True, separators=(",", ":")))
-    return f"{PREFIX}{packed}"
+    return PREFIX + packed.pack(packed.canonical(fields))
 
 
 def inputs(text, state, prefix=""):

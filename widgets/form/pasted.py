@@ -1,9 +1,7 @@
 """A pasted config.json: what of it counts, and the code an address carries it in."""
 
-import base64
 import json
 import re
-import zlib
 from functools import lru_cache
 
 from llmcap_kernel import huggingface
@@ -11,8 +9,8 @@ from llmcap_kernel.catalog import names
 from llmcap_kernel.refuse import BadInput
 
 from . import from_name
+from .packed import MAX_TEXT, canonical, pack, unpack
 
-MAX_TEXT = 200_000  # the largest published ones list every layer, in some 60 kB
 MAX_CODE = 8_000
 REMEMBERED = 64
 
@@ -80,69 +78,6 @@ def model(text):
         The model.
     """
     return huggingface.load(json.loads(text))
-
-
-def canonical(data):
-    """Write an object in one fixed way.
-
-    Parameters
-    ----------
-    data : dict
-        The object.
-
-    Returns
-    -------
-    str
-        JSON.
-    """
-    return json.dumps(data, sort_keys=True, separators=(",", ":"))
-
-
-def pack(text):
-    """Write a text in the letters that every address and mail keeps.
-
-    Parameters
-    ----------
-    text : str
-        What `read` gave.
-
-    Returns
-    -------
-    str
-        Letters, digits, - and _.
-    """
-    packed = zlib.compress(text.encode(), 9)
-    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
-
-
-def unpack(code):
-    """Read what `pack` wrote.
-
-    Parameters
-    ----------
-    code : str
-        The code.
-
-    Returns
-    -------
-    str
-        The text.
-
-    Raises
-    ------
-    BadInput
-        When it is no code, or a part of it is missing.
-    """
-    try:
-        packed = base64.urlsafe_b64decode(code.encode("ascii") + b"=" * (-len(code) % 4))
-        opened = zlib.decompressobj()
-        text = opened.decompress(packed, MAX_TEXT)  # a bomb stops here
-        if opened.eof:
-            return text.decode()
-    except (ValueError, zlib.error):
-        pass
-    cut = "it takes the text of a config.json, or the code of a link, which may have been cut."
-    raise BadInput("config", f"config is {code[:12]!r}...: {cut}")
 
 
 def _object(text):

@@ -28,7 +28,7 @@ from llmcap_kernel.refuse import (
     typed_number,
 )
 
-from . import from_log, from_name, from_question, own_card, pasted, units, versions
+from . import from_log, from_name, from_question, own_card, packed, pasted, units, versions
 
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
@@ -192,7 +192,7 @@ class Field:
         str
             The shortest text that reads back as the same value.
         """
-        return pasted.pack(value) if self.kind == "config" else spelled(value)
+        return packed.pack(value) if self.kind == "config" else spelled(value)
 
     def _name(self, raw):
         names = tuple(self.names()) if self.names else ()

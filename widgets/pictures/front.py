@@ -14,7 +14,7 @@ from llmcap_kernel.refuse import BadInput
 from ..calculators import answers, calculate, running
 from ..figures import show
 from ..figures.drawing import Drawing, Scale
-from ..form import inputs, lists
+from ..form import inputs, lists, meaning
 from ..form.state import Field
 from ..page import APPS, h, words
 from .record import Control, Drawn, Picture
@@ -234,7 +234,7 @@ def to_state(model, weights, kv, cards, gpu, users, context, gap, budget):
         A complete state of Calculate.
     """
     name = _models().get(model, model)
-    own = inputs.known_model(name)
+    own = meaning.known_model(name)
     format_ = FORMATS[weights] if weights in FORMATS else catalog.format(weights).name
     format_ = format_ or (own.native_format if own else "bf16")
     return calculate.FORM.defaults() | {
@@ -276,7 +276,7 @@ def card_of(state):
     BadInput
         When the kernel refuses the deployment.
     """
-    return design.card(inputs.deployment(state), inputs.load(state), inputs.limits(state))
+    return design.card(meaning.deployment(state), meaning.load(state), meaning.limits(state))
 
 
 def _draw(**asked):

@@ -19,7 +19,7 @@ from llmcap_kernel import capacity, design
 from llmcap_kernel.explain import GIB, digits
 from widgets import named, session
 from widgets.calculators import columns
-from widgets.form import inputs
+from widgets.form import meaning
 from widgets.form.characters import whole_text
 from widgets.pages import heads
 from widgets.pictures import front
@@ -129,15 +129,15 @@ def _books(name, query):
     form = session.CALCULATORS[name].FORM
     state, _ = form.parse(whole_text(query))
     if "columns" in state:
-        load, built = inputs.load(state), columns.deployments(form, state)[0].values()
+        load, built = meaning.load(state), columns.deployments(form, state)[0].values()
         return [capacity.workload_ledger(d, load) for d in built]
-    d = inputs.deployment(state)
+    d = meaning.deployment(state)
     if "in" not in state:
         tokens = state.get("ctx", min(CLIFF_TOKENS, d.model.max_context_tokens))
         return [capacity.ledger(d, context_tokens=tokens, concurrency=state["users"])]
-    load = inputs.load(state)
+    load = meaning.load(state)
     if state["users"] is None:
-        load = design.most_users_load(d, load, inputs.limits(state))
+        load = design.most_users_load(d, load, meaning.limits(state))
     return [capacity.workload_ledger(d, load)]
 
 
