@@ -4,13 +4,10 @@ import math
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from ..row import Row
 from .modes import FAILURE_MODES
-
-if TYPE_CHECKING:
-    from ..compare import Row
-
 
 TIMES = (
     *("itl_ms", "itl_percentile_ms", "tpot_percentile_ms"),
@@ -57,7 +54,7 @@ class Compared:
         Both above zero.
     """
 
-    row: "Row"
+    row: Row
     measured: float
     predicted: float
 
@@ -134,14 +131,14 @@ def _no_worse(error: float, alike: float | None) -> bool:
     return error <= 0.05 or (alike is not None and error <= NO_WORSE * alike)
 
 
-def _modes_of(row: "Row") -> tuple[str, ...]:
+def _modes_of(row: Row) -> tuple[str, ...]:
     return row.failure_modes
 
 
 def evidence(
-    rows: Iterable["Row"],
+    rows: Iterable[Row],
     names: tuple[str, ...] = FAILURE_MODES,
-    fired: Callable[["Row"], tuple[str, ...]] = _modes_of,
+    fired: Callable[[Row], tuple[str, ...]] = _modes_of,
 ) -> tuple[Evidence, ...]:
     """Compute the errors of the rows on which each failure mode fires.
 
