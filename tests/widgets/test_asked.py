@@ -739,3 +739,64 @@ def test_one_deployment_in_compare_is_said_to_be_the_first():
     assert any(one["text"].startswith("That is A; the others stay") for one in messages)
     _, messages = answer("compare", "qwen3-32b on H200 or H100")
     assert not any(one["text"].startswith("That is A") for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("10k tok/s output of gpt-oss-120b on H100", 10),  # 10,000 / 1,000 tokens of an answer
+        ("gpt-oss-120b on H100, 2,000 output tokens per second", 2),
+        ("gpt-oss-120b on H100, 16k tok/s in total", 2),  # 16,000 / 8,000 tokens of a request
+    ],
+)
+def test_what_all_users_get_in_a_second_is_a_rate_and_no_context(text, rate):
+    state, messages = answer("design", text)
+    assert (state["rate"], state["in"], state["out"]) == (rate, 7000, 1000)
+    assert any("are taken as of" in one["text"] for one in messages)
+
+
+def test_a_rate_whose_nobody_says_is_no_context():
+    state, messages = answer("design", "10k tok/s gpt-oss-120b on H100")
+    assert (state["rate"], state["in"]) == (None, 7000)
+    assert "Not understood: 10k tok/s." in [one["text"] for one in messages]
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "beaten"),
+    [
+        ("gap under 50 ms and 40 tok/s per user", (25, "mean"), "50 ms"),  # 1,000 ms / 40
+        ("10 tok/s per user, p95 gap 50 ms", (50, "p95"), "10 tok/s"),  # 100 ms on average
+        ("20 tok/s per user, mean gap 50 ms", (50, "mean"), ""),  # the same
+    ],
+)
+def test_of_a_speed_and_a_gap_the_shorter_holds_and_the_other_is_named(text, limit, beaten):
+    state, messages = answer("design", f"qwen3-32b on H100, 8 users, {text}")
+    assert (state["itl"], state["itlp"]) == limit
+    said = " ".join(one["text"] for one in messages if "Of two limits" in one["text"])
+    assert said.endswith(f"{beaten} is not in the answer.") if beaten else not said
+
+
+def test_slips_of_common_words_are_read_and_said():
+    state, messages = answer("design", "lama 3.3 70b, 64 usres or 300 concurent requets")
+    assert (state["model"], state["users"]) == ("llama-3.3-70b", 64)
+    texts = [one["text"] for one in messages]
+    assert {"'lama' is read as llama.", "'usres' is read as users."} <= set(texts)
+
+
+@pytest.mark.parametrize("word", ["uses", "ollama", "content", "answered", "users", "contexts"])
+def test_a_word_near_one_of_a_load_keeps_its_own_meaning(word):
+    assert "slips" not in asked.read(f"qwen3-8b on H100 {word} 8k").numbers
+
+
+@pytest.mark.parametrize("money", ["5 €", "€5", "5 euros", "5 EUR"])
+def test_money_that_is_no_dollar_is_said_to_be_taken_as_dollars(money):
+    state, messages = answer("design", f"qwen3-30b-a3b, budget {money} per hour, 20 users")
+    assert state["budget"] == 5
+    assert any("is taken as US dollars" in one["text"] for one in messages)
+
+
+def test_people_and_agents_are_users_and_people_are_said_to_ask_at_once():
+    assert answer("calculate", "qwen3-32b on 2 H100, 10 agents")[0]["users"] == 10
+    state, messages = answer("design", "RAG chatbot for 200 employees, qwen3-32b")
+    assert state["users"] == 200
+    assert any("asking at once" in one["text"] for one in messages)

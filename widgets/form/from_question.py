@@ -335,10 +335,7 @@ def _settled(said):
         numbers.setdefault("usd", f"{(typed_number(whole) or 0) / said.cards[0][1]:g}")
     elif whole:
         numbers.setdefault("budget", whole)
-    rate = typed_number(speed or "")
-    if rate:  # of one user: so long a gap at most
-        numbers.setdefault("itl", f"{1e3 / rate:.4g} ms")
-        numbers.setdefault("itlp", MEAN)
+    _by_speed(numbers, speed)
     which, lost = numbers.pop("percentile", None), list(said.lost)
     if which:
         # of the gap, unless only the first token has a limit, or the gap has its own already
@@ -348,6 +345,23 @@ def _settled(said):
         else:
             lost.append(which)
     return said._replace(numbers=numbers, lost=lost)
+
+
+def _by_speed(numbers, speed):
+    """Read the speed of one user as so long a gap at most; of two limits the shorter holds."""
+    rate = typed_number(speed or "")
+    if not rate:
+        return
+    gap_ms, beside = 1e3 / rate, re.match(r"(\S+)\s+(m?)", numbers.get("itl", ""))
+    other_ms = (typed_number(beside[1]) or 0) * (1 if beside[2] else 1e3) if beside else 0
+    if 0 < other_ms < gap_ms:
+        numbers["beaten"] = f"{rate:g} tok/s"
+        return
+    if other_ms > gap_ms or (other_ms and numbers.get("itlp", MEAN) != MEAN):
+        numbers["beaten"] = numbers["itl"]
+    if other_ms > gap_ms or not other_ms:
+        numbers["itl"] = f"{gap_ms:.4g} ms"
+    numbers["itlp"] = MEAN
 
 
 def _counted_cards(said):
@@ -467,6 +481,12 @@ def _read(said, values, state, alone):
     if values.get("model") == ANY:
         taken.insert(0, "any model")
     notes = [f"Read: {', '.join((*taken, *words))}. {_rest(values, state)}"]
+    notes += said.numbers.get("slips", [])
+    if "everyone" in said.numbers and "users" in values:
+        notes.append(
+            "All of them are taken as asking at once. Give users at once where fewer ask in the "
+            "same moment."
+        )
     if alone:
         notes.append(f"A card for a desk, so for one person unless said: {_load_words(alone)}.")
     if "most" in said.numbers and values.get("users", 0) is None:
@@ -598,6 +618,8 @@ ASIDE = {
     "count",
     "home",
     "laptop",
+    "slips",
+    "everyone",
 }
 # What no input takes, by what is said of it.
 OF_ITS_OWN = {
@@ -608,6 +630,8 @@ OF_ITS_OWN = {
     "counts them.",
     "processor": "A processor without a card ({}) is not predicted.",
     "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
+    "beaten": "Of two limits on the gap the shorter holds alone: {} is not in the answer.",
+    "foreign": "An amount in {} is taken as US dollars: no exchange rate is kept here.",
     "purchase": "A price to buy at ({}) is no input: a budget is of rent an hour.",
 }
 
