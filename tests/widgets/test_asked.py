@@ -800,3 +800,29 @@ def test_people_and_agents_are_users_and_people_are_said_to_ask_at_once():
     state, messages = answer("design", "RAG chatbot for 200 employees, qwen3-32b")
     assert state["users"] == 200
     assert any("asking at once" in one["text"] for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "cards"),
+    [
+        # 141 GB of weights and 32 x 8,000 x 327,680 B: 225 GB, of 192 or 80 GB a card
+        ("is MI300X cheaper than H100 for 70B at 32 users", (2, 4)),
+        # 235 GB and 64 x 16,000 x 192,512 B: 432 GB, of 141 or 180 GB a card
+        ("H200 vs B200 for qwen3 235b a22b fp8, 64 users, 16k context", (4, 4)),
+        ("H100 or H200 for gpt-oss-120b", (1, 1)),  # 65 GB
+        ("1x H100 or 1x MI300X for llama-3.3-70b, 32 users", (1, 1)),  # as it is said
+        ("H100 or MI300X for llama-3.3-70b, TP 2, 32 users", (2, 2)),
+    ],
+)
+def test_cards_side_by_side_are_as_many_as_hold_the_users_where_nobody_counts_them(text, cards):
+    state, messages = answer("compare", text)
+    assert tuple(state[f"{x}.tp"] * (state[f"{x}.pp"] or 1) for x in "ab") == cards
+    told = any("How many cards is not said" in one["text"] for one in messages)
+    assert told == (max(cards) > 1 and "TP" not in text)
+
+
+def test_cards_that_hold_a_part_of_the_users_are_not_said_to_hold_all():
+    """405 GB and 100 x 8,000 x 516,096 B are 818 GB: eight H100 have 640, eight MI300X 1,536."""
+    _, messages = answer("scorecard", "llama 3.1 405b fp8 on H100 or MI300X, 100 users")
+    told = next(one["text"] for one in messages if "How many cards" in one["text"])
+    assert "hold 100 users, or the most of them, are taken: 8x H100" in told

@@ -432,6 +432,8 @@ def _named(rest, numbers):
             if not found:
                 word = words.pop(0)
                 bare = word.lower().strip(".:'\"()")
+                if bare in ("one", "single"):
+                    numbers["uncounted"] = False
                 if bare in lists.VENDORS:
                     numbers["vendor"] = lists.VENDORS[bare]
                 elif bare not in SILENT and any(map(str.isalnum, word)):
@@ -446,8 +448,13 @@ def _named(rest, numbers):
             else:
                 # of nodes whose cards are not said, 0: as many as one has
                 many = [*counts, found.more.get("tp", 0 if "nodes" in numbers else 1)]
+                numbers["uncounted"] = numbers.get("uncounted", True) and (
+                    not counts and "tp" not in found.more
+                )
                 cards += [(found.name, n) for n in many]
                 counts = []
+    if counts or not numbers.get("uncounted"):
+        numbers.pop("uncounted", None)
     if cards:  # "2x H100 or 4x"
         cards += [(cards[-1][0], n) for n in counts]
     else:
