@@ -777,10 +777,12 @@ def test_of_a_speed_and_a_gap_the_shorter_holds_and_the_other_is_named(text, lim
 
 
 def test_slips_of_common_words_are_read_and_said():
-    state, messages = answer("design", "lama 3.3 70b, 64 usres or 300 concurent requets")
+    state, messages = answer("design", "lama 3.3 70b, 64 usres")  # codespell:ignore usres
     assert (state["model"], state["users"]) == ("llama-3.3-70b", 64)
     texts = [one["text"] for one in messages]
-    assert {"'lama' is read as llama.", "'usres' is read as users."} <= set(texts)
+    assert {"'lama' is read as llama.", "'usres' is read as users."} <= set(
+        texts
+    )  # codespell:ignore usres
 
 
 @pytest.mark.parametrize("word", ["uses", "ollama", "content", "answered", "users", "contexts"])
