@@ -828,3 +828,12 @@ def test_cards_that_hold_a_part_of_the_users_are_not_said_to_hold_all():
     _, messages = answer("scorecard", "llama 3.1 405b fp8 on H100 or MI300X, 100 users")
     told = next(one["text"] for one in messages if "How many cards" in one["text"])
     assert "hold 100 users, or the most of them, are taken: 8x H100" in told
+
+
+@pytest.mark.parametrize("words", ["experts on CPU", "cpu offload", "experts in ram", "offloading"])
+def test_weights_on_the_host_are_led_to_the_command_that_counts_them(words):
+    """A card is named, so it is no question of a processor alone."""
+    _, messages = answer("calculate", f"deepseek v3.1 q4 on one rtx 4090, {words}")
+    said = " ".join(one["text"] for one in messages)
+    assert f"({words}) are not counted here: `llmcap predict --offload-share" in said
+    assert "without a card" not in said

@@ -69,6 +69,11 @@ DRAFTS = (
     r"(?:\b(?:with|and|an?)\s+)*((?:[\w.-]+\s+)?draft(?:s|\s+models?)?\b|\bspec(?:ulative)?[\s-]"
     r"dec\w*|\beagle-?3?\b|\bmtp\b)"
 )
+HOST = r"(?:the\s+)?(?:cpu|ram|host)\b"
+OFFLOAD = (
+    rf"((?:\bmoe\s+)?\bexperts?\s+(?:on|in|to)\s+{HOST}"
+    rf"|\b(?:(?:cpu|ram|host)[\s-])?offload(?:ing|ed)?\b(?:\s+to\s+{HOST})?)"
+)
 PROCESSOR = r"((?:\bon\s+)?\bcpu(?:[\s-]only|\s+inference)?\b|\bwithout\s+(?:a\s+)?gpus?\b)"
 CLOSED = (
     r"\b(gpt-?[345](?:[.-]?[\do]\w*)?(?:-\w+)*|chatgpt|claude(?:[\s-][\w.]+)?"
@@ -119,6 +124,7 @@ NUMBERS = (
     ("nodes", TWICE),
     ("lora", ADAPTERS),
     ("draft", DRAFTS),
+    ("offload", OFFLOAD),
     ("processor", PROCESSOR),
     ("closed", CLOSED),
     ("purchase", PURCHASE),

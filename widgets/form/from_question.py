@@ -636,6 +636,8 @@ OF_ITS_OWN = {
     "starting": "How long it takes to load and start is not predicted.",
     "draft": "Tokens guessed ahead ({}) are not counted here: `llmcap predict --draft-tokens 4` "
     "counts them.",
+    "offload": "Weights in the host's memory ({}) are not counted here: `llmcap predict "
+    "--offload-share 0.9` counts them.",
     "processor": "A processor without a card ({}) is not predicted.",
     "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
     "beaten": "Of two limits on the gap the shorter holds alone: {} is not in the answer.",
