@@ -157,9 +157,13 @@ def _fill_load(
     return [f"{said[0].upper()}{said[1:]}."] if users else []
 
 
+FILES = {".yaml", ".yml", ".json", ".sh", ".txt", ".py"}  # a name that is no command
+
+
 def _command(words: list[str]) -> str | list[str]:
     """The words of a command, or the text of the one file that is named."""
-    if len(words) == 1 and Path(words[0]).is_file():
+    named = len(words) == 1 and Path(words[0])
+    if named and (named.is_file() or named.suffix.lower() in FILES):
         from ..evidence import results
 
         return results.text(words[0])

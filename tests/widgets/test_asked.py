@@ -739,3 +739,101 @@ def test_one_deployment_in_compare_is_said_to_be_the_first():
     assert any(one["text"].startswith("That is A; the others stay") for one in messages)
     _, messages = answer("compare", "qwen3-32b on H200 or H100")
     assert not any(one["text"].startswith("That is A") for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("10k tok/s output of gpt-oss-120b on H100", 10),  # 10,000 / 1,000 tokens of an answer
+        ("gpt-oss-120b on H100, 2,000 output tokens per second", 2),
+        ("gpt-oss-120b on H100, 16k tok/s in total", 2),  # 16,000 / 8,000 tokens of a request
+    ],
+)
+def test_what_all_users_get_in_a_second_is_a_rate_and_no_context(text, rate):
+    state, messages = answer("design", text)
+    assert (state["rate"], state["in"], state["out"]) == (rate, 7000, 1000)
+    assert any("are taken as of" in one["text"] for one in messages)
+
+
+def test_a_rate_whose_nobody_says_is_no_context():
+    state, messages = answer("design", "10k tok/s gpt-oss-120b on H100")
+    assert (state["rate"], state["in"]) == (None, 7000)
+    assert "Not understood: 10k tok/s." in [one["text"] for one in messages]
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "beaten"),
+    [
+        ("gap under 50 ms and 40 tok/s per user", (25, "mean"), "50 ms"),  # 1,000 ms / 40
+        ("10 tok/s per user, p95 gap 50 ms", (50, "p95"), "10 tok/s"),  # 100 ms on average
+        ("20 tok/s per user, mean gap 50 ms", (50, "mean"), ""),  # the same
+    ],
+)
+def test_of_a_speed_and_a_gap_the_shorter_holds_and_the_other_is_named(text, limit, beaten):
+    state, messages = answer("design", f"qwen3-32b on H100, 8 users, {text}")
+    assert (state["itl"], state["itlp"]) == limit
+    said = " ".join(one["text"] for one in messages if "Of two limits" in one["text"])
+    assert said.endswith(f"{beaten} is not in the answer.") if beaten else not said
+
+
+def test_slips_of_common_words_are_read_and_said():
+    state, messages = answer("design", "lama 3.3 70b, 64 usres")  # codespell:ignore usres
+    assert (state["model"], state["users"]) == ("llama-3.3-70b", 64)
+    texts = [one["text"] for one in messages]
+    assert {"'lama' is read as llama.", "'usres' is read as users."} <= set(
+        texts
+    )  # codespell:ignore usres
+
+
+@pytest.mark.parametrize("word", ["uses", "ollama", "content", "answered", "users", "contexts"])
+def test_a_word_near_one_of_a_load_keeps_its_own_meaning(word):
+    assert "slips" not in asked.read(f"qwen3-8b on H100 {word} 8k").numbers
+
+
+@pytest.mark.parametrize("money", ["5 €", "€5", "5 euros", "5 EUR"])
+def test_money_that_is_no_dollar_is_said_to_be_taken_as_dollars(money):
+    state, messages = answer("design", f"qwen3-30b-a3b, budget {money} per hour, 20 users")
+    assert state["budget"] == 5
+    assert any("is taken as US dollars" in one["text"] for one in messages)
+
+
+def test_people_and_agents_are_users_and_people_are_said_to_ask_at_once():
+    assert answer("calculate", "qwen3-32b on 2 H100, 10 agents")[0]["users"] == 10
+    state, messages = answer("design", "RAG chatbot for 200 employees, qwen3-32b")
+    assert state["users"] == 200
+    assert any("asking at once" in one["text"] for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "cards"),
+    [
+        # 141 GB of weights and 32 x 8,000 x 327,680 B: 225 GB, of 192 or 80 GB a card
+        ("is MI300X cheaper than H100 for 70B at 32 users", (2, 4)),
+        # 235 GB and 64 x 16,000 x 192,512 B: 432 GB, of 141 or 180 GB a card
+        ("H200 vs B200 for qwen3 235b a22b fp8, 64 users, 16k context", (4, 4)),
+        ("H100 or H200 for gpt-oss-120b", (1, 1)),  # 65 GB
+        ("1x H100 or 1x MI300X for llama-3.3-70b, 32 users", (1, 1)),  # as it is said
+        ("H100 or MI300X for llama-3.3-70b, TP 2, 32 users", (2, 2)),
+    ],
+)
+def test_cards_side_by_side_are_as_many_as_hold_the_users_where_nobody_counts_them(text, cards):
+    state, messages = answer("compare", text)
+    assert tuple(state[f"{x}.tp"] * (state[f"{x}.pp"] or 1) for x in "ab") == cards
+    told = any("How many cards is not said" in one["text"] for one in messages)
+    assert told == (max(cards) > 1 and "TP" not in text)
+
+
+def test_cards_that_hold_a_part_of_the_users_are_not_said_to_hold_all():
+    """405 GB and 100 x 8,000 x 516,096 B are 818 GB: eight H100 have 640, eight MI300X 1,536."""
+    _, messages = answer("scorecard", "llama 3.1 405b fp8 on H100 or MI300X, 100 users")
+    told = next(one["text"] for one in messages if "How many cards" in one["text"])
+    assert "hold 100 users, or the most of them, are taken: 8x H100" in told
+
+
+@pytest.mark.parametrize("words", ["experts on CPU", "cpu offload", "experts in ram", "offloading"])
+def test_weights_on_the_host_are_led_to_the_command_that_counts_them(words):
+    """A card is named, so it is no question of a processor alone."""
+    _, messages = answer("calculate", f"deepseek v3.1 q4 on one rtx 4090, {words}")
+    said = " ".join(one["text"] for one in messages)
+    assert f"({words}) are not counted here: `llmcap predict --offload-share" in said
+    assert "without a card" not in said

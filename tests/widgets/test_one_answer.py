@@ -745,7 +745,9 @@ def test_where_one_copy_is_too_few_both_say_how_many_are_not(capsys):
     view = _asked_of_design("llama-3.1-70b on H100 for 2000 users")
     assert f"Run {many['copies']} x (" in view["status"]["text"]
     assert f"at {rent}: in one copy nothing" in view["status"]["text"]
-    assert all(one["label"].endswith("(a miss)") for one in view["headline"])
+    assert not any(one["label"].endswith("(a miss)") for one in view["headline"])
+    assert f"{view['headline'][0]['value']}{view['headline'][0]['unit']}" == rent
+    assert view["headline"][0]["note"].startswith(f"{many['copies']} x ")
     assert "The nearest misses, in numbers of each" in told
 
 

@@ -255,10 +255,10 @@ def _which_model(found, state):
 
 
 def _looked_at(found, pick):
-    """The candidate that was picked; else the answer, or the nearest miss."""
+    """The candidate that was picked; else the answer, in copies if need be, or the nearest miss."""
     if pick is not None and pick < len(found.rows):
         return found.choice(int(pick))
-    return found.winner or found.passed_over[0]
+    return found.winner or found.in_copies or found.passed_over[0]
 
 
 def _status(found, here, eased):
@@ -275,6 +275,9 @@ def _status(found, here, eased):
             shown = f" The numbers below are of {_run(here)}."
         if many := found.in_copies:
             told = f"Run {_run(many)}: in one copy nothing meets every limit."
+            if here is many:
+                text = f"{told} In {many.copies:,}: {many.binding}.{many.pace}"
+                return {"level": answers.LEVELS[many.verdict], "text": text}
             return {"level": "warn", "text": f"{told}{shown}"}
         return {"level": "bad", "text": f"Nothing meets every limit.{give}{shown}"}
     if here.number != best.number:
@@ -305,7 +308,9 @@ def _in_words(sentence, choice):
 
 def _headline(here, found):
     items = _numbers(here)
-    if found.winner is None:  # no number of a miss is taken for the answer's
+    if (
+        found.winner is None and here is not found.in_copies
+    ):  # no number of a miss is taken for the answer's
         return [item | {"label": f"{item['label']} (a miss)"} for item in items]
     return items
 

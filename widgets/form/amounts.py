@@ -8,7 +8,10 @@ from llmcap_kernel.spec import Workload
 from . import asked, lists
 
 LEAST_RPS = 1e-6
-SIDES = {"in": ("input", "prompt"), "out": ("output", "answer", "generated", "completion")}
+SIDES = {
+    "in": ("input", "prompt", "prompts"),
+    "out": ("output", "answer", "answers", "generated", "generation", "completion"),
+}
 
 
 def rate(volume, prompt, answer):
@@ -30,22 +33,29 @@ def rate(volume, prompt, answer):
     --------
     >>> rate("86.4m output tokens per day", 7000, 1000)[0]
     1.0
+    >>> rate("10k tok/s output", 7000, 1000)[0]
+    10.0
     >>> rate("8m tokens a day", 7000, 1000)[0] == 8e6 / 86_400 / 8000
     True
     """
     found = re.fullmatch(asked.VOLUME, volume, re.I)
-    number, which, unit, other = found.groups() if found else ("", "", "day", "")
-    tokens_s = (typed_number(number) or 0) / asked.PER[(unit or other).lower()]
+    second = [one for words in asked.THROUGHPUTS if (one := re.fullmatch(words, volume, re.I))]
+    if found:
+        number, which, unit, other = found.groups()
+        tokens_s = (typed_number(number) or 0) / asked.PER[(unit or other).lower()]
+    else:
+        number, which = second[0].groups() if second else ("", "")
+        tokens_s = typed_number(number) or 0
     side = next((name for name, words in SIDES.items() if which.strip().lower() in words), "")
     each = {"in": prompt, "out": answer}.get(side, prompt + answer)
     counted = {"in": "of prompts", "out": "of answers"}.get(side, "of prompts and answers together")
     rate_rps = max(tokens_s / each, LEAST_RPS)
+    mean = f"{tokens_s:,.4g} a second on average, which is " if found else ""
     said = (
-        f"{volume} are taken as {counted}: {tokens_s:,.4g} a second on average, which is "
-        f"{rate_rps:.3g} requests a second with {prompt:,} tokens in and {answer:,} out. "
-        "A busy hour has more than the average."
+        f"{volume} are taken as {counted}: {mean}{rate_rps:.3g} requests a second with "
+        f"{prompt:,} tokens in and {answer:,} out."
     )
-    return rate_rps, said
+    return rate_rps, said + " A busy hour has more than the average." * bool(found)
 
 
 def users(deployment, prompt, answer, rate_rps):

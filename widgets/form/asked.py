@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from llmcap_kernel import catalog
 from llmcap_kernel.address import MEAN
 from llmcap_kernel.catalog import names
-from llmcap_kernel.refuse import BadInput, typed_number
+from llmcap_kernel.refuse import BadInput, shown, typed_number
 
 from . import from_name, lists
 
@@ -47,6 +47,12 @@ VOLUME = (
     rf"(?<![\w.])(\d[\d.,]*\s?(?:[kKmMbB]i?\b)?)\s*{OF_WHICH}(?:tok|tokens?)"
     rf"(?:\s*(?:in total|total))?\s*{EVERY}"
 )
+# What all users get together, where the words beside a rate say so: of one user it is a speed.
+WHOLE = (
+    r"(output|answers?|generated|generation|completion|input|prompts?|total|in total|throughput"
+    r"|aggregate|overall|combined|altogether)"
+)
+THROUGHPUTS = (rf"{NUMBER}\s*{WHOLE}\s+{RATE}", rf"{NUMBER}\s*{RATE}\s*(?:of\s+)?{WHOLE}\b")
 STRAY = rf"{NUMBER}\s*{RATE}|{TIME}"  # limits of something else
 MANY = {
     **{"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8},
@@ -62,6 +68,11 @@ TWICE = r"(?<![\w.])([1-9]\d?)\s*[x×](?=\d{1,2}(?:\s*[x×]\s*|\s+)[A-Za-z])"
 DRAFTS = (
     r"(?:\b(?:with|and|an?)\s+)*((?:[\w.-]+\s+)?draft(?:s|\s+models?)?\b|\bspec(?:ulative)?[\s-]"
     r"dec\w*|\beagle-?3?\b|\bmtp\b)"
+)
+HOST = r"(?:the\s+)?(?:cpu|ram|host)\b"
+OFFLOAD = (
+    rf"((?:\bmoe\s+)?\bexperts?\s+(?:on|in|to)\s+{HOST}"
+    rf"|\b(?:(?:cpu|ram|host)[\s-])?offload(?:ing|ed)?\b(?:\s+to\s+{HOST})?)"
 )
 PROCESSOR = r"((?:\bon\s+)?\bcpu(?:[\s-]only|\s+inference)?\b|\bwithout\s+(?:a\s+)?gpus?\b)"
 CLOSED = (
@@ -96,8 +107,10 @@ ENGINE = (
 SHARED = (
     r"\b(?:system\s+prompt|shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
 )
+PEOPLE = r"(?:people|persons|employees|developers|devs|engineers|customers|clients|students|seats)"
 CROWD = (
-    r"(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?)\b"
+    r"(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?|agents?"
+    rf"|{PEOPLE})\b"
     r"(?!\s+tokens?)"
 )
 PLAIN = r"(?<![\w.])(\d+(?:,\d{3})*)(?!\d|\s?[kKmM]i?\b|\s?/)"  # no length of a prompt
@@ -111,6 +124,7 @@ NUMBERS = (
     ("nodes", TWICE),
     ("lora", ADAPTERS),
     ("draft", DRAFTS),
+    ("offload", OFFLOAD),
     ("processor", PROCESSOR),
     ("closed", CLOSED),
     ("purchase", PURCHASE),
@@ -139,6 +153,7 @@ NUMBERS = (
     ("itl", rf"{TIME}\s*(?:{GAP}|(?:a|per) token)"),
     ("itl", rf"{NUMBER}\s*(ms|milliseconds?)\b"),
     ("speed", rf"{NUMBER}\s*{RATE}\s*(?:/|\ba\b|\bper\b)?\s*(?:user|stream|request|each)\b"),
+    *(("volume", one) for one in THROUGHPUTS),
     ("rate", rf"{NUMBER}\s*(?:(?:requests?|req|r)\s*(?:/|a|per)\s*s(?:ec|econd)?|[rq]ps)\b"),
     ("rate", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
     ("users", rf"\b(?:conc(?:urrency)?|batch(?:[\s-]size)?|bs)\s*(?:of|=|:)?\s*{PLAIN}"),
@@ -160,7 +175,8 @@ NUMBERS = (
     ("ctx", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:context|ctx)\b"),
     ("ctx", rf"\b(?:context|ctx)(?:\s+(?:length|window|size))?\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b"),
-    ("ctx", r"(?<![\w.$/-])(\d[\d.,]*[kK]i?)(?![\w/-])(?!\s*tokens?\s*(?:/|a|per)\b)"),
+    ("ctx", r"(?<![\w.$/-])(\d[\d.,]*[kK]i?)(?![\w/-])(?!\s*tokens?\s*(?:/|a|per)\b)"
+     rf"(?!\s*{RATE})"),
     ("kv", rf"\b(?:kv|cache)(?:[\s_-]cache)?(?:[\s_-]d?type)?\s*(?:in|=|:)?\s*{FORMATS}\b"),
     ("kv", rf"{FORMATS}\s+(?:kv|cache)\b(?:\s+cache\b)?"),
     ("weights", rf"{FORMATS}\b"),
@@ -192,6 +208,7 @@ STARTING = re.compile(
 OF_STARTING = re.compile(
     r"\b(?:cold|starts?|starting|startup|start-up|up|loads?|loading|boots?|times?|long)\b", re.I
 )
+FOREIGN = r"(?:€|£|\b(?:euros?|eur|gbp)\b)"  # money that is no dollar
 WHICH_ONE = ("itlp", "ttftp", "percentile")
 FLAGS = {
     "starting": STARTING,
@@ -201,12 +218,20 @@ FLAGS = {
     "power": POWER,
     "home": HOME,
     "laptop": LAPTOP,
+    "everyone": re.compile(rf"\d\s*{PEOPLE}\b", re.I),
 }
 # A size of Llama without its number is the newest of it, in a question of today.
 NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
+# Words about a load that are typed with a slip, and those that are a letter from them and right.
+SLIPPED = ("users", "concurrent", "concurrency", "requests", "context", "tokens", "prompt",
+           "output", "budget", "llama", "mistral", "gemma", "mixtral", "deepseek")  # fmt: skip
+NO_SLIP = {"user", "uses", "used", "request", "content", "contest", "contexts", "token", "prompts",
+           "outputs", "budgets", "concurrently"}  # fmt: skip
 # Other spellings of what is read below, in this order.
 REWRITTEN: tuple[tuple[str, Any], ...] = (
     (r"[()]", " "),
+    (rf"{FOREIGN}\s*(?=\d)", "$"),
+    (rf"(?<![\w.$])(\d[\d.,]*k?)\s*{FOREIGN}", r"$\1"),
     (r"\bllama[ -](8|70|405)b\b", lambda found: NEWEST[found[1]]),
     # "2 million"
     (r"(?<=\d)[\s-]*(thousand|million|billion)\b", lambda found: found[1][0].upper()),
@@ -299,10 +324,13 @@ def read(text):
     >>> read("Qwen3-32B on two H200, 32K context")
     Read(models=['qwen3-32b'], cards=[('h200-sxm', 2)], numbers={'ctx': '32K'}, lost=[], also={})
     """
-    rest = f" {text.strip()[:MAX_TEXT]} "
+    text, slips = _spelled(text.strip()[:MAX_TEXT])
+    rest = f" {text} "
     for pattern, written in REWRITTEN:
         rest = re.sub(pattern, written, rest, flags=re.I)
     numbers, rest = _flags(rest)
+    numbers |= {"slips": slips} if slips else {}
+    numbers |= {"foreign": found[0]} if (found := re.search(FOREIGN, text, re.I)) else {}
     also: dict[str, list[str]] = {}
     rest = PRICED.sub(" ", rest)
     for name, pattern in NUMBERS:
@@ -322,6 +350,29 @@ def read(text):
     said = _named(re.sub(rf"{STRAY}|\b{RATE}", " , ", rest, flags=re.I), numbers)
     also = {name: more for name, more in also.items() if more}
     return said._replace(lost=[*said.lost, *stray][:MOST_LOST], also=also)
+
+
+def _spelled(text):
+    """A question without the slips of its words about a load, and what each is read as."""
+    slips = {}
+    for word in re.findall(r"(?<![\w.-])[a-z]{4,}(?![\w.-])", text, re.I):
+        low = word.lower()
+        if low in SLIPPED or low in NO_SLIP:
+            continue
+        if meant := next((one for one in SLIPPED if _one_slip(low, one)), ""):
+            slips[word] = meant
+            text = re.sub(rf"(?<![\w.-]){word}(?![\w.-])", meant, text)
+    return text, [f"{shown(one)} is read as {meant}." for one, meant in slips.items()]
+
+
+def _one_slip(word, meant):
+    """Whether one letter was left out, put in, struck wrong, or two changed places."""
+    same = next((i for i, (a, b) in enumerate(zip(word, meant, strict=False)) if a != b), len(word))
+    if word == meant or not same:  # a first letter is seldom wrong
+        return False
+    mine, its = word[same:], meant[same:]
+    swapped = mine[:2] == its[:2][::-1] and mine[2:] == its[2:]
+    return swapped or mine[1:] == its[1:] or mine == its[1:] or mine[1:] == its
 
 
 def _flags(rest):
@@ -387,6 +438,8 @@ def _named(rest, numbers):
             if not found:
                 word = words.pop(0)
                 bare = word.lower().strip(".:'\"()")
+                if bare in ("one", "single"):
+                    numbers["uncounted"] = False
                 if bare in lists.VENDORS:
                     numbers["vendor"] = lists.VENDORS[bare]
                 elif bare not in SILENT and any(map(str.isalnum, word)):
@@ -401,8 +454,13 @@ def _named(rest, numbers):
             else:
                 # of nodes whose cards are not said, 0: as many as one has
                 many = [*counts, found.more.get("tp", 0 if "nodes" in numbers else 1)]
+                numbers["uncounted"] = numbers.get("uncounted", True) and (
+                    not counts and "tp" not in found.more
+                )
                 cards += [(found.name, n) for n in many]
                 counts = []
+    if counts or not numbers.get("uncounted"):
+        numbers.pop("uncounted", None)
     if cards:  # "2x H100 or 4x"
         cards += [(cards[-1][0], n) for n in counts]
     else:

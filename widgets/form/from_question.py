@@ -11,7 +11,7 @@ from itertools import product
 from math import ceil
 from typing import Any
 
-from llmcap_kernel import catalog, design
+from llmcap_kernel import capacity, catalog, design
 from llmcap_kernel.address import LETTERS, MEAN
 from llmcap_kernel.catalog import names
 from llmcap_kernel.design import split
@@ -63,6 +63,7 @@ def inputs(form, text, state):
         raise BadInput("question", "Type a question, such as Qwen3-32B on two H200, 32K context.")
     fields = set(form.by_name)
     said, amount = _a_second(_settled(asked.read(text)), state)
+    said, fewest = _fewest_cards(said, state) if "columns" in fields else (said, [])
     values = _load(said.numbers, state, fields) | _limits(said.numbers, state, fields)
     values |= {k: said.numbers[k] for k in ("api", "api_in") if k in said.numbers and k in fields}
     values |= {k: said.numbers[k] for k in ("sweep", "show") if k in said.numbers and k in fields}
@@ -90,7 +91,13 @@ def inputs(form, text, state):
         values["pick"] = None  # another question has other candidates
     flying = _in_flight(form, said, values, state)
     values |= {"users": flying[0]} if flying else {}
-    notes = [*_read(said, values, state, alone), *_window_said(shorter), *amount, *flying[1:2]]
+    notes = [
+        *_read(said, values, state, alone),
+        *_window_said(shorter),
+        *amount,
+        *flying[1:2],
+        *fewest,
+    ]
     notes += _free_said(free)
     notes += _beside(said, values, fields)
     elsewhere = list(_elsewhere(said, values, fields, text))
@@ -332,10 +339,7 @@ def _settled(said):
         numbers.setdefault("usd", f"{(typed_number(whole) or 0) / said.cards[0][1]:g}")
     elif whole:
         numbers.setdefault("budget", whole)
-    rate = typed_number(speed or "")
-    if rate:  # of one user: so long a gap at most
-        numbers.setdefault("itl", f"{1e3 / rate:.4g} ms")
-        numbers.setdefault("itlp", MEAN)
+    _by_speed(numbers, speed)
     which, lost = numbers.pop("percentile", None), list(said.lost)
     if which:
         # of the gap, unless only the first token has a limit, or the gap has its own already
@@ -345,6 +349,23 @@ def _settled(said):
         else:
             lost.append(which)
     return said._replace(numbers=numbers, lost=lost)
+
+
+def _by_speed(numbers, speed):
+    """Read the speed of one user as so long a gap at most; of two limits the shorter holds."""
+    rate = typed_number(speed or "")
+    if not rate:
+        return
+    gap_ms, beside = 1e3 / rate, re.match(r"(\S+)\s+(m?)", numbers.get("itl", ""))
+    other_ms = (typed_number(beside[1]) or 0) * (1 if beside[2] else 1e3) if beside else 0
+    if 0 < other_ms < gap_ms:
+        numbers["beaten"] = f"{rate:g} tok/s"
+        return
+    if other_ms > gap_ms or (other_ms and numbers.get("itlp", MEAN) != MEAN):
+        numbers["beaten"] = numbers["itl"]
+    if other_ms > gap_ms or not other_ms:
+        numbers["itl"] = f"{gap_ms:.4g} ms"
+    numbers["itlp"] = MEAN
 
 
 def _counted_cards(said):
@@ -464,6 +485,12 @@ def _read(said, values, state, alone):
     if values.get("model") == ANY:
         taken.insert(0, "any model")
     notes = [f"Read: {', '.join((*taken, *words))}. {_rest(values, state)}"]
+    notes += said.numbers.get("slips", [])
+    if "everyone" in said.numbers and "users" in values:
+        notes.append(
+            "All of them are taken as asking at once. Give users at once where fewer ask in the "
+            "same moment."
+        )
     if alone:
         notes.append(f"A card for a desk, so for one person unless said: {_load_words(alone)}.")
     if "most" in said.numbers and values.get("users", 0) is None:
@@ -595,6 +622,9 @@ ASIDE = {
     "count",
     "home",
     "laptop",
+    "slips",
+    "uncounted",
+    "everyone",
 }
 # What no input takes, by what is said of it.
 OF_ITS_OWN = {
@@ -603,8 +633,12 @@ OF_ITS_OWN = {
     "starting": "How long it takes to load and start is not predicted.",
     "draft": "Tokens guessed ahead ({}) are not counted here: `llmcap predict --draft-tokens 4` "
     "counts them.",
+    "offload": "Weights in the host's memory ({}) are not counted here: `llmcap predict "
+    "--offload-share 0.9` counts them.",
     "processor": "A processor without a card ({}) is not predicted.",
     "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
+    "beaten": "Of two limits on the gap the shorter holds alone: {} is not in the answer.",
+    "foreign": "An amount in {} is taken as US dollars: no exchange rate is kept here.",
     "purchase": "A price to buy at ({}) is no input: a budget is of rent an hour.",
 }
 
@@ -682,12 +716,63 @@ def _held(values, state, numbers, prefix):
     """The format that the cards hold a model in; its own where the inputs refuse the rest."""
     engine = values.get("engine") or state[prefix + "engine"]
     asked_of = {name: values[name] for name in ("model", "gpu", "tp", "pp", "weights", "kv")}
-    lengths = state | {k: typed_number(str(v)) or 0 for k, v in _lengths(numbers, state).items()}
-    context = int(lengths.get("ctx") or lengths.get("in", 0) + lengths.get("out", 0)) or ALONE_CTX
     try:
-        return design.held_format(catalog.deployment(**asked_of, engine=engine), context)
+        whole = catalog.deployment(**asked_of, engine=engine)
+        return design.held_format(whole, _context(numbers, state))
     except BadInput:  # the inputs refuse it, and say why
         return values["weights"]
+
+
+def _context(numbers, state):
+    """Tokens of a request, prompt and answer, that a question is of."""
+    lengths = state | {k: typed_number(str(v)) or 0 for k, v in _lengths(numbers, state).items()}
+    return int(lengths.get("ctx") or lengths.get("in", 0) + lengths.get("out", 0)) or ALONE_CTX
+
+
+CARDS_OF_ONE = (1, 2, 4, 8)  # as people rent them
+
+
+def _fewest_cards(said, state):
+    """As many of each card as hold what is asked, where nobody says how many stand side by side."""
+    told = said.numbers.keys() & {"tp", "pp", "cards", "nodes"}
+    if told or "uncounted" not in said.numbers or not said.models:
+        return said, []
+    most, short = dict.fromkeys((name for name, _ in said.cards), 1), ""
+    for model, (name, _), each in _sides(said, said.models, said.cards):
+        count, held = _fewest(model, name, said.numbers | each, state)
+        most[name] = max(most[name], count)
+        short = short if held else ", or the most of them,"
+    if set(most.values()) == {1}:
+        return said, []
+    users = said.numbers.get("users", "1")
+    taken = ", ".join(f"{n}x {lists.listed_title(name)}" for name, n in most.items())
+    held = f"{_counted(users)}{short}"
+    note = f"How many cards is not said: the fewest that hold {held} are taken: {taken}."
+    return said._replace(cards=[(name, most[name]) for name, _ in said.cards]), [note]
+
+
+def _fewest(model, name, numbers, state):
+    """The fewest cards of a node that hold the most of the users, and whether that is all."""
+    gpu, users = catalog.gpu(name), typed_number(str(numbers.get("users", ""))) or 1
+    found, most = 1, 0
+    for count in CARDS_OF_ONE:
+        if gpu.place != "server" or count > gpu.max_per_node or most >= users:
+            break
+        room = _room(model, (name, count), numbers, state)
+        found, most = (count, room) if room > most else (found, most)
+    return found, most >= users or gpu.place != "server"
+
+
+def _room(model, card, numbers, state):
+    """How many users of a question's context a model on so many cards has room for."""
+    made = _deployment([model], [card], numbers, state, "a.")
+    names = ("model", "gpu", "tp", "pp", "weights", "kv", "engine")
+    asked_of = {one: made.get(f"a.{one}") or state[f"a.{one}"] for one in names}
+    try:
+        whole = catalog.deployment(**asked_of, memory_fraction=made.get("a.fraction"))
+        return capacity.max_concurrent(whole, _context(numbers, state))
+    except BadInput:  # the inputs refuse it, and say why
+        return 0
 
 
 def _lengths(numbers, state):

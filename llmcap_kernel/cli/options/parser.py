@@ -4,6 +4,7 @@ import argparse
 import difflib
 import re
 import textwrap
+from pathlib import PurePath
 from typing import Any, NoReturn
 
 from ...catalog import names
@@ -81,6 +82,8 @@ class Parser(argparse.ArgumentParser):
             many = f"it takes one {takes[0]}"
             raise BadInput("command line", f"{shown(rest[0])} is one too many: {many}.")
         hint = f"Did you mean {near[0]}?" if near else f"See {self.prog} --help."
+        if not near and "Behind --" in (self.epilog or "") and PurePath(rest[0]).suffix:
+            hint = f"A manifest or a command in a file stands behind --: {self.prog} -- {rest[0]}"
         raise BadInput("command line", f"{shown(rest[0])} is not known here. {hint}")
 
 

@@ -285,3 +285,15 @@ def test_a_cache_that_llama_cpp_has_is_taken(run, kv):
 
 def test_a_program_that_llama_cpp_stands_in_for_may_have_another_cache(run):
     assert run(*MISTRAL.split(), "--kv", "fp8", "--engine", "mlx")[0] == 0
+
+
+def test_a_file_that_is_not_there_is_no_unknown_engine(run):
+    status, _, err = run("predict", "--gpu", "h100-sxm", "--", "compose.yml")
+    assert status == 2
+    assert "compose.yml" in err and "cannot be read: no such file" in err
+
+
+def test_a_file_without_the_dashes_is_told_where_it_stands(run):
+    status, _, err = run("predict", "--gpu", "h100-sxm", "compose.yml")
+    assert status == 2
+    assert "behind --: llmcap predict -- compose.yml" in " ".join(err.split())
