@@ -86,7 +86,10 @@ def all_to_all_s(
 
 
 def link_bandwidth_bytes_s(deployment: Deployment) -> float:
-    """Find the one-way bandwidth between the cards of a tensor-parallel group.
+    """Find the one-way bandwidth at which a tensor-parallel group sums, per card.
+
+    Across nodes every card of a node sums a part of the message with its peers, over a network card
+    of its own, so that a sum has all of a node's.
 
     Parameters
     ----------
@@ -96,10 +99,31 @@ def link_bandwidth_bytes_s(deployment: Deployment) -> float:
     Returns
     -------
     float
-        Bandwidth of the link inside a node, or of the network where `tp` spans nodes [bytes/s].
+        Bandwidth of the link inside a node; where `tp` spans nodes that of a node's network, if
+        it is less [bytes/s].
+
+    References
+    ----------
+    Cho et al. 2019, doi 10.1147/JRD.2019.2947013: an all-reduce over nodes as sums within them and
+    between peers. NCCL's rings each leave a node by another network card.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> two_nodes = catalog.deployment(model="llama-3.1-405b", gpu="h100-sxm", tp=16)
+    >>> link_bandwidth_bytes_s(two_nodes)  # eight times 50 GB/s, where NVLink has 450
+    400000000000.0
     """
     gpu = deployment.gpu
     if deployment.tp > gpu.max_per_node:
+        network_bytes_s = gpu.max_per_node * gpu.node_link_bandwidth_bytes_s
+        return minimum(gpu.link_bandwidth_bytes_s, network_bytes_s)
+    return gpu.link_bandwidth_bytes_s
+
+
+def _own_link_bytes_s(gpu: Gpu, cards: int) -> float:
+    """One-way bandwidth of a card to another of so many, over its own path alone."""
+    if cards > gpu.max_per_node:
         return minimum(gpu.link_bandwidth_bytes_s, gpu.node_link_bandwidth_bytes_s)
     return gpu.link_bandwidth_bytes_s
 
@@ -121,8 +145,8 @@ class Exchange(NamedTuple):
     cards : float or array
         Cards that take part.
     behind : float or array
-        Pairs of cards beside the first that send over the host's memory at the same time; 0
-        where cards reach each other's memory.
+        Others that send at the same time, over paths that an engine may use one of: pairs of cards
+        in the host's memory, and a node's other network cards. 0 where each has its own.
     """
 
     kind: str
@@ -224,17 +248,18 @@ def exchanges(
     # with tensor-parallel attention every card has all tokens: its experts' share is summed
     spread = model.moe_layers if d.ep > 1 and d.dp_attention else 0
     reduces = ((1 if d.dp_attention else 2) * model.layers - spread) if d.tp > 1 else 0
-    link = link_bandwidth_bytes_s(d)
     found = []
     if reduces:
-        behind = _behind(d.gpu, d.tp)
+        link, own = link_bandwidth_bytes_s(d), _own_link_bytes_s(d.gpu, d.tp)
+        behind = _behind(d.gpu, d.tp) + link / own - 1
         found.append(Exchange("all-reduce", reduces * times, message, message / link, d.tp, behind))
     if spread:
         sent, behind = message / d.ep * model.experts_per_token, _behind(d.gpu, d.ep)
+        link = _own_link_bytes_s(d.gpu, d.tp)
         found.append(Exchange("all-to-all", 2 * spread * times, sent, sent / link, d.ep, behind))
     found += _spread(d, tokens if cached else 0.0, times if cached else 0.0)
     if d.pp > 1:
-        passed, across = message / d.tp, _stage_link_bytes_s(d)
+        passed, across = message / d.tp, _own_link_bytes_s(d.gpu, d.num_gpus)
         found.append(Exchange("stage hand-on", (d.pp - 1) * times, passed, passed / across, 2))
     return tuple(found)
 
@@ -251,9 +276,7 @@ def _spread(d: Deployment, tokens: Number, times: Number) -> list[Exchange]:
     layers = sum(a.layers for a in spread)
     if not layers:
         return []
-    link = d.gpu.link_bandwidth_bytes_s
-    if d.dcp > d.gpu.max_per_node:
-        link = minimum(link, d.gpu.node_link_bandwidth_bytes_s)
+    link = _own_link_bytes_s(d.gpu, d.dcp)
     queries, outputs = 0, 0
     for a in spread:
         key, value = a.head_dim, a.v_head_dim or a.head_dim
@@ -278,11 +301,3 @@ def _spread(d: Deployment, tokens: Number, times: Number) -> list[Exchange]:
 def _behind(gpu: Gpu, cards: int) -> Number:
     """Pairs of cards beside the first that send over the host's memory at the same time."""
     return (1.0 - gpu.peer_access) * max(cards / 2 - 1, 0.0)
-
-
-def _stage_link_bytes_s(d: Deployment) -> float:
-    """One-way bandwidth between the stages of a pipeline."""
-    across = d.gpu.link_bandwidth_bytes_s
-    if d.num_gpus > d.gpu.max_per_node:
-        across = minimum(across, d.gpu.node_link_bandwidth_bytes_s)
-    return across

@@ -632,8 +632,9 @@ def _hardware_notes(deployment: Deployment) -> Iterator[Note]:
         yield Note("engine", refused)
     if d.tp > gpu.max_per_node:
         text = (
-            f"tp is {d.tp} and a node joins {gpu.max_per_node} {gpu.name}: collectives "
-            f"cross the network at {quantity(bandwidth.link_bandwidth_bytes_s(d), 'bytes/s')}."
+            f"tp is {d.tp} and a node joins {gpu.max_per_node} {gpu.name}: sums "
+            f"cross the network, at {quantity(bandwidth.link_bandwidth_bytes_s(d), 'bytes/s')} of "
+            "all a node's cards."
         )
         yield Note("network", text)
     if not d.gpu_usd_h:

@@ -88,8 +88,8 @@ class Efficiency:
     rank_s : float
         Additional fixed time per exchange for each further card: all wait for the slowest [s].
     one_path_share : float
-        How far cards that reach each other over the host's memory alone share one path there: 0
-        where each pair has its own, 1 where all wait for one.
+        How far cards that exchange over the host's memory alone, or over the network between
+        nodes, share one path there: 0 where each has its own, 1 where all wait for one.
     rounded_share : float
         How far the roofline is rounded at its ridge: a part takes the longer of reading and
         computing at 0, the root of the sum of their squares at 1.

@@ -115,6 +115,20 @@ def test_leaving_the_node_costs_bandwidth():
     assert bandwidth.link_bandwidth_bytes_s(sixteen) < bandwidth.link_bandwidth_bytes_s(C)
 
 
+def test_a_sum_across_nodes_leaves_by_every_card_of_a_node():
+    """900 MB on two nodes of eight H100: each card's eighth passes a network card of 50 GB/s in
+    2.25 ms, twice seven eighths pass NVLink in 3.5 ms, and at best both at once."""
+    two = catalog.deployment(model="llama-3.1-405b", gpu="h100-sxm", tp=16, weights="fp8")
+    d = two.model.hidden_size * bandwidth.collectives.ACTIVATION_BYTES
+    (made,) = bandwidth.exchanges(two, 9e8 / d)
+    assert 2.25e-3 < made.each_s(CEILING, 0.0) < 3.5e-3 + 2.25e-3
+    # engines are measured at no more than one card's 50 GB/s: as far off stands the estimate
+    one = replace(CEILING, one_path_share=1.0)
+    assert made.each_s(one, 0.0) == pytest.approx(8 * made.each_s(CEILING, 0.0))
+    tokens_away = bandwidth.exchanges(replace(two, tp=8, pp=2), 9e8 / d)[-1]
+    assert tokens_away.each_s(CEILING, 0.0) == pytest.approx(9e8 / 8 / 50e9)  # a hand-on has one
+
+
 def test_a_card_without_the_dtype_computes_in_a_wider_one():
     dtype, rate = bandwidth.compute_dtype(catalog.gpu("a100-sxm-80gb"), catalog.format("fp8"))
     assert dtype in ("bf16", "fp16") and rate == pytest.approx(312e12)
