@@ -250,8 +250,9 @@ def exchanges(
     reduces = ((1 if d.dp_attention else 2) * model.layers - spread) if d.tp > 1 else 0
     found = []
     if reduces:
-        link, own = link_bandwidth_bytes_s(d), _own_link_bytes_s(d.gpu, d.tp)
-        behind = _behind(d.gpu, d.tp) + link / own - 1
+        link, behind = link_bandwidth_bytes_s(d), _behind(d.gpu, d.tp)
+        if d.tp > d.gpu.max_per_node:
+            behind += link / _own_link_bytes_s(d.gpu, d.tp) - 1
         found.append(Exchange("all-reduce", reduces * times, message, message / link, d.tp, behind))
     if spread:
         sent, behind = message / d.ep * model.experts_per_token, _behind(d.gpu, d.ep)
