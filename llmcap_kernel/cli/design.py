@@ -280,6 +280,8 @@ def _data(found: Search, api: dict[str, float]) -> dict[str, Any]:
         "energy": _energy(best),
         "api": _beside_api(best, api),
     }
+    steps = [one["sentence"] for one in data["exchange_rates"] if one["what"] == "steps"]
+    data["verdict"] = " ".join([data["verdict"], *steps])
     return data | _handed_over(best)
 
 
@@ -409,7 +411,7 @@ def _parts(
         eased = [f"{one['sentence']}." for one in data["relaxations"]]
         yield _list_of("The least that would have to give", eased[:most], screen)
     if best:
-        bought = [one["sentence"] for one in data["exchange_rates"]]
+        bought = [x["sentence"] for x in data["exchange_rates"] if x["what"] != "steps"]
         yield _list_of("What more would buy", bought, screen)
         yield _list_of("Beside", _beside_words(best, data), screen)
         yield f"{_head('Run it', screen)}\n{data['launch']}"

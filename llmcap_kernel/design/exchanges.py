@@ -103,7 +103,8 @@ def _steps(found: Search, best: Choice) -> Exchange | None:
         price = " of output in place of ".join(prices)
     change = _steps_of(found, one)
     head = change.words[0].upper() + change.words[1:]
-    return Exchange("steps", f"{head}: {one.title} meets every limit, at {price}.", one, less)
+    meets = "meet" if one.copies > 1 else "meets"
+    return Exchange("steps", f"{head}: {one.title} {meets} every limit, at {price}.", one, less)
 
 
 def _steps_of(found: Search, one: Choice) -> "Change":

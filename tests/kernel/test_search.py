@@ -229,6 +229,21 @@ def test_other_steps_are_the_cheapest_that_a_search_of_all_steps_finds(slo, load
         assert told[0].meets_all and told[0].deployment.max_num_batched_tokens in STEPS
 
 
+def test_shorter_steps_spare_copies_where_a_percentile_of_the_gaps_jumps():
+    """Of 500 users in nine copies 55 others send a prompt while an answer has 1,000 gaps: in ten,
+    50 ms and more of a prompt would be in over a twentieth of them."""
+    slo = Slo(tails=(Tail("itl", 95, 0.050),))
+    asked = {"models": ["deepseek-v3.1"], "gpus": ["b200-sxm"], "most_copies": 100}
+    found = design.search(Workload(7000, 1000, 500), slo, **asked)
+    (told,) = (one for one in design.exchange_rates(found) if one.what == "steps")
+    assert 1 < told.choice.copies < found.winner.copies / 2
+    whole = design.search(
+        Workload(7000, 1000, 500), slo, max_num_batched_tokens=(None, *STEPS), **asked
+    )
+    assert told.choice.usd_h_all == whole.winner.usd_h_all
+    assert f"meet every limit, at ${-told.usd_h:.2f}/h less" in told.sentence
+
+
 def test_the_least_gap_that_would_do_is_the_least_of_what_the_budget_buys(hopeless):
     (gap,) = (
         one

@@ -221,7 +221,7 @@ def _parts(found, state):
     why = _why_not(found, here, state)
     why["items"][:0] = _with_other_steps(rates, eased, state)
     shared = {
-        "status": _status(found, here, eased),
+        "status": _status(found, here, eased, rates),
         "figure": _figure(found, here),
         "remedies": why,
         "messages": answers.card_notes(here, enters=False),
@@ -261,7 +261,7 @@ def _looked_at(found, pick):
     return found.winner or found.in_copies or found.passed_over[0]
 
 
-def _status(found, here, eased):
+def _status(found, here, eased, rates):
     best = found.winner
     tried = f"{len(found.order):,} of {len(found.rows):,} candidates meet every limit."
     if best is None:
@@ -284,9 +284,10 @@ def _status(found, here, eased):
         reason = found.reason(here).sentence
         level = "warn" if here.meets_all else "bad"
         return {"level": level, "text": f"{_title(here)}: {reason}. The answer: {_run(best)}."}
+    steps = [f" {_in_words(x.sentence, x.choice)}" for x in rates if x.what == "steps"]
     return {
         "level": answers.LEVELS[best.verdict],
-        "text": f"Run {_run(best)}: {best.binding}. {tried}{best.pace}",
+        "text": f"Run {_run(best)}: {best.binding}. {tried}{best.pace}{''.join(steps)}",
     }
 
 
@@ -542,7 +543,7 @@ def _front(found):
 
 
 def _sentences(found, here, rates, eased):
-    said = [_in_words(one.sentence, one.choice) for one in rates]
+    said = [_in_words(one.sentence, one.choice) for one in rates if one.what != "steps"]
     said += [f"{_in_words(one.sentence, one.choice)}." for one in eased]
     if found.asked.rate is not None and here.meets_all:
         said.insert(0, _served(found, here))
