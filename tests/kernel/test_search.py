@@ -230,8 +230,8 @@ def test_other_steps_are_the_cheapest_that_a_search_of_all_steps_finds(slo, load
 
 
 def test_shorter_steps_spare_copies_where_a_percentile_of_the_gaps_jumps():
-    """Of 500 users in nine copies 55 others send a prompt while an answer has 1,000 gaps: in ten,
-    50 ms and more of a prompt would be in over a twentieth of them."""
+    """In eight copies 62 others send a prompt while an answer has 1,000 gaps: a prompt is in over a
+    twentieth of them. In nine copies of 56 users it is in fewer, since some meet in one step."""
     slo = Slo(tails=(Tail("itl", 95, 0.050),))
     asked = {"models": ["deepseek-v3.1"], "gpus": ["b200-sxm"], "most_copies": 100}
     found = design.search(Workload(7000, 1000, 500), slo, **asked)
