@@ -284,10 +284,11 @@ def _status(found, here, eased, rates):
         reason = found.reason(here).sentence
         level = "warn" if here.meets_all else "bad"
         return {"level": level, "text": f"{_title(here)}: {reason}. The answer: {_run(best)}."}
-    steps = [f" {_in_words(x.sentence, x.choice)}" for x in rates if x.what == "steps"]
+    steps = [_in_words(x.sentence, x.choice) for x in rates if x.what == "steps"]
     return {
         "level": answers.LEVELS[best.verdict],
-        "text": f"Run {_run(best)}: {best.binding}. {tried}{best.pace}{''.join(steps)}",
+        "text": f"Run {_run(best)}: {best.binding}. {tried}{best.pace}",
+        "beside": " ".join(steps),
     }
 
 
