@@ -779,13 +779,12 @@ def test_of_a_speed_and_a_gap_the_shorter_holds_and_the_other_is_named(text, lim
 def test_slips_of_common_words_are_read_and_said():
     state, messages = answer("design", "lama 3.3 70b, 64 usres")  # codespell:ignore usres
     assert (state["model"], state["users"]) == ("llama-3.3-70b", 64)
-    texts = [one["text"] for one in messages]
-    assert {"'lama' is read as llama.", "'usres' is read as users."} <= set(
-        texts
-    )  # codespell:ignore usres
+    texts = {one["text"] for one in messages}
+    slips = {"'lama' is read as llama.", "'usres' is read as users."}  # codespell:ignore usres
+    assert slips <= texts
 
 
-@pytest.mark.parametrize("word", ["uses", "ollama", "content", "answered", "users", "contexts"])
+@pytest.mark.parametrize("word", ["uses", "ollama", "content", "answered", "contexts", "llava"])
 def test_a_word_near_one_of_a_load_keeps_its_own_meaning(word):
     assert "slips" not in asked.read(f"qwen3-8b on H100 {word} 8k").numbers
 

@@ -226,7 +226,7 @@ NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
 SLIPPED = ("users", "concurrent", "concurrency", "requests", "context", "tokens", "prompt",
            "output", "budget", "llama", "mistral", "gemma", "mixtral", "deepseek")  # fmt: skip
 NO_SLIP = {"user", "uses", "used", "request", "content", "contest", "contexts", "token", "prompts",
-           "outputs", "budgets", "concurrently"}  # fmt: skip
+           "outputs", "budgets", "concurrently", "llava", "llada", "llamas"}  # fmt: skip
 # Other spellings of what is read below, in this order.
 REWRITTEN: tuple[tuple[str, Any], ...] = (
     (r"[()]", " "),
