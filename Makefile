@@ -5,8 +5,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Tests at once on two cores: each waits for its own server and browser, and half of the time.
-WORKERS ?= 5
+# Tests at once, twice two cores: each waits for its own server and browser, and half of the time.
+WORKERS ?= 4
 
 # The first Python on the machine that is new enough and can make a virtual environment.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
