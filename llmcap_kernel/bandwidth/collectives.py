@@ -114,17 +114,14 @@ def link_bandwidth_bytes_s(deployment: Deployment) -> float:
     >>> link_bandwidth_bytes_s(two_nodes)  # eight times 50 GB/s, where NVLink has 450
     400000000000.0
     """
-    gpu = deployment.gpu
-    if deployment.tp > gpu.max_per_node:
-        network_bytes_s = gpu.max_per_node * gpu.node_link_bandwidth_bytes_s
-        return minimum(gpu.link_bandwidth_bytes_s, network_bytes_s)
-    return gpu.link_bandwidth_bytes_s
+    return _link_bytes_s(deployment.gpu, deployment.tp, deployment.gpu.max_per_node)
 
 
-def _own_link_bytes_s(gpu: Gpu, cards: int) -> float:
-    """One-way bandwidth of a card to another of so many, over its own path alone."""
+def _link_bytes_s(gpu: Gpu, cards: int, network_cards: int = 1) -> float:
+    """One-way bandwidth of a card to another of so many; across nodes by so many network cards."""
     if cards > gpu.max_per_node:
-        return minimum(gpu.link_bandwidth_bytes_s, gpu.node_link_bandwidth_bytes_s)
+        across_bytes_s = network_cards * gpu.node_link_bandwidth_bytes_s
+        return minimum(gpu.link_bandwidth_bytes_s, across_bytes_s)
     return gpu.link_bandwidth_bytes_s
 
 
@@ -252,15 +249,15 @@ def exchanges(
     if reduces:
         link, behind = link_bandwidth_bytes_s(d), _behind(d.gpu, d.tp)
         if d.tp > d.gpu.max_per_node:
-            behind += link / _own_link_bytes_s(d.gpu, d.tp) - 1
+            behind += link / _link_bytes_s(d.gpu, d.tp) - 1
         found.append(Exchange("all-reduce", reduces * times, message, message / link, d.tp, behind))
     if spread:
         sent, behind = message / d.ep * model.experts_per_token, _behind(d.gpu, d.ep)
-        link = _own_link_bytes_s(d.gpu, d.tp)
+        link = _link_bytes_s(d.gpu, d.tp)
         found.append(Exchange("all-to-all", 2 * spread * times, sent, sent / link, d.ep, behind))
     found += _spread(d, tokens if cached else 0.0, times if cached else 0.0)
     if d.pp > 1:
-        passed, across = message / d.tp, _own_link_bytes_s(d.gpu, d.num_gpus)
+        passed, across = message / d.tp, _link_bytes_s(d.gpu, d.num_gpus)
         found.append(Exchange("stage hand-on", (d.pp - 1) * times, passed, passed / across, 2))
     return tuple(found)
 
@@ -277,7 +274,7 @@ def _spread(d: Deployment, tokens: Number, times: Number) -> list[Exchange]:
     layers = sum(a.layers for a in spread)
     if not layers:
         return []
-    link = _own_link_bytes_s(d.gpu, d.dcp)
+    link = _link_bytes_s(d.gpu, d.dcp)
     queries, outputs = 0, 0
     for a in spread:
         key, value = a.head_dim, a.v_head_dim or a.head_dim

@@ -50,8 +50,9 @@ def with_other_steps(found: Search) -> Choice | None:
     late, copied = islice(_late(found), TRIED), islice(_in_copies(found), COPIED)
     made = [next(_other_steps(found, number), None) for number in late]
     made += chain.from_iterable(_other_steps(found, number) for number in copied)
-    good = [one for one in made if one is not None and cost(row_of(one), found.rank) < _most(found)]
-    return min(good, key=lambda one: cost(row_of(one), found.rank), default=None)
+    costs = ((cost(row_of(one), found.rank), one) for one in made if one is not None)
+    least, cheapest = min(costs, key=lambda each: each[0], default=((math.inf,), None))
+    return cheapest if least < _most(found) else None
 
 
 def _most(found: Search) -> tuple[float, ...]:

@@ -310,11 +310,10 @@ def _in_words(sentence, choice):
 
 def _headline(here, found):
     items = _numbers(here)
-    if (
-        found.winner is None and here is not found.in_copies
-    ):  # no number of a miss is taken for the answer's
-        return [item | {"label": f"{item['label']} (a miss)"} for item in items]
-    return items
+    if found.winner is not None or here is found.in_copies:
+        return items
+    # no number of a miss is taken for the answer's
+    return [item | {"label": f"{item['label']} (a miss)"} for item in items]
 
 
 def _numbers(here):
