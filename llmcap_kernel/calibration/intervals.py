@@ -171,13 +171,14 @@ ASSUMED_SHAPE = 1.25
 
 
 @cache_until_reload
-def _interval(gpu: Gpu, family: str, quantity: str) -> tuple[float, float, str]:
+def _interval(gpu: Gpu, family: str, quantity: str, queued: bool) -> tuple[float, float, str]:
     """Factors on a time within which a measurement lies, and why they are that wide."""
     known, rows = table(), table()["rows"]
     program, engine, *_ = keys(family, gpu)
     both = f"{engine} on {gpu.family}"
     own = IN_USE.get(family)
-    mine = own.intervals.get(kind(program, quantity)) if own and gpu.family in own.chips else None
+    of = kind(program, quantity, queued=queued)
+    mine = own.intervals.get(of) if own and gpu.family in own.chips else None
     if own and mine:
         faster, slower = mine
         told = f"{own.rows:,} rows of your own, of {counted(own.deployments, 'deployment')}"
@@ -185,7 +186,7 @@ def _interval(gpu: Gpu, family: str, quantity: str) -> tuple[float, float, str]:
     less = ignorance(engine in rows, gpu.family in rows, both in rows)
     # what kind of program an engine is that nobody measured is not known either
     programs = (program,) if engine in rows else (SERVER, LOOP)
-    widths = [known["intervals"][kind(name, quantity)] for name in programs]
+    widths = [known["intervals"][kind(name, quantity, queued=queued)] for name in programs]
     width = max(widths, key=lambda w: w["slower"] / w["faster"])
     faster, slower = width["faster"], width["slower"]
     told = f"width from {width['rows']:,} rows, each predicted without its source"
@@ -322,8 +323,8 @@ class Estimates:
         tuple of (float, float, str)
             The factors from the estimate to the faster and to the slower end, and why.
         """
-        d = self.deployment
-        known = _untimed(d.weights, *_interval(d.gpu, self.family, quantity))
+        d, queued = self.deployment, self.served.work.turns > 1
+        known = _untimed(d.weights, *_interval(d.gpu, self.family, quantity, queued))
         return _assumed(d.model, *known)
 
     @cached_property

@@ -68,7 +68,7 @@ def in_a_loop(family: str, metric: str, regime: str) -> bool:
     return not serves or metric in LOOP_METRICS or regime in LOOP_REGIMES
 
 
-def kind(program: str, quantity: str) -> str:
+def kind(program: str, quantity: str, *, queued: bool = False) -> str:
     """Name the kind of quantity that an interval holds for.
 
     Parameters
@@ -77,6 +77,9 @@ def kind(program: str, quantity: str) -> str:
         "servers" or "loops".
     quantity : str
         A quantity of `Served`.
+    queued : bool
+        Whether users wait until the cache has room for them. Then the first token comes after
+        answers of others, of which one more or less in the cache is seconds.
 
     Returns
     -------
@@ -88,8 +91,11 @@ def kind(program: str, quantity: str) -> str:
     --------
     >>> kind("servers", "ttft_mean_s"), kind("loops", "decode_tok_s_user")
     ('servers.first_token', 'loops.gap')
+    >>> kind("servers", "ttft_mean_s", queued=True)
+    'servers.first_token_queued'
     """
     if "ttft" in quantity or "prefill" in quantity:
-        return f"{program}.first_token"
+        waited = queued and (program, quantity) == ("servers", "ttft_mean_s")
+        return f"{program}.first_token_queued" if waited else f"{program}.first_token"
     gap = "itl" in quantity or "decode" in quantity or quantity == "tok_s_user"
     return f"{program}.gap" if gap else f"{program}.answer"

@@ -60,7 +60,9 @@ WIDTHS = """
 ## Widths of intervals
 
 Four of five rows lie between the two factors on a predicted time, where a fit without their source
-predicts them. An engine or a chip family that nobody measured widens the interval by {ignorance}.
+predicts them. Where the engine and the chip family were measured, but never together, both factors
+are {apart} times wider; where one of them was never measured, {one} times; where neither was,
+{neither} times. A first token is *queued* where users wait until the cache has room for them.
 
 | interval of | from | to | rows | sources |
 |---|---|---|---|---|
@@ -100,11 +102,11 @@ def text():
     True
     """
     known = calibration.table()
-    wider = sorted({digits(factor) for factor in known["ignorance"].values()})
+    wider = {name: digits(factor) for name, factor in known["ignorance"].items()}
     kernels = catalog.table("kernels")["provenance"]
     parts = (
         *(HEAD, *_efficiencies(), FITTED, *_fitted(), ROWS, *_rows()),
-        *(WIDTHS.format(ignorance=" or ".join(f"{one} times" for one in wider)), *_widths()),
+        *(WIDTHS.format(**wider), *_widths()),
         *(TIMED.format(**kernels), *_timed(), SOURCES, *_sources()),
     )
     return "".join(parts)

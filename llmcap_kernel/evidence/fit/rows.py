@@ -76,7 +76,7 @@ class Sample(NamedTuple):
     @property
     def kind(self) -> str:
         """Kind of quantity whose interval it has."""
-        return calibration.kind(self.path[0], self.quantity)
+        return calibration.kind(self.path[0], self.quantity, queued=self.work.turns > 1)
 
 
 def samples(*paths: str | Path, given: Mapping[str, Any] | None = None) -> list[Sample]:
