@@ -836,3 +836,145 @@ def test_weights_on_the_host_are_led_to_the_command_that_counts_them(words):
     said = " ".join(one["text"] for one in messages)
     assert f"({words}) are not counted here: `llmcap predict --offload-share" in said
     assert "without a card" not in said
+
+
+def told(messages):
+    """All that is said of a question, in one text."""
+    return " ".join(one["text"] for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "said"),
+    [
+        ("20 RPS with bursts to 60", {"rate": 60}, "of 60 requests/s, not for the steady 20"),
+        ("120 rpm, peaks of 300", {"rate": 5, "copies": None}, "not for the steady 2:"),
+        ("20 rps, spikes of 3x", {"rate": 60}, "not for the steady 20:"),
+        ("50 users, peak 120", {"users": 120}, "bursts of 120 users, not for the steady 50"),
+        # 1e6 / (8 x 3600 s)
+        ("1M documents of 2,000 tokens overnight (8 h)", {"rate": 34.72, "in": 2000}, "8 hours"),
+        ("1M documents of 2,000 tokens overnight", {"rate": 34.72}, "a night of 8 hours"),
+        ("86400 docs of 500 tokens per day", {"rate": 1, "in": 500, "ttft": 0}, "length was not"),
+        ("86400 docs of 500 tokens in a day, 50 ms itl", {"itl": 50, "rate": 1}, "24 hours are"),
+        # 1,000 x 36 / 3600 s
+        ("1000 users, 36 requests per user per hour", {"rate": 10}, "1,000 users together send 10"),
+        ("3600 employees, each 24 requests a day", {"rate": 1}, "together send 1 requests/s"),
+        ("200 employees, 10% at once", {"users": 20}, "10% of 200 are 20 users at once"),
+        # of a month of 720 hours
+        ("50 users, budget 7200$/month", {"budget": 10}, "$7200 a month are $10 an hour"),
+        ("50 users, under $72k a year", {"budget": 8.219}, "8,760 hours"),
+        # 7.5 tokens of a prompt for each of an answer
+        ("1.5M input tokens and 200k output tokens per hour", {"in": 7500, "rate": 0.05556}, ""),
+    ],
+)  # fmt: skip
+def test_work_in_words_becomes_a_load_and_is_said(text, state, said):
+    read, messages = answer("design", f"qwen3-8b on H100, {text}")
+    assert {name: read[name] for name in state} == state
+    assert said in told(messages)
+    assert "Not understood" not in told(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix"),
+    [
+        ("60% prefix hits", 4200),
+        ("80% of the prompt is shared", 5600),
+        ("cache hit rate 0.7", 4900),
+        ("95% cache hits", 6650),  # no percentile
+        ("prefix cache hit rate of 50%, 2k in", 1000),
+        ("system prompt of 3,000 tokens shared by all", 3000),
+    ],
+)
+def test_what_requests_share_is_a_prefix(text, prefix):
+    state, messages = answer("calculate", f"qwen3-8b on L40S, {text}")
+    assert (state["prefix"], state["itlp"]) == (prefix, "p95")
+    assert "Not" not in told(messages) and "for Design" not in told(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "said"),
+    [
+        ("mean ITL 20 ms but p95 under 10 ms", ("p95", 10), "contradict each other"),
+        ("p95 gap 50 ms, p99 40 ms", ("p99", 40), "the p99 of 40 ms is below the p95 of 50 ms"),
+        ("p95 gap 50 ms, p99 100 ms", ("p99", 100), "p95 50 ms is not"),
+        ("p95 50 ms", ("p95", 50), ""),
+    ],
+)
+def test_two_limits_on_one_latency_are_named(text, state, said):
+    read, messages = answer("calculate", f"qwen3-8b on H100, {text}")
+    assert (read["itlp"], read["itl"]) == state
+    assert said in told(messages) and "Not" not in told(messages)
+    assert bool(said) == ("wo limits" in told(messages) or "has one limit" in told(messages))
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("7.000 Token Prompt, 1.000 tokens out", {"in": 7000, "out": 1000}),
+        ("2×H100, 1 000 users", {"users": 1000, "tp": 2}),
+        ("ttft under 1,5 s", {"ttft": 1.5}),
+        ("24/7, 16 users", {"in": 7000, "out": 1000}),  # no pair of lengths
+        ("2 L4s", {"gpu": "l4", "tp": 2}),
+        ("30 tok/s single user", {"itl": pytest.approx(33.33), "users": 1}),
+        ("32768 tokens", {"in": 31_768}),
+    ],
+)
+def test_numbers_as_other_people_write_them(text, state):
+    read, messages = answer("calculate", f"qwen3-8b, {text}")
+    assert {name: read[name] for name in state} == state
+    assert "Not" not in told(messages)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("qwen3-8b, -5 users", "qwen3-8b on 0 H100", "qwen3-8b on 0 gpus", "qwen3-8b, ITL 0 ms"),
+        *("whisper large v3 on T4", "500 req/s embeddings with bge-m3 on L4"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_in_a_sentence(text):
+    state, messages = answer("calculate", text)
+    assert state == calculate.FORM.defaults()
+    (error,) = [one["text"] for one in messages if one["level"] == "error"]
+    assert "above zero, or leave it out" in error or "Only language models" in error
+
+
+def test_the_memory_that_is_asked_for_is_of_one_user_and_is_said():
+    """32,000 x 327,680 B are 9.77 GiB, beside the weights."""
+    state, messages = answer("vram", "how much VRAM for llama 3.3 70b q4 with 32k context?")
+    assert state["users"] == 1
+    found = re.search(r"needs ([\d.]+) GiB a card: ([\d.]+) GiB of weights", told(messages))
+    assert 9.77 < float(found[1]) - float(found[2]) < 9.77 + 2
+    assert answer("vram", "how much VRAM for llama 3.3 70b, 8 users")[0]["users"] == 8
+    _, messages = answer("calculate", "llama 70b on my 4090 + 64gb ram")
+    assert "The host's 64 GB are not counted here" in told(messages)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my log says maximum concurrency 5.3x for 32,768 tokens on 2 H100 with llama 70b, why?",
+        "Maximum concurrency for 32,768 tokens per request: 5.30x on 2 H100, llama 70b",
+    ],
+)
+def test_the_concurrency_of_a_log_is_set_beside_the_ledger_s(text):
+    """A request takes 32,768 x 327,680 / 2 B of each card: 5 GiB."""
+    state, messages = answer("vram", text)
+    assert (state["ctx"], state["tp"], state["users"]) == (32_768, 2, 16)
+    found = re.search(r"room for ([\d.]+) requests .* left ([\d.]+) GiB", told(messages))
+    assert float(found[1]) == pytest.approx(float(found[2]) / 5, rel=0.01)
+    assert "Paste the whole log into Validate" in told(messages)
+    assert "Not understood" not in told(messages)
+
+
+def test_people_who_ask_at_once_are_counted_and_how_to_change_it_is_said():
+    _, messages = answer("calculate", "5,000 students use qwen3-8b on L40S")
+    assert "All 5,000 people are taken as 5,000 users asking at once" in told(messages)
+    assert "(10% at once)" in told(messages)
+
+
+def test_a_batch_without_a_time_is_told_how_long_it_takes():
+    _, messages = answer("calculate", "50k pdfs of 5k tokens each on 4x L40S with qwen3 14b")
+    found = re.search(r"take about ([\d.]+) hours, at ([\d.]+) requests/s", told(messages))
+    assert float(found[1]) == pytest.approx(50_000 / float(found[2]) / 3600, rel=0.05)
+    _, messages = answer("design", "50k pdfs of 5k tokens each with qwen3 14b")
+    assert "Say how long it may take" in told(messages)

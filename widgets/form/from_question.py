@@ -7,6 +7,7 @@ back, and so is what no input takes: an answer is of what was read alone.
 
 import difflib
 import re
+from dataclasses import replace
 from itertools import product
 from math import ceil
 from typing import Any
@@ -21,7 +22,7 @@ from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
 from llmcap_kernel.refuse import BadInput, either, shown, typed_number
 from llmcap_kernel.spec import usual_load
 
-from . import amounts, asked, following, lists, meaning, own_card, presets
+from . import amounts, asked, following, ledgers, lists, meaning, own_card, presets
 
 # How what was read is said back.
 SAID = {
@@ -62,9 +63,11 @@ def inputs(form, text, state):
     if not isinstance(text, str) or not text.strip():
         raise BadInput("question", "Type a question, such as Qwen3-32B on two H200, 32K context.")
     fields = set(form.by_name)
-    said, amount = _a_second(_settled(asked.read(text)), state)
+    said, amount = _a_second(_settled(_possible(asked.read(text))), state)
     said, fewest = _fewest_cards(said, state) if "columns" in fields else (said, [])
     values = _load(said.numbers, state, fields) | _limits(said.numbers, state, fields)
+    if "unhurried" in said.numbers:  # of a batch, which nobody waits for
+        values |= {n: 0 for n in ("itl", "ttft") if n in fields - values.keys()}
     values |= {k: said.numbers[k] for k in ("api", "api_in") if k in said.numbers and k in fields}
     values |= {k: said.numbers[k] for k in ("sweep", "show") if k in said.numbers and k in fields}
     if "vendor" in said.numbers and "vendor" in fields:
@@ -83,6 +86,8 @@ def inputs(form, text, state):
     values |= shorter
     if said.numbers.get("most") and "users" in fields and form.by_name["users"].read_empty:
         values.setdefault("users", None)  # how many is the question, and the kernel's answer
+    if "need" in said.numbers and "users" in fields and "users" not in said.numbers:
+        values.setdefault("users", 1)
     free = _unlimited(said, state, values, form.defaults()) if CARDS in fields else {}
     values |= free
     if "count" in said.numbers and CARDS in fields:
@@ -99,9 +104,11 @@ def inputs(form, text, state):
         *fewest,
     ]
     notes += _free_said(free)
+    notes += _taking(form, said, values, state)
+    notes += _memory_said(form, said, values, state)
     notes += _beside(said, values, fields)
     elsewhere = list(_elsewhere(said, values, fields, text))
-    many = (amount and CARDS not in fields) or (flying and flying[2])
+    many = (amount and "rate" in said.numbers and CARDS not in fields) or (flying and flying[2])
     if many and "design" not in dict(elsewhere).values():
         elsewhere.append(("How many cards answer them all is a question for Design.", "design"))
     return values, notes, _left(said, values, fields), elsewhere
@@ -223,21 +230,36 @@ def too_few(text, state):
         return ""
 
 
+def _possible(said):
+    """What was read, unless a number or a model in it is none that can be served."""
+    if "no model" in said.numbers and not said.models:
+        raise BadInput("question", OF_ITS_OWN["no model"].format(said.numbers["no model"]))
+    if "absurd" in said.numbers:
+        raise BadInput(
+            "question",
+            f"{shown(said.numbers['absurd'])} is nothing that is served or met: write a number "
+            "above zero, or leave it out.",
+        )
+    return said
+
+
 def _a_second(said, state):
-    """Requests a second of a question that says tokens a day, and how they were read."""
+    """A load in requests a second, users and lengths of a question, and how it was read."""
     numbers = dict(said.numbers)
+    usual = ((state.get("in"), 7000), (state.get("out"), 1000))
+    worked = amounts.settle(numbers, *(there or least for there, least in usual))
     volume = numbers.pop("volume", None)
     if volume is None:
-        return said, []
+        return said._replace(numbers=numbers), worked
     if "rate" in numbers or "users" in numbers or not {"in", "out"} <= state.keys():
-        return said._replace(numbers=numbers, lost=[*said.lost, volume]), []
+        return said._replace(numbers=numbers, lost=[*said.lost, volume]), worked
     lengths = _load(numbers, state, state.keys())
     prompt, answer = (
         int(typed_number(str(lengths.get(name, ""))) or state[name]) for name in ("in", "out")
     )
     rate, note = amounts.rate(volume, prompt, answer)
     numbers["rate"] = f"{rate:.4g}"
-    return said._replace(numbers=numbers), [note]
+    return said._replace(numbers=numbers), [*worked, note]
 
 
 def _rate_of_users(said, state):
@@ -261,6 +283,35 @@ def _in_flight(form, said, values, state):
     except BadInput:  # the view says what does not go together
         return ()
     return (users, f"{note}.", few) if users else ()
+
+
+def _taking(form, said, values, state):
+    """Say how long a batch takes that has no time, of one deployment."""
+    if "pieces" not in said.numbers or not {"in", "out", "model", "tp"} <= state.keys():
+        return []
+    try:
+        whole = form.check(values, state)[0]
+        if CARDS in state:
+            return ["Say how long it may take, as in 8 hours, for the fewest cards."]
+        one = meaning.deployment(whole)
+        return [amounts.takes(one, whole["in"], whole["out"], said.numbers["pieces"])]
+    except BadInput:  # the view says what does not go together
+        return []
+
+
+def _memory_said(form, said, values, state):
+    """Say how much memory is asked for, and what vLLM prints of the room that is left."""
+    if not said.numbers.keys() & {"need", "times"} or not {"model", "tp", "users"} <= state.keys():
+        return []
+    try:
+        whole = form.check(values, state)[0]
+        one, length = meaning.deployment(whole), _context(said.numbers, whole)
+        one = replace(one, max_model_len=length) if "times" in said.numbers else one
+        books = capacity.ledger(one, context_tokens=length, concurrency=whole["users"] or 1)
+    except BadInput:  # the view says what does not go together
+        return []
+    notes = [ledgers.times(books, float(said.numbers["times"]))] if "times" in said.numbers else []
+    return notes + [ledgers.needed(books)] * ("need" in said.numbers)
 
 
 def _alone(said, state, before):
@@ -341,6 +392,7 @@ def _settled(said):
         numbers.setdefault("budget", whole)
     _by_speed(numbers, speed)
     which, lost = numbers.pop("percentile", None), list(said.lost)
+    _of_two(numbers, lost)
     if which:
         # of the gap, unless only the first token has a limit, or the gap has its own already
         named = [n for n in ("itl", "ttft") if n in numbers and f"{n}p" not in numbers]
@@ -349,6 +401,33 @@ def _settled(said):
         else:
             lost.append(which)
     return said._replace(numbers=numbers, lost=lost)
+
+
+RANKS = (MEAN, "p50", "p90", "p95", "p99")
+
+
+def _of_two(numbers, lost):
+    """Settle a percentile with its own limit: the first of the gap, or one beside another."""
+    which, _, limit = numbers.pop("second", "").partition(" ")
+    if not which:
+        return
+    which = f"p{which.strip('pP')[:2]}"
+    name = "ttft" if "ttft" in numbers and "itl" not in numbers else "itl"
+    if name not in numbers and re.search(r"m", limit):
+        numbers |= {name: limit, f"{name}p": which}
+    elif name not in numbers:
+        lost.append(f"{which} {limit}")
+    else:
+        first, usual = numbers.get(f"{name}p", MEAN), numbers[name]
+        both = sorted([(first, usual), (which, limit)], key=lambda one: RANKS.index(one[0]))
+        numbers |= {name: both[1][1], f"{name}p": both[1][0]}
+        numbers["two"] = OF_LIMITS[name], both, _ms(both[1][1]) < _ms(both[0][1])
+
+
+def _ms(limit):
+    """Milliseconds of a limit as it was typed."""
+    number, unit = re.split(r"(?<=[\d.,])\s*(?=[a-z]|$)", limit.strip(), maxsplit=1, flags=re.I)
+    return (typed_number(number) or 0) * (1 if unit.startswith("m") else 1e3)
 
 
 def _by_speed(numbers, speed):
@@ -434,6 +513,10 @@ def _sized(card, gb):
     return [one] if round(one.memory_sold_bytes / 1e9) == gb else []
 
 
+def _has(name, gb):
+    return round(catalog.gpu(name).memory_sold_bytes / 1e9) == gb
+
+
 def _in_a_node(gpu):
     return gpu.max_per_node if gpu.place == "server" else 1
 
@@ -487,15 +570,23 @@ def _read(said, values, state, alone):
     notes = [f"Read: {', '.join((*taken, *words))}. {_rest(values, state)}"]
     notes += said.numbers.get("slips", [])
     if "everyone" in said.numbers and "users" in values:
-        notes.append(
-            "All of them are taken as asking at once. Give users at once where fewer ask in the "
-            "same moment."
-        )
+        notes.append(_people(said.numbers["users"]))
     if alone:
         notes.append(f"A card for a desk, so for one person unless said: {_load_words(alone)}.")
     if "most" in said.numbers and values.get("users", 0) is None:
         notes.append("The users are as many as meet the limits.")
     return notes
+
+
+def _people(many):
+    """Say that people are taken as asking at once, and how to say how many do."""
+    count = int(typed_number(str(many)) or 1)
+    tenth = max(count // 10, 1)
+    return (
+        f"All {count:,} people are taken as {_counted(f'{count:,}')} asking at once. Where fewer "
+        f"do, say how many ({tenth:,} users), what part (10% at once), or what each sends (20 "
+        "requests a day each)."
+    )
 
 
 def _rest(values, state):
@@ -625,6 +716,12 @@ ASIDE = {
     "slips",
     "uncounted",
     "everyone",
+    "need",
+    "times",
+    "unhurried",
+    "pieces",
+    "hours",
+    "two",
 }
 # What no input takes, by what is said of it.
 OF_ITS_OWN = {
@@ -638,6 +735,7 @@ OF_ITS_OWN = {
     "processor": "A processor without a card ({}) is not predicted.",
     "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
     "beaten": "Of two limits on the gap the shorter holds alone: {} is not in the answer.",
+    "no model": "Only language models are predicted, and {} is none.",
     "foreign": "An amount in {} is taken as US dollars: no exchange rate is kept here.",
     "purchase": "A price to buy at ({}) is no input: a budget is of rent an hour.",
 }
@@ -653,9 +751,30 @@ def _left(said, values, fields):
     if unused:
         notes.append(f"Not among these inputs, so not in the answer: {', '.join(unused)}.")
     notes += [text.format(said.numbers[n]) for n, text in OF_ITS_OWN.items() if n in said.numbers]
+    notes += _two_said(said.numbers)
+    gb = int(said.numbers.get("memory", 0))
+    if said.cards and gb and not any(_has(name, gb) for name, _ in said.cards):
+        notes.append(
+            f"The host's {gb} GB are not counted here: `llmcap predict --offload-share 0.5` counts "
+            "weights that are kept there."
+        )
     if said.lost:
         notes.append(f"Not understood: {', '.join(said.lost)}.")
     return notes
+
+
+def _two_said(numbers):
+    """Say which of two limits on one latency is in the answer, and whether they contradict."""
+    if "two" not in numbers:
+        return
+    of, ((low, less), (high, more)), wrong = numbers["two"]
+    if wrong:
+        yield (
+            f"Two limits on {of} contradict each other: the {high} of {more} is below the {low} of "
+            f"{less}, so the {low} decides nothing. Is one a slip?"
+        )
+    else:
+        yield f"{of.capitalize()} has one limit here: {high} {more} is taken, {low} {less} is not."
 
 
 def _elsewhere(said, values, fields, text):
