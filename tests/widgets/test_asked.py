@@ -978,3 +978,57 @@ def test_a_batch_without_a_time_is_told_how_long_it_takes():
     assert float(found[1]) == pytest.approx(50_000 / float(found[2]) / 3600, rel=0.05)
     _, messages = answer("design", "50k pdfs of 5k tokens each with qwen3 14b")
     assert "Say how long it may take" in told(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ("what would FP8 KV buy me on llama 3.1 70b on 2x H100", "BF16 cache", "FP8 cache"),
+        ("what would fp8 weights buy on llama 3.1 70b, 4x H100", "BF16 weights", "FP8 weights"),
+        ("what would tp 4 buy me over tp 2, qwen3-32b on H100", "2x H100 SXM5 80GB", "4x H100"),
+        ("does tp 4 help qwen3-32b on 2x H100", "2x H100 SXM5 80GB", "4x H100 SXM5 80GB"),
+        ("what changes going from H100 to H200 with llama 3.3 70b", "2x H100 SXM5", "2x H200"),
+        ("upgrading from 2x A100 80GB to 2x H100, qwen3-32b", "2x A100 SXM4 80GB", "2x H100"),
+        ("moving from vLLM to SGLang, llama 3.1 8b on H100", "vLLM", "SGLang"),
+        ("is fp8 kv worth it for qwen3-32b on H200", "BF16 cache", "FP8 cache"),
+        ("what does prefix caching buy on qwen3-8b on L40S, 2k shared", "Without", "With it"),
+        ("does speculative decoding help llama 3.3 70b on 4x H100", "Without", "With drafts"),
+    ],
+)  # fmt: skip
+def test_what_a_change_buys_is_said_of_both_sides(text, before, after):
+    state, messages = answer("calculate", text)
+    side = r"([^:.]*[^:]*): room for ([\d,]+) users, ([\d.]+) tok/s for one of 16, \$([\d.]+)/M"
+    (said,) = [one["text"] for one in messages if "room for" in one["text"]]
+    found = re.findall(side, said)
+    assert found[0][0].startswith(before)
+    assert after in found[1][0]
+    assert "Not" not in told(messages) and "not counted" not in told(messages)
+    # the inputs are those of one of the sides
+    view = Calculator("calculate", calculate.FORM.query(state)).view
+    rooms = {int(one[1].replace(",", "")) for one in found}
+    assert any(f"room for {room} users" in view["status"]["text"] for room in rooms)
+
+
+def test_an_eight_bit_cache_holds_twice_the_users():
+    """By hand: half the bytes of each token."""
+    _, messages = answer("calculate", "is fp8 kv worth it for qwen3-32b on H200")
+    wide, narrow = map(int, re.findall(r"room for (\d+) users", told(messages)))
+    assert narrow == pytest.approx(2 * wide, abs=2)
+
+
+def test_compare_sets_both_sides_of_a_change_beside_each_other():
+    state, messages = answer("compare", "what would FP8 KV buy me on llama 3.1 70b on 2x H100")
+    assert [state[f"{x}.kv"] for x in "ab"] == ["fp8", "bf16"]
+    assert state["columns"] == 2 and state["a.weights"] == state["b.weights"] == "fp8"
+    state, _ = answer("compare", "what would tp 4 buy me over tp 2, qwen3-32b on H100")
+    assert [state[f"{x}.tp"] for x in "ab"] == [4, 2]
+    state, _ = answer("compare", "qwen3-32b on H100, TP 2 vs TP 4")
+    assert [state[f"{x}.tp"] for x in "ab"] == [2, 4]
+    _, messages = answer("vram", "what would FP8 KV buy me on llama 3.1 70b on 2x H100")
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["compare"]
+    assert "Not" not in told(messages)
+
+
+def test_a_prefix_cache_without_a_shared_length_asks_for_it():
+    _, messages = answer("calculate", "what does prefix caching buy on qwen3-8b on L40S")
+    assert "how much that is was not said" in told(messages)

@@ -220,6 +220,8 @@ NUMBERS = (
     ("users", rf"\b(?:conc(?:urrency)?|batch(?:[\s-]size)?|bs)\s*(?:of|=|:)?\s*{PLAIN}"),
     ("users", rf"{NUMBER}\s*(?:{CROWD}|{AT_ONCE})"),
     ("users", rf"\busers\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("other tp", r"\b(?:over|instead of|vs\.?|versus|against|from|rather than|or)\s+"
+     r"tp[\s=-]*(\d+)\b"),
     ("tp", r"\b(?:tp|tensor[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
     ("pp", r"\b(?:pp|pipeline[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
     ("seqs", r"\bmax[\s_-]num[\s_-]seqs\s*=?\s*(\d+)\b"),
@@ -230,6 +232,7 @@ NUMBERS = (
      rf"{SAME}{BY_ALL}"),
     ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}{BY_ALL}"),
     ("prefix", rf"{SHARED}\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("caching", r"\b((?:automatic\s+)?prefix[\s-]+(?:caching|cache))\b"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b)"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?prompts?\b"),
     ("in", rf"\b(?:prompts?|inputs?|isl)\s*(?:of|=|:)?\s*{NUMBER}"),
@@ -263,6 +266,15 @@ NEED = re.compile(
     r"|\b(?:v?ram|memory)\s+(?:is\s+)?(?:needed|required|requirements?|needs?)\b",
     re.I,
 )
+# What one change buys: "what would FP8 KV buy me", "going from H100 to H200".
+GAIN = re.compile(
+    r"\bwhat (?:would|does|do|will|could|can|did)\b.{0,60}?"
+    r"\b(?:buy|bring|give|gain|save|change)s?\b"
+    r"|\bwhat (?:would )?changes?\b|\bgain\b|\b(?:does|do|would|will|is|are|can)\b.{0,60}?"
+    r"\b(?:help|pay off|worth)\b|\bhow much (?:faster|cheaper|better|more|does)\b.{0,60}?"
+    r"\b(?:with|help|save|buy|bring|gain)s?\b",
+    re.I,
+)
 HOW_MANY = re.compile(
     r"(?<!/)\b(?:how many|(?:minimum\s+)?number of|min(?:imum)?(?:\s+of)?)\s+"
     r"(?:gpus?|cards?|accelerators?|nodes?|(?=[a-z]+\d)[\w-]+)\b",
@@ -290,6 +302,8 @@ FLAGS = {
     "laptop": LAPTOP,
     "everyone": re.compile(rf"\d\s*{PEOPLE}\b", re.I),
     "need": NEED,
+    "gain": GAIN,
+    "onward": re.compile(r"\bgain from\b", re.I),
 }
 # A size of Llama without its number is the newest of it, in a question of today.
 NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
@@ -311,6 +325,11 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
     (r"(?<![\w.,])(\d+),(\d{1,2})(?=\s*(?:(?:ms|s|sec\w*|eur\w*|usd)\b|[€$]))", r"\1.\2"),
     (r"([€$]\s*\d+),(\d{1,2})(?!\d)", r"\1.\2"),
     (r"\b([LT]4|L40S)s\b", r"\1"),
+    (
+        r"\b(?:go|going|mov(?:e|ing)|upgrad(?:e|ing)|switch(?:ing)?|chang(?:e|ing))\s+"
+        r"(?:[\w ]{0,20}?)?from\s+(.{1,30}?)\s+to\s+",
+        r" gain from \1 vs ",
+    ),
     # as vLLM's log has it
     (
         r"\b(max\w*\s+concurrency)\s+(?:for|at)\s+([\d.,]+\s?k?i?)\s*tokens(?:\s+per\s+request)?"
@@ -362,18 +381,19 @@ ARTICLES = ("a", "an", "my", "our", "the", "this", "is")
 # Words that ask and join, and tell nothing.
 SILENT = frozenset(
     """
-    a an and any api are as at average avg batch be best better between biggest budget but buy
-    by cache can card cards cheap cheaper cheapest compare completion concurrent context cost
-    costs could decode do does draw draws each electricity energy enough expect fast faster
-    first fit fits for from gap gaps get gpu gpus grow growing grows handle have home host how i
-    in inference is it itl kv kwh laptop laptops largest latency least length limit limits llm
-    llms load locally log machine many max me mean million minimal minimum model models more
-    most much my need needed needs node nodes number of on one or out over p95 per please power
-    prefill price quant quantization quants required requirements run running runs says serve
-    server setup should show single size speed t/s take takes than that the their them then
-    throughput to tok/s token tokens tokens/s ttft under up us usd use user users using versus
-    vram vs want watt watts way we what what's when where which why will window with within
-    would
+    a an and any api are as at average avg batch be best better between biggest bring brings
+    budget but buy by cache can card cards change changes cheap cheaper cheapest compare
+    completion concurrent context cost costs could decode did do does draw draws each
+    electricity energy enough expect fast faster first fit fits for from gain gap gaps get give
+    gives going gpu gpus grow growing grows handle have help helps home host how i in inference
+    is it itl kv kwh laptop laptops largest latency least length limit limits llm llms load
+    locally log machine many max me mean million minimal minimum model models more most much my
+    need needed needs node nodes number of off on one or out over p95 pay per please power
+    prefill price quant quantization quants required requirements run running runs save says
+    serve server setup should show single size speed t/s take takes than that the their them
+    then throughput to tok/s token tokens tokens/s ttft under up us usd use user users using
+    versus vram vs want watt watts way we what what's when where which why will window with
+    within worth would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 

@@ -22,7 +22,7 @@ from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
 from llmcap_kernel.refuse import BadInput, either, shown, typed_number
 from llmcap_kernel.spec import usual_load
 
-from . import amounts, asked, following, ledgers, lists, meaning, own_card, presets
+from . import amounts, asked, following, gains, ledgers, lists, meaning, own_card, presets
 
 # How what was read is said back.
 SAID = {
@@ -64,7 +64,9 @@ def inputs(form, text, state):
         raise BadInput("question", "Type a question, such as Qwen3-32B on two H200, 32K context.")
     fields = set(form.by_name)
     said, amount = _a_second(_settled(_possible(asked.read(text))), state)
-    said, fewest = _fewest_cards(said, state) if "columns" in fields else (said, [])
+    said = gains.both(said)
+    beside = "columns" in fields or _gains(said, fields)
+    said, fewest = _fewest_cards(said, state) if beside else (said, [])
     values = _load(said.numbers, state, fields) | _limits(said.numbers, state, fields)
     if "unhurried" in said.numbers:  # of a batch, which nobody waits for
         values |= {n: 0 for n in ("itl", "ttft") if n in fields - values.keys()}
@@ -78,6 +80,7 @@ def inputs(form, text, state):
         values |= _candidates(said, text)
     else:
         values |= _deployment(said.models[:1], said.cards[:1], said.numbers, state)
+        values |= _two(said, state)[0] if _gains(said, fields) else {}
     if not values:
         raise BadInput("question", _nothing(text))
     alone = {} if CARDS in fields else _alone(said, state, form.defaults())
@@ -106,6 +109,7 @@ def inputs(form, text, state):
     notes += _free_said(free)
     notes += _taking(form, said, values, state)
     notes += _memory_said(form, said, values, state)
+    notes += _gained(form, said, values, state)
     notes += _beside(said, values, fields)
     elsewhere = list(_elsewhere(said, values, fields, text))
     many = (amount and "rate" in said.numbers and CARDS not in fields) or (flying and flying[2])
@@ -312,6 +316,51 @@ def _memory_said(form, said, values, state):
         return []
     notes = [ledgers.times(books, float(said.numbers["times"]))] if "times" in said.numbers else []
     return notes + [ledgers.needed(books)] * ("need" in said.numbers)
+
+
+def _gains(said, fields):
+    """Whether a calculator of one deployment is asked what a change buys."""
+    return "gain" in said.numbers and {"gpu", "in", "prefix"} <= fields
+
+
+def _gained(form, said, values, state):
+    """Say what one deployment does without and with the change that is asked about."""
+    if not _gains(said, state.keys()):
+        return []
+    try:
+        whole = form.check(values, state)[0]
+        one, load = meaning.deployment(whole), meaning.load(whole)
+        sides = [form.check(values | side, state)[0] for side in _two(said, state)]
+        if len(sides) > 1:
+            made = [meaning.deployment(side) for side in sides]
+            named = [*zip(gains.words(made), made, (load, load), strict=True)]
+            return [gains.sentence(*(named if "onward" in said.numbers else named[::-1]))]
+        if "draft" in said.numbers:
+            before, after, taken = gains.drafting(one, load)
+            return [f"{gains.sentence(before, after)} {taken}"]
+        if load.shared_prefix_tokens:
+            return [gains.sentence(*gains.sharing(one, load))]
+        return [NO_PREFIX] * ("caching" in said.numbers)
+    except BadInput:  # the view says what does not go together
+        return []
+
+
+NO_PREFIX = (
+    "A prefix cache saves what prompts share, and how much that is was not said: name it, as in a "
+    "2k system prompt, or 60% prefix hits."
+)
+
+
+def _two(said, state):
+    """The inputs of the first two deployments that stand side by side, in one format."""
+    made: dict[str, Any] = {}
+    sides = _sides(said, said.models, said.cards)[:2]
+    for letter, (model, card, each) in zip("ab", sides, strict=False):
+        named = ([model] * bool(model), [card] * bool(card))
+        side = _deployment(*named, said.numbers | each, state)
+        made |= {f"{letter}.{name}": value for name, value in side.items()}
+    made |= {} if "weights" in said.numbers else _alike(made)
+    return [{k[2:]: v for k, v in made.items() if k[0] == x} for x in "ab"[: len(sides)]]
 
 
 def _alone(said, state, before):
@@ -717,6 +766,9 @@ ASIDE = {
     "uncounted",
     "everyone",
     "need",
+    "gain",
+    "onward",
+    "caching",
     "times",
     "unhurried",
     "pieces",
@@ -744,13 +796,20 @@ OF_ITS_OWN = {
 def _left(said, values, fields):
     """Say what the answer does not take: what no input here means, and what was not understood."""
     notes = []
-    _, more = _titles(said, fields)
+    both = "columns" in fields or _gains(said, fields)
     told = said.numbers.keys() - ASIDE - OF_ITS_OWN.keys()
-    unused = [*more, *_words(said, told - _used(said, values))]
-    unused += [] if "columns" in fields else [one for also in said.also.values() for one in also]
+    unused = [
+        *([] if both else _titles(said, fields)[1]),
+        *_words(said, told - _used(said, values)),
+    ]
+    whole = both or "gain" in said.numbers  # the other side of a change is nobody's words
+    unused += [] if whole else [one for also in said.also.values() for one in also]
     if unused:
         notes.append(f"Not among these inputs, so not in the answer: {', '.join(unused)}.")
-    notes += [text.format(said.numbers[n]) for n, text in OF_ITS_OWN.items() if n in said.numbers]
+    own = OF_ITS_OWN.keys() - ({"draft"} if both and "gain" in said.numbers else set())
+    notes += [
+        OF_ITS_OWN[n].format(said.numbers[n]) for n in OF_ITS_OWN if n in own & set(said.numbers)
+    ]
     notes += _two_said(said.numbers)
     gb = int(said.numbers.get("memory", 0))
     if said.cards and gb and not any(_has(name, gb) for name, _ in said.cards):
@@ -861,12 +920,15 @@ def _fewest_cards(said, state):
         count, held = _fewest(model, name, said.numbers | each, state)
         most[name] = max(most[name], count)
         short = short if held else ", or the most of them,"
+    alike = "onward" in said.numbers  # from one card to another, and no other number of them
+    most = dict.fromkeys(most, max(most.values())) if alike and most else most
     if set(most.values()) == {1}:
         return said, []
     users = said.numbers.get("users", "1")
     taken = ", ".join(f"{n}x {lists.listed_title(name)}" for name, n in most.items())
     held = f"{_counted(users)}{short}"
-    note = f"How many cards is not said: the fewest that hold {held} are taken: {taken}."
+    many = "as few of each as" if alike else "the fewest that"
+    note = f"How many cards is not said: {many} hold {held} are taken: {taken}."
     return said._replace(cards=[(name, most[name]) for name, _ in said.cards]), [note]
 
 
@@ -884,11 +946,12 @@ def _fewest(model, name, numbers, state):
 
 def _room(model, card, numbers, state):
     """How many users of a question's context a model on so many cards has room for."""
-    made = _deployment([model], [card], numbers, state, "a.")
+    side = "a." * ("columns" in state)
+    made = _deployment([model], [card], numbers, state, side)
     names = ("model", "gpu", "tp", "pp", "weights", "kv", "engine")
-    asked_of = {one: made.get(f"a.{one}") or state[f"a.{one}"] for one in names}
+    asked_of = {one: made.get(side + one) or state[side + one] for one in names}
     try:
-        whole = catalog.deployment(**asked_of, memory_fraction=made.get("a.fraction"))
+        whole = catalog.deployment(**asked_of, memory_fraction=made.get(f"{side}fraction"))
         return capacity.max_concurrent(whole, _context(numbers, state))
     except BadInput:  # the inputs refuse it, and say why
         return 0
