@@ -1032,3 +1032,37 @@ def test_compare_sets_both_sides_of_a_change_beside_each_other():
 def test_a_prefix_cache_without_a_shared_length_asks_for_it():
     _, messages = answer("calculate", "what does prefix caching buy on qwen3-8b on L40S")
     assert "how much that is was not said" in told(messages)
+
+
+SETTINGS = """backend: pytorch
+tensor_parallel_size: 4
+max_batch_size: 64
+max_num_tokens: 8192
+kv_cache_config:
+  free_gpu_memory_fraction: 0.85
+  dtype: fp8
+"""
+
+
+@pytest.mark.parametrize("text", [SETTINGS, " ".join(SETTINGS.split())])
+def test_a_file_of_tensorrt_llm_is_read_and_what_it_lacks_is_asked_for(text):
+    """The names are those of its llmapi/llm_args.py."""
+    wanted = {"engine": "trtllm-1.0", "tp": 4, "seqs": 64, "batched": 8192, "fraction": 0.85}
+    state, messages = answer("calculate", text)
+    assert {name: state[name] for name in wanted} == wanted and state["kv"] == "fp8"
+    assert "neither model nor card" in told(messages)
+    assert "not in the answer: backend." in told(messages)
+    pasted, said = vram.FORM.check({"config": text}, vram.FORM.defaults())
+    assert pasted["engine"] == "trtllm-1.0" and "settings of TensorRT-LLM" in told(said)
+    state, _ = answer("compare", text)
+    assert (state["a.tp"], state["a.seqs"]) == (4, 64)
+    _, messages = answer("design", text)
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["calculate"]
+
+
+def test_a_setting_that_takes_no_such_value_is_refused():
+    text = SETTINGS.replace("0.85", "7")
+    state, messages = answer("calculate", text)
+    assert state == calculate.FORM.defaults()
+    assert "free_gpu_memory_fraction is '7'" in told(messages)
+    assert "is known here" in told(answer("calculate", "serve_x: y some_thing: 3")[1])

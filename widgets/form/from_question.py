@@ -62,6 +62,8 @@ def inputs(form, text, state):
     """
     if not isinstance(text, str) or not text.strip():
         raise BadInput("question", "Type a question, such as Qwen3-32B on two H200, 32K context.")
+    if SETTINGS.search(text) and (read := _settings(text, state)):
+        return read
     fields = set(form.by_name)
     said, amount = _a_second(_settled(_possible(asked.read(text))), state)
     said = gains.both(said)
@@ -122,6 +124,8 @@ WHICH_MODEL = re.compile(
     r"\b(?:what|which|best|biggest|largest)\b(?=.*\b(?:run|runs|fit|fits|models?|llms?|host|serve)\b)",
     re.I,
 )
+# Of a file that is pasted in the place of a question.
+SETTINGS = re.compile(r"\b[a-z]+_[a-z_]+\s*:.*\b[a-z]+_[a-z_]+\s*:", re.S)
 CARDS, ANY = "gpus", "any"  # the input of a search that names its cards; and any model
 # One person's load, where somebody asks what their own card runs and says no more.
 ALONE = {"users": 1, "in": 2000, "out": 500, "prefix": 0, "itl": 100, "ttft": 0, "rate": None}
@@ -153,6 +157,19 @@ def unasked(text, state, defaults):
     names = [n for n in _in_force(state) if n not in told and state[n] in usual[n]]
     others = set(LIMITS) - set(names)
     return dict(zip(names, _limit_words(others, state), strict=True))
+
+
+def _settings(text, state):
+    """Read TensorRT-LLM's file of settings, and ask for what it does not say."""
+    from . import from_settings  # a page opens without the readers of files
+
+    if not from_settings.is_settings(text):
+        return ()
+    if CARDS in state:
+        text = "Settings of one deployment are a question for Calculate."
+        return {}, [], [], [(text, "calculate")]
+    values, (*notes, missing) = from_settings.inputs(text, state, "a." * ("columns" in state))
+    return values, notes, [missing], []
 
 
 LIMITS = ("itl", "ttft", "budget")
