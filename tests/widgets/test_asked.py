@@ -858,6 +858,8 @@ def told(messages):
         # 1,000 x 36 / 3600 s
         ("1000 users, 36 requests per user per hour", {"rate": 10}, "1,000 users together send 10"),
         ("3600 employees, each 24 requests a day", {"rate": 1}, "together send 1 requests/s"),
+        ("8640 daily active users, 10 messages per user per day", {"rate": 1}, "together send 1"),
+        ("60M tokens/min input", {"rate": 142.9}, "taken as of prompts:"),  # of 7,000
         ("200 employees, 10% at once", {"users": 20}, "10% of 200 are 20 users at once"),
         # of a month of 720 hours
         ("50 users, budget 7200$/month", {"budget": 10}, "$7200 a month are $10 an hour"),
@@ -916,6 +918,9 @@ def test_two_limits_on_one_latency_are_named(text, state, said):
         ("2 L4s", {"gpu": "l4", "tp": 2}),
         ("30 tok/s single user", {"itl": pytest.approx(33.33), "users": 1}),
         ("32768 tokens", {"in": 31_768}),
+        ("20 chunks of 512 tokens, 300 token answer", {"in": 10_240, "out": 300}),
+        ("64 seqs on A100 80GB", {"seqs": 64}),
+        ("cost per 1M output tokens on H100", {"tp": 1}),
     ],
 )
 def test_numbers_as_other_people_write_them(text, state):
@@ -991,6 +996,7 @@ def test_a_batch_without_a_time_is_told_how_long_it_takes():
         ("upgrading from 2x A100 80GB to 2x H100, qwen3-32b", "2x A100 SXM4 80GB", "2x H100"),
         ("moving from vLLM to SGLang, llama 3.1 8b on H100", "vLLM", "SGLang"),
         ("is fp8 kv worth it for qwen3-32b on H200", "BF16 cache", "FP8 cache"),
+        ("is H200 worth the extra over H100 for llama 3.3 70b", "2x H100 SXM5", "2x H200"),
         ("what does prefix caching buy on qwen3-8b on L40S, 2k shared", "Without", "With it"),
         ("does speculative decoding help llama 3.3 70b on 4x H100", "Without", "With drafts"),
     ],

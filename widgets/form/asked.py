@@ -33,7 +33,7 @@ RANKED = r"\bp(?:50|90|95|99)\b|\b(?:50|90|95|99)(?:th|%| (?:of|in) 100)(?:\s*pe
 PERCENTILE = rf"({RANKED}|\b(?:mean|average|median)\b)"
 RATE = r"(?:tok|tokens?|t)\s*(?:/|\ba\b|\bper\b)\s*s(?:ec|econd)?\b"
 PAIR = r"(?<![\w.$/])(\d[\d.,]*[kK]?i?)\s*/\s*(\d[\d.,]*[kK]?i?)(?![\w/%])"  # as "8k/1k"
-REQUESTS = r"(?:requests?|req|queries|calls)"
+REQUESTS = r"(?:requests?|req|queries|calls|messages?|questions?)"
 PER = {
     **{"min": 60, "hour": 3_600, "hr": 3_600, "h": 3_600, "day": 86_400, "dai": 86_400},
     **{"week": 604_800, "month": 2_592_000, "year": 31_536_000},
@@ -86,7 +86,7 @@ HOME = re.compile(r"\b(?:at home|home|locally|my (?:own )?(?:pc|computer|desktop
 LAPTOP = re.compile(r"\b(?:laptop|notebook)s?\b", re.I)
 LONGEST = re.compile(
     r"\b(?:max(?:imum)?|longest|largest|biggest|how (?:long|large|much))(?:\s+(?:an?|of a))?"
-    r"\s+(?:context|ctx)",
+    r"\s+(?:context|ctx)|\bwhat (?:context|ctx)\b(?=.*\b(?:fits?|can|get)\b)",
     re.I,
 )
 ADAPTERS = (
@@ -109,7 +109,7 @@ SHARED = (
 )
 PEOPLE = r"(?:people|persons|employees|developers|devs|engineers|customers|clients|students|seats)"
 CROWD = (
-    r"(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?|agents?"
+    r"(?:(?:daily|monthly|active)\s+)*(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?|agents?"
     rf"|{PEOPLE})\b"
     r"(?!\s+tokens?)"
 )
@@ -225,6 +225,7 @@ NUMBERS = (
     ("tp", r"\b(?:tp|tensor[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
     ("pp", r"\b(?:pp|pipeline[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
     ("seqs", r"\bmax[\s_-]num[\s_-]seqs\s*=?\s*(\d+)\b"),
+    ("seqs", r"(?<![\w.])(\d+)\s*(?:seqs|sequences)\b"),
     ("fraction", r"\bgpu[\s_-]memory[\s_-]utili[sz]ation\s*=?\s*([01]?\.\d+)"),
     ("cards", r"(?<![\w.$])(\d{1,3})[\s-](?:gpus?|cards?|accelerators?)\b(?!\s*/)"),
     ("maxlen", rf"\bmax[\s_-]model[\s_-]len\s*=?\s*{NUMBER}"),
@@ -250,7 +251,8 @@ NUMBERS = (
     ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
 )  # fmt: skip
 PRICED = re.compile(
-    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b", re.I
+    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b(?:\s+(?:output|input)(?=\s+tok))?",
+    re.I,
 )  # a price that is asked for
 # Quants by their bits alone, as the usual file of them is called.
 QUANTS = {"iq1": "iq1_s", "iq2": "iq2_xs", "iq3": "iq3_xxs", "iq4": "iq4_xs"}
@@ -330,6 +332,17 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
         r"(?:[\w ]{0,20}?)?from\s+(.{1,30}?)\s+to\s+",
         r" gain from \1 vs ",
     ),
+    # what retrieval puts into a prompt
+    (
+        r"(?<![\w.])(\d+)\s*(?:chunks?|passages?|snippets?)\s*(?:of|with|at|x)?\s*(\d+)\s*tokens?\b",
+        lambda found: f" {int(found[1]) * int(found[2])} tokens prompt ",
+    ),
+    # a side behind its time: "100k tokens/min input"
+    (
+        rf"\btokens?\s*((?:/|per\b|an?\b)\s*(?:{'|'.join(PER)})\w*)\s+(?:of\s+)?"
+        r"(input|output|prompt|answer)s?\b",
+        r"\2 tokens \1",
+    ),
     # as vLLM's log has it
     (
         r"\b(max\w*\s+concurrency)\s+(?:for|at)\s+([\d.,]+\s?k?i?)\s*tokens(?:\s+per\s+request)?"
@@ -382,18 +395,18 @@ ARTICLES = ("a", "an", "my", "our", "the", "this", "is")
 SILENT = frozenset(
     """
     a an and any api are as at average avg batch be best better between biggest bring brings
-    budget but buy by cache can card cards change changes cheap cheaper cheapest compare
+    budget but buy by cache can card cards change changes chatbot cheap cheaper cheapest compare
     completion concurrent context cost costs could decode did do does draw draws each
-    electricity energy enough expect fast faster first fit fits for from gain gap gaps get give
-    gives going gpu gpus grow growing grows handle have help helps home host how i in inference
-    is it itl kv kwh laptop laptops largest latency least length limit limits llm llms load
-    locally log machine many max me mean million minimal minimum model models more most much my
-    need needed needs node nodes number of off on one or out over p95 pay per please power
-    prefill price quant quantization quants required requirements run running runs save says
-    serve server setup should show single size speed t/s take takes than that the their them
-    then throughput to tok/s token tokens tokens/s ttft under up us usd use user users using
-    versus vram vs want watt watts way we what what's when where which why will window with
-    within worth would
+    electricity energy enough expect extra fast faster first fit fits for from gain gap gaps get
+    give gives going gpu gpus grow growing grows handle hardware have help helps home host how i
+    in inference is it itl kv kwh laptop laptops largest latency least length limit limits llm
+    llms load locally log machine many max me mean million minimal minimum model models more
+    most much my need needed needs node nodes number of off on one or out over p95 pay per
+    please power prefill price quant quantization quants rag required requirements rig run
+    running runs save says serve server setup should show single size speed t/s take takes than
+    that the their them then throughput to tok/s token tokens tokens/s ttft under up us usd use
+    user users using versus vram vs want watt watts way we what what's when where which why will
+    window with within worth would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 
@@ -530,7 +543,7 @@ def _values(name, found):
         return list(dict.fromkeys(names))
     if name in ("rate", "each") and found.re.groups > 1:
         number, *units = found.groups()
-        return [_a_second(number, *filter(None, units))]
+        return [_a_second(number, next(filter(None, units)), 4 if name == "rate" else 10)]
     if name == "volume":
         return [" ".join(found[0].split())]
     if name == "nodes":
@@ -539,9 +552,9 @@ def _values(name, found):
     return [_percentile(said) if name in WHICH_ONE else said]
 
 
-def _a_second(number, unit):
+def _a_second(number, unit, figures):
     """Requests a minute, an hour or a day as requests a second."""
-    return f"{(typed_number(number) or 0) / PER[unit.lower()]:.4g}"
+    return f"{(typed_number(number) or 0) / PER[unit.lower()]:.{figures}g}"
 
 
 def _percentile(words):

@@ -937,7 +937,7 @@ def _fewest_cards(said, state):
         count, held = _fewest(model, name, said.numbers | each, state)
         most[name] = max(most[name], count)
         short = short if held else ", or the most of them,"
-    alike = "onward" in said.numbers  # from one card to another, and no other number of them
+    alike = "gain" in said.numbers  # from one card to another, and no other number of them
     most = dict.fromkeys(most, max(most.values())) if alike and most else most
     if set(most.values()) == {1}:
         return said, []
