@@ -849,6 +849,7 @@ def told(messages):
         ("20 RPS with bursts to 60", {"rate": 60}, "of 60 requests/s, not for the steady 20"),
         ("120 rpm, peaks of 300", {"rate": 5, "copies": None}, "not for the steady 2:"),
         ("20 rps, spikes of 3x", {"rate": 60}, "not for the steady 20:"),
+        ("5 rps, 3x burst", {"rate": 15}, "not for the steady 5:"),
         ("50 users, peak 120", {"users": 120}, "bursts of 120 users, not for the steady 50"),
         # 1e6 / (8 x 3600 s)
         ("1M documents of 2,000 tokens overnight (8 h)", {"rate": 34.72, "in": 2000}, "8 hours"),
@@ -920,6 +921,7 @@ def test_two_limits_on_one_latency_are_named(text, state, said):
         ("32768 tokens", {"in": 31_768}),
         ("20 chunks of 512 tokens, 300 token answer", {"in": 10_240, "out": 300}),
         ("64 seqs on A100 80GB", {"seqs": 64}),
+        ("maximum concurrency 64", {"users": 64}),  # no line of a log
         ("cost per 1M output tokens on H100", {"tp": 1}),
     ],
 )

@@ -228,8 +228,8 @@ def _burst(numbers, said, *_):
     number, unit = re.split(r"(?<=\d)\s*(?=[a-z]|$)", said, maxsplit=1, flags=re.I)
     name = "users" if "user" in unit or ("rate" not in numbers and "users" in numbers) else "rate"
     most, steady = typed_number(number) or 0, typed_number(str(numbers.get(name, "")))
-    if unit in ("x", "times") or not unit:
-        most *= steady if steady and unit else 1
+    if unit in ("x", "times"):
+        most *= steady or 1
     elif name == "rate":
         letter = re.search(r"/\s*(min|h|s)", unit)
         most /= {"min": 60, "h": 3600}.get(letter[1] if letter else "", 1)

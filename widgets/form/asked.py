@@ -160,7 +160,7 @@ ABSURD = (
 NUMBERS = (
     ("absurd", ABSURD),
     ("no model", NO_MODEL),
-    ("times", r"\bmax\w*\s+concurrency\D{0,20}?(\d+(?:\.\d+)?)\s*x?(?![\w.,])"),
+    ("times", r"\bmax\w*\s+concurrency\D{0,20}?(\d+(?:\.\d+)?)\s*x(?!\w)"),
     ("share", rf"{PART}\s*(?:{HITS}|{SAME}(?:\s+prefix\b)?)"),
     ("share", rf"{PART}\s*(?:of\s+)?(?:the\s+|each\s+|every\s+)?(?:prompts?|inputs?|tokens?)"
      rf"\s+(?:is|are|being)?\s*{SAME}{BY_ALL}"),
@@ -171,8 +171,8 @@ NUMBERS = (
     ("both", rf"{AMOUNT}\s*(?:input|prompt)\s*(?:tokens?)?\s*(?:and|,|/|\+|&)\s*{AMOUNT}\s*"
      rf"(?:output|answer|completion|generated)\s*(?:tokens?)?\s*{EVERY}"),
     ("burst", rf"{PEAK}\s*(?:of|to|up to|at|is|:|=|\s)*(\d+(?:[.,]\d+)*\s*(?:x\b|times\b|users?\b"
-     rf"|{A_RATE})?)"),
-    ("burst", rf"(\d[\d.,]*\s*(?:users?\b|{A_RATE}))\s*(?:at|in|during)?\s*{PEAK}"),
+     rf"|{A_RATE}))"),
+    ("burst", rf"(\d[\d.,]*\s*(?:x\b|users?\b|{A_RATE}))\s*(?:at|in|during)?\s*{PEAK}"),
     ("each", rf"{NUMBER}\s*{REQUESTS}\s*{EACH_ONE}\s*{EVERY}"),
     ("each", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}\s*{EACH_ONE}"),
     ("each", rf"\b(?:each|every one)\s+(?:\w+\s+)?{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
@@ -400,8 +400,8 @@ SILENT = frozenset(
     electricity energy enough expect extra fast faster first fit fits for from gain gap gaps get
     give gives going gpu gpus grow growing grows handle hardware have help helps home host how i
     in inference is it itl kv kwh laptop laptops largest latency least length limit limits llm
-    llms load locally log machine many max me mean million minimal minimum model models more
-    most much my need needed needs node nodes number of off on one or out over p95 pay per
+    llms load locally log machine many max maximum me mean million minimal minimum model models
+    more most much my need needed needs node nodes number of off on one or out over p95 pay per
     please power prefill price quant quantization quants rag required requirements rig run
     running runs save says serve server setup should show single size speed t/s take takes than
     that the their them then throughput to tok/s token tokens tokens/s ttft under up us usd use
