@@ -836,3 +836,241 @@ def test_weights_on_the_host_are_led_to_the_command_that_counts_them(words):
     said = " ".join(one["text"] for one in messages)
     assert f"({words}) are not counted here: `llmcap predict --offload-share" in said
     assert "without a card" not in said
+
+
+def told(messages):
+    """All that is said of a question, in one text."""
+    return " ".join(one["text"] for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "said"),
+    [
+        ("20 RPS with bursts to 60", {"rate": 60}, "of 60 requests/s, not for the steady 20"),
+        ("120 rpm, peaks of 300", {"rate": 5, "copies": None}, "not for the steady 2:"),
+        ("20 rps, spikes of 3x", {"rate": 60}, "not for the steady 20:"),
+        ("5 rps, 3x burst", {"rate": 15}, "not for the steady 5:"),
+        ("50 users, peak 120", {"users": 120}, "bursts of 120 users, not for the steady 50"),
+        # 1e6 / (8 x 3600 s)
+        ("1M documents of 2,000 tokens overnight (8 h)", {"rate": 34.72, "in": 2000}, "8 hours"),
+        ("1M documents of 2,000 tokens overnight", {"rate": 34.72}, "a night of 8 hours"),
+        ("86400 docs of 500 tokens per day", {"rate": 1, "in": 500, "ttft": 0}, "length was not"),
+        ("86400 docs of 500 tokens in a day, 50 ms itl", {"itl": 50, "rate": 1}, "24 hours are"),
+        # 1,000 x 36 / 3600 s
+        ("1000 users, 36 requests per user per hour", {"rate": 10}, "1,000 users together send 10"),
+        ("3600 employees, each 24 requests a day", {"rate": 1}, "together send 1 requests/s"),
+        ("8640 daily active users, 10 messages per user per day", {"rate": 1}, "together send 1"),
+        ("60M tokens/min input", {"rate": 142.9}, "taken as of prompts:"),  # of 7,000
+        ("200 employees, 10% at once", {"users": 20}, "10% of 200 are 20 users at once"),
+        # of a month of 720 hours
+        ("50 users, budget 7200$/month", {"budget": 10}, "$7200 a month are $10 an hour"),
+        ("50 users, under $72k a year", {"budget": 8.219}, "8,760 hours"),
+        # 7.5 tokens of a prompt for each of an answer
+        ("1.5M input tokens and 200k output tokens per hour", {"in": 7500, "rate": 0.05556}, ""),
+    ],
+)  # fmt: skip
+def test_work_in_words_becomes_a_load_and_is_said(text, state, said):
+    read, messages = answer("design", f"qwen3-8b on H100, {text}")
+    assert {name: read[name] for name in state} == state
+    assert said in told(messages)
+    assert "Not understood" not in told(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix"),
+    [
+        ("60% prefix hits", 4200),
+        ("80% of the prompt is shared", 5600),
+        ("cache hit rate 0.7", 4900),
+        ("95% cache hits", 6650),  # no percentile
+        ("prefix cache hit rate of 50%, 2k in", 1000),
+        ("system prompt of 3,000 tokens shared by all", 3000),
+    ],
+)
+def test_what_requests_share_is_a_prefix(text, prefix):
+    state, messages = answer("calculate", f"qwen3-8b on L40S, {text}")
+    assert (state["prefix"], state["itlp"]) == (prefix, "p95")
+    assert "Not" not in told(messages) and "for Design" not in told(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "said"),
+    [
+        ("mean ITL 20 ms but p95 under 10 ms", ("p95", 10), "contradict each other"),
+        ("p95 gap 50 ms, p99 40 ms", ("p99", 40), "the p99 of 40 ms is below the p95 of 50 ms"),
+        ("p95 gap 50 ms, p99 100 ms", ("p99", 100), "p95 50 ms is not"),
+        ("p95 50 ms", ("p95", 50), ""),
+    ],
+)
+def test_two_limits_on_one_latency_are_named(text, state, said):
+    read, messages = answer("calculate", f"qwen3-8b on H100, {text}")
+    assert (read["itlp"], read["itl"]) == state
+    assert said in told(messages) and "Not" not in told(messages)
+    assert bool(said) == ("wo limits" in told(messages) or "has one limit" in told(messages))
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("7.000 Token Prompt, 1.000 tokens out", {"in": 7000, "out": 1000}),
+        ("2×H100, 1 000 users", {"users": 1000, "tp": 2}),
+        ("ttft under 1,5 s", {"ttft": 1.5}),
+        ("24/7, 16 users", {"in": 7000, "out": 1000}),  # no pair of lengths
+        ("2 L4s", {"gpu": "l4", "tp": 2}),
+        ("30 tok/s single user", {"itl": pytest.approx(33.33), "users": 1}),
+        ("32768 tokens", {"in": 31_768}),
+        ("20 chunks of 512 tokens, 300 token answer", {"in": 10_240, "out": 300}),
+        ("64 seqs on A100 80GB", {"seqs": 64}),
+        ("maximum concurrency 64", {"users": 64}),  # no line of a log
+        ("cost per 1M output tokens on H100", {"tp": 1}),
+    ],
+)
+def test_numbers_as_other_people_write_them(text, state):
+    read, messages = answer("calculate", f"qwen3-8b, {text}")
+    assert {name: read[name] for name in state} == state
+    assert "Not" not in told(messages)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("qwen3-8b, -5 users", "qwen3-8b on 0 H100", "qwen3-8b on 0 gpus", "qwen3-8b, ITL 0 ms"),
+        *("whisper large v3 on T4", "500 req/s embeddings with bge-m3 on L4"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_in_a_sentence(text):
+    state, messages = answer("calculate", text)
+    assert state == calculate.FORM.defaults()
+    (error,) = [one["text"] for one in messages if one["level"] == "error"]
+    assert "above zero, or leave it out" in error or "Only language models" in error
+
+
+def test_the_memory_that_is_asked_for_is_of_one_user_and_is_said():
+    """32,000 x 327,680 B are 9.77 GiB, beside the weights."""
+    state, messages = answer("vram", "how much VRAM for llama 3.3 70b q4 with 32k context?")
+    assert state["users"] == 1
+    found = re.search(r"needs ([\d.]+) GiB a card: ([\d.]+) GiB of weights", told(messages))
+    assert 9.77 < float(found[1]) - float(found[2]) < 9.77 + 2
+    assert answer("vram", "how much VRAM for llama 3.3 70b, 8 users")[0]["users"] == 8
+    _, messages = answer("calculate", "llama 70b on my 4090 + 64gb ram")
+    assert "The host's 64 GB are not counted here" in told(messages)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my log says maximum concurrency 5.3x for 32,768 tokens on 2 H100 with llama 70b, why?",
+        "Maximum concurrency for 32,768 tokens per request: 5.30x on 2 H100, llama 70b",
+    ],
+)
+def test_the_concurrency_of_a_log_is_set_beside_the_ledger_s(text):
+    """A request takes 32,768 x 327,680 / 2 B of each card: 5 GiB."""
+    state, messages = answer("vram", text)
+    assert (state["ctx"], state["tp"], state["users"]) == (32_768, 2, 16)
+    found = re.search(r"room for ([\d.]+) requests .* left ([\d.]+) GiB", told(messages))
+    assert float(found[1]) == pytest.approx(float(found[2]) / 5, rel=0.01)
+    assert "Paste the whole log into Validate" in told(messages)
+    assert "Not understood" not in told(messages)
+
+
+def test_people_who_ask_at_once_are_counted_and_how_to_change_it_is_said():
+    _, messages = answer("calculate", "5,000 students use qwen3-8b on L40S")
+    assert "All 5,000 people are taken as 5,000 users asking at once" in told(messages)
+    assert "(10% at once)" in told(messages)
+
+
+def test_a_batch_without_a_time_is_told_how_long_it_takes():
+    _, messages = answer("calculate", "50k pdfs of 5k tokens each on 4x L40S with qwen3 14b")
+    found = re.search(r"take about ([\d.]+) hours, at ([\d.]+) requests/s", told(messages))
+    assert float(found[1]) == pytest.approx(50_000 / float(found[2]) / 3600, rel=0.05)
+    _, messages = answer("design", "50k pdfs of 5k tokens each with qwen3 14b")
+    assert "Say how long it may take" in told(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ("what would FP8 KV buy me on llama 3.1 70b on 2x H100", "BF16 cache", "FP8 cache"),
+        ("what would fp8 weights buy on llama 3.1 70b, 4x H100", "BF16 weights", "FP8 weights"),
+        ("what would tp 4 buy me over tp 2, qwen3-32b on H100", "2x H100 SXM5 80GB", "4x H100"),
+        ("does tp 4 help qwen3-32b on 2x H100", "2x H100 SXM5 80GB", "4x H100 SXM5 80GB"),
+        ("what changes going from H100 to H200 with llama 3.3 70b", "2x H100 SXM5", "2x H200"),
+        ("upgrading from 2x A100 80GB to 2x H100, qwen3-32b", "2x A100 SXM4 80GB", "2x H100"),
+        ("moving from vLLM to SGLang, llama 3.1 8b on H100", "vLLM", "SGLang"),
+        ("is fp8 kv worth it for qwen3-32b on H200", "BF16 cache", "FP8 cache"),
+        ("is H200 worth the extra over H100 for llama 3.3 70b", "2x H100 SXM5", "2x H200"),
+        ("what does prefix caching buy on qwen3-8b on L40S, 2k shared", "Without", "With it"),
+        ("does speculative decoding help llama 3.3 70b on 4x H100", "Without", "With drafts"),
+    ],
+)  # fmt: skip
+def test_what_a_change_buys_is_said_of_both_sides(text, before, after):
+    state, messages = answer("calculate", text)
+    side = r"([^:.]*[^:]*): room for ([\d,]+) users, ([\d.]+) tok/s for one of 16, \$([\d.]+)/M"
+    (said,) = [one["text"] for one in messages if "room for" in one["text"]]
+    found = re.findall(side, said)
+    assert found[0][0].startswith(before)
+    assert after in found[1][0]
+    assert "Not" not in told(messages) and "not counted" not in told(messages)
+    # the inputs are those of one of the sides
+    view = Calculator("calculate", calculate.FORM.query(state)).view
+    rooms = {int(one[1].replace(",", "")) for one in found}
+    assert any(f"room for {room} users" in view["status"]["text"] for room in rooms)
+
+
+def test_an_eight_bit_cache_holds_twice_the_users():
+    """By hand: half the bytes of each token."""
+    _, messages = answer("calculate", "is fp8 kv worth it for qwen3-32b on H200")
+    wide, narrow = map(int, re.findall(r"room for (\d+) users", told(messages)))
+    assert narrow == pytest.approx(2 * wide, abs=2)
+
+
+def test_compare_sets_both_sides_of_a_change_beside_each_other():
+    state, messages = answer("compare", "what would FP8 KV buy me on llama 3.1 70b on 2x H100")
+    assert [state[f"{x}.kv"] for x in "ab"] == ["fp8", "bf16"]
+    assert state["columns"] == 2 and state["a.weights"] == state["b.weights"] == "fp8"
+    state, _ = answer("compare", "what would tp 4 buy me over tp 2, qwen3-32b on H100")
+    assert [state[f"{x}.tp"] for x in "ab"] == [4, 2]
+    state, _ = answer("compare", "qwen3-32b on H100, TP 2 vs TP 4")
+    assert [state[f"{x}.tp"] for x in "ab"] == [2, 4]
+    _, messages = answer("vram", "what would FP8 KV buy me on llama 3.1 70b on 2x H100")
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["compare"]
+    assert "Not" not in told(messages)
+
+
+def test_a_prefix_cache_without_a_shared_length_asks_for_it():
+    _, messages = answer("calculate", "what does prefix caching buy on qwen3-8b on L40S")
+    assert "how much that is was not said" in told(messages)
+
+
+SETTINGS = """backend: pytorch
+tensor_parallel_size: 4
+max_batch_size: 64
+max_num_tokens: 8192
+kv_cache_config:
+  free_gpu_memory_fraction: 0.85
+  dtype: fp8
+"""
+
+
+@pytest.mark.parametrize("text", [SETTINGS, " ".join(SETTINGS.split())])
+def test_a_file_of_tensorrt_llm_is_read_and_what_it_lacks_is_asked_for(text):
+    """The names are those of its llmapi/llm_args.py."""
+    wanted = {"engine": "trtllm-1.0", "tp": 4, "seqs": 64, "batched": 8192, "fraction": 0.85}
+    state, messages = answer("calculate", text)
+    assert {name: state[name] for name in wanted} == wanted and state["kv"] == "fp8"
+    assert "neither model nor card" in told(messages)
+    assert "not in the answer: backend." in told(messages)
+    pasted, said = vram.FORM.check({"config": text}, vram.FORM.defaults())
+    assert pasted["engine"] == "trtllm-1.0" and "settings of TensorRT-LLM" in told(said)
+    state, _ = answer("compare", text)
+    assert (state["a.tp"], state["a.seqs"]) == (4, 64)
+    _, messages = answer("design", text)
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["calculate"]
+
+
+def test_a_setting_that_takes_no_such_value_is_refused():
+    text = SETTINGS.replace("0.85", "7")
+    state, messages = answer("calculate", text)
+    assert state == calculate.FORM.defaults()
+    assert "free_gpu_memory_fraction is '7'" in told(messages)
+    assert "is known here" in told(answer("calculate", "serve_x: y some_thing: 3")[1])

@@ -1,6 +1,10 @@
-"""Work in time, as a question has it: tokens a day as requests a second, and these as users."""
+"""Work in time, as a question has it: tokens a day as requests a second, and these as users.
+
+Also batches that end by a time, bursts, people of whom a part asks at once, and shares of a prompt.
+"""
 
 import re
+from math import ceil
 
 from llmcap_kernel.refuse import typed_number
 from llmcap_kernel.spec import Workload
@@ -122,6 +126,189 @@ def too_few(deployment, prompt, answer, rate_rps):
     count, title = deployment.num_gpus, lists.listed_title(deployment.gpu.name)
     who = f"one {title} answers" if count == 1 else f"{count} {title} answer"
     return f"No: {who} {most_rps:.2g} of {rate_rps:,.4g} requests/s."
+
+
+def settle(numbers, prompt, answer):
+    """Turn what a question says of its work in its own words into a load, and say how.
+
+    Parameters
+    ----------
+    numbers : dict
+        What `asked` found, changed in place: a rate, users, lengths and a budget take the place
+        of a batch, a burst, a part of people, a share of the prompt and money of a month.
+    prompt, answer : int
+        Lengths where the question states none [tokens].
+
+    Returns
+    -------
+    list of str
+        How each was read.
+
+    Examples
+    --------
+    >>> numbers = {"rate": "20", "burst": "60 rps"}
+    >>> settle(numbers, 7000, 1000)
+    ['Sized for bursts of 60 requests/s, not for the steady 20: ask without the burst for those.']
+    >>> numbers
+    {'rate': '60'}
+    """
+    notes = []
+    for name, read in WORK.items():
+        if name in numbers:
+            lengths = [
+                int(typed_number(str(numbers.get(n, ""))) or usual)
+                for n, usual in (("in", prompt), ("out", answer))
+            ]
+            notes.append(read(numbers, numbers.pop(name), *lengths))
+    return [note for note in notes if note]
+
+
+def _batch(numbers, said, _, answer):
+    """So many documents until then, as a rate; how long they take is another question."""
+    many, what, each = said.split()
+    count, until = typed_number(many) or 0, numbers.pop("hours", "")
+    numbers.setdefault("in", each)
+    numbers["unhurried"] = True
+    length = f"{typed_number(each):,.0f} tokens in and {answer:,} out"
+    taken = "" if "out" in numbers else " (the answer's length was not said)"
+    if not until:
+        numbers["pieces"] = (count, what)
+        return f"{many} {what} are taken with {length} each{taken}."
+    hours = OVERNIGHT_H if until == "overnight" else float(until)
+    numbers["rate"] = f"{max(count / hours / 3600, LEAST_RPS):.4g}"
+    night = f"a night of {hours} hours" if until == "overnight" else f"{hours:g} hours"
+    return (
+        f"{many} {what} in {night} are {numbers['rate']} requests/s with {length} each{taken}. "
+        "Nobody waits for one of them, so no latency is limited unless it was asked."
+    )
+
+
+def _both(numbers, said, prompt, answer):
+    """Tokens of prompts and of answers in one time: a rate, and the length that nobody says."""
+    into, out, unit = said.split()
+    into_s, out_s = ((typed_number(one) or 0) / asked.PER[unit.lower()] for one in (into, out))
+    if "in" in numbers and "out" not in numbers:
+        rate_rps = max(into_s / prompt, LEAST_RPS)
+        numbers["out"] = answer = max(round(out_s / rate_rps), 1)
+    else:
+        rate_rps = max(out_s / answer, LEAST_RPS)
+        numbers["in"] = prompt = max(round(into_s / rate_rps), 1)
+    numbers["rate"] = f"{rate_rps:.4g}"
+    return (
+        f"{into} tokens in and {out} out a {unit} are taken as {numbers['rate']} requests/s with "
+        f"{prompt:,} tokens in and {answer:,} out each. A busy hour has more than the average."
+    )
+
+
+def _each(numbers, said, *_):
+    """Requests of every user in a time, as those of all."""
+    people = typed_number(numbers.pop("users", "")) or 0
+    if not people:
+        return f"Requests of each user ({float(said):.3g}/s) need a number of users."
+    numbers["rate"] = f"{max(people * float(said), LEAST_RPS):.4g}"
+    numbers.pop("everyone", None)
+    return (
+        f"{people:,.0f} users together send {numbers['rate']} requests/s on average. A busy hour "
+        "has more."
+    )
+
+
+def _active(numbers, said, *_):
+    """The part of people that asks at once."""
+    people, part = typed_number(numbers.get("users", "")), float(said.rstrip(" %")) / 100
+    if not people or not 0 < part <= 1:
+        return f"{said} at once is of no known number of users."
+    numbers["users"] = str(max(ceil(people * part), 1))
+    numbers.pop("everyone", None)
+    return f"{said} of {people:,.0f} are {int(numbers['users']):,} users at once."
+
+
+def _burst(numbers, said, *_):
+    """The rate, or the users, of a burst: that is what has to be held."""
+    number, unit = re.split(r"(?<=\d)\s*(?=[a-z]|$)", said, maxsplit=1, flags=re.I)
+    name = "users" if "user" in unit or ("rate" not in numbers and "users" in numbers) else "rate"
+    most, steady = typed_number(number) or 0, typed_number(str(numbers.get(name, "")))
+    if unit in ("x", "times"):
+        most *= steady or 1
+    elif name == "rate":
+        letter = re.search(r"/\s*(min|h|s)", unit)
+        most /= {"min": 60, "h": 3600}.get(letter[1] if letter else "", 1)
+    numbers[name] = f"{most:.4g}" if name == "rate" else str(ceil(most))
+    what = "requests/s" if name == "rate" else "users"
+    if not steady:
+        return f"Sized for bursts of {numbers[name]} {what}."
+    return (
+        f"Sized for bursts of {numbers[name]} {what}, not for the steady {steady:g}: ask without "
+        "the burst for those."
+    )
+
+
+def _share(numbers, said, prompt, _):
+    """A share of every prompt that is found in the cache, as a prefix of so many tokens."""
+    part = float(said.rstrip(" %")) / (100 if "%" in said else 1)
+    if not 0 < part <= 1:
+        return f"A share of {said} is none of a prompt."
+    numbers["prefix"] = str(round(part * prompt))
+    return (
+        f"{said} of a prompt found in the cache is read as a prefix of {int(numbers['prefix']):,} "
+        f"of {prompt:,} tokens that all requests share."
+    )
+
+
+def _spend(numbers, said, *_):
+    """Money of a month, as a budget of an hour."""
+    money, unit = said.rsplit(" ", 1)
+    hours = asked.PER[unit.lower()] / 3600
+    numbers["budget"] = f"{(typed_number(money) or 0) / hours:.4g}"
+    unit = "day" if unit.lower() == "dai" else unit
+    return f"${money} a {unit} are ${numbers['budget']} an hour, of {hours:,.0f} hours."
+
+
+OVERNIGHT_H = 8  # of a night in which nobody says how long it is
+# By what `asked` found, in this order: who is there before what they send.
+WORK = {
+    "active": _active,
+    "each": _each,
+    "batch": _batch,
+    "both": _both,
+    "burst": _burst,
+    "share": _share,
+    "spend": _spend,
+}
+
+
+def takes(deployment, prompt, answer, pieces):
+    """Say how long a batch takes that nobody gave a time.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        What answers it.
+    prompt, answer : int
+        Lengths of a request [tokens].
+    pieces : tuple of float and str
+        How many requests, and what they are called.
+
+    Returns
+    -------
+    str
+        A sentence; "" where the deployment does not start.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> takes(one, 1000, 100, (1e6, "documents"))[:33]
+    'All 1,000,000 documents take abou'
+    """
+    from llmcap_kernel.evidence import open_loop
+
+    most_rps = open_loop.most_rps(deployment, Workload(max(prompt, 1), max(answer, 1)))
+    if not most_rps:
+        return ""
+    many, what = pieces
+    hours = many / most_rps / 3600
+    return f"All {many:,.0f} {what} take about {hours:,.2g} hours, at {most_rps:.2g} requests/s."
 
 
 def cards_of(count, nodes, each, usual):

@@ -33,7 +33,7 @@ RANKED = r"\bp(?:50|90|95|99)\b|\b(?:50|90|95|99)(?:th|%| (?:of|in) 100)(?:\s*pe
 PERCENTILE = rf"({RANKED}|\b(?:mean|average|median)\b)"
 RATE = r"(?:tok|tokens?|t)\s*(?:/|\ba\b|\bper\b)\s*s(?:ec|econd)?\b"
 PAIR = r"(?<![\w.$/])(\d[\d.,]*[kK]?i?)\s*/\s*(\d[\d.,]*[kK]?i?)(?![\w/%])"  # as "8k/1k"
-REQUESTS = r"(?:requests?|req|queries|calls)"
+REQUESTS = r"(?:requests?|req|queries|calls|messages?|questions?)"
 PER = {
     **{"min": 60, "hour": 3_600, "hr": 3_600, "h": 3_600, "day": 86_400, "dai": 86_400},
     **{"week": 604_800, "month": 2_592_000, "year": 31_536_000},
@@ -86,7 +86,7 @@ HOME = re.compile(r"\b(?:at home|home|locally|my (?:own )?(?:pc|computer|desktop
 LAPTOP = re.compile(r"\b(?:laptop|notebook)s?\b", re.I)
 LONGEST = re.compile(
     r"\b(?:max(?:imum)?|longest|largest|biggest|how (?:long|large|much))(?:\s+(?:an?|of a))?"
-    r"\s+(?:context|ctx)",
+    r"\s+(?:context|ctx)|\bwhat (?:context|ctx)\b(?=.*\b(?:fits?|can|get)\b)",
     re.I,
 )
 ADAPTERS = (
@@ -109,7 +109,7 @@ SHARED = (
 )
 PEOPLE = r"(?:people|persons|employees|developers|devs|engineers|customers|clients|students|seats)"
 CROWD = (
-    r"(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?|agents?"
+    r"(?:(?:daily|monthly|active)\s+)*(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?|agents?"
     rf"|{PEOPLE})\b"
     r"(?!\s+tokens?)"
 )
@@ -117,8 +117,66 @@ PLAIN = r"(?<![\w.])(\d+(?:,\d{3})*)(?!\d|\s?[kKmM]i?\b|\s?/)"  # no length of a
 AT_ONCE = r"requests? (?:at once|in flight)"
 ANSWERS = r"(?:outputs?|answers?|completions?|generations?|responses?)"
 NO_FORMAT = r"(?!\s+(?:fp|bf|int|nv|mx))"  # "in FP8" is no prompt
+AMOUNT = r"(?<![\w.])(\d[\d.,]*\s?(?:[kKmMbB]\b)?)"
+# Work that is done once, as "1M documents of 2,000 tokens", and until when.
+PIECES = (
+    r"((?:documents?|docs?|files?|pdfs?|emails?|pages?|records?|rows?|articles?|tickets?|reviews?"
+    r"|transcripts?|abstracts?|papers?|prompts?|requests?))"
+)
+BATCH = (
+    rf"{AMOUNT}\s*{PIECES}\s*(?:(?:,|of|with|at|x|about|averaging|each)\s*)*{AMOUNT}"
+    r"\s*tokens?(?:\s+each\b|\s+(?:per|a)\s+(?:document|doc|file|pdf|page|one)\b)?"
+)
+DEADLINE = re.compile(
+    r"(?:\b(?:in|within|over)\s+)?(?<![\w.$])(\d[\d.]*|\ban?\b|\bper\b|\bone\b|/)\s*"
+    r"(h|hr|hour|day|week|month)s?\b",
+    re.I,
+)
+OVERNIGHT = re.compile(r"\bover\s?night\b|\bby (?:tomorrow|morning)\b", re.I)
+PART = r"(\d[\d.]*\s*%|(?<![\w.])[01]?\.\d+)"
+OF_CACHE = r"(?:(?:kv|prefix|prompt)[\s-]*)?(?:(?:cache|caching)[\s-]*)?"
+HITS = rf"{OF_CACHE}hits?\b(?:[\s-]*(?:rate|ratio)\b)?"
+SAME = r"(?:shared|cached|the same|identical|common|reused)\b"
+BY_ALL = r"(?:\s+(?:by|between|among|across|for|with)\s+(?:all|every\w*|the)?(?:\s*users\b)?)?"
+A_RATE = r"(?:[rq]ps\b|(?:requests?|req)\s*/\s*(?:s|sec|second|min|minute|h|hour)\b)"
+PEAK = r"\b(?:bursts?|bursting|peaks?|peaking|spikes?|spiking)\b"
+EACH_ONE = rf"(?:(?:/|an?\b|per\b|by\b|from\b)?\s*\b(?:users?|person|each|{PEOPLE}))"
+AT_THE_TIME = r"(?:at once|active|concurrent(?:ly)?|online|at the same time|simultaneous(?:ly)?)\b"
+SPEND = r"(?:\$\s*(\d[\d.,]*\s?k?)(?:usd\b)?|(?<![\w.])(\d[\d.,]*\s?k?)\s*(?:\$|usd\b|dollars?\b))"
+LONGER = (
+    r"(?:(?:/|\ban?\b|\bper\b|\bevery\b)\s*(day|week|month|year)s?\b"
+    r"|\b(dai|week|month|year)ly\b)"
+)
+NO_MODEL = (
+    r"(?<![\w-])((?:text[\s-])?embeddings?|bge-[\w-]+|e5-[\w-]+|rerank(?:er|ing)|whisper[\w-]*"
+    r"|stable[\s-]diffusion[\w-]*|sdxl|flux[\w.-]*)(?![\w-])"
+)
+# What is no number of anything: "-5 users", "0 H100", "0 ms".
+ABSURD = (
+    r"(?<![\w)\]-])(-\d[\d.,]*\s*(?:users?|tokens?|requests?|ms|s|gpus?|cards?|rps)\b"
+    r"|(?<![\w.,$-])0\s*(?:x\s*)?(?:gpus?|cards?|ms|seconds?|users?|(?:[hablt]|mi|gb|rtx\s?)\d+\w*)\b)"
+)
 # What is read, in this order: each takes its words out of the question.
 NUMBERS = (
+    ("absurd", ABSURD),
+    ("no model", NO_MODEL),
+    ("times", r"\bmax\w*\s+concurrency\D{0,20}?(\d+(?:\.\d+)?)\s*x(?!\w)"),
+    ("share", rf"{PART}\s*(?:{HITS}|{SAME}(?:\s+prefix\b)?)"),
+    ("share", rf"{PART}\s*(?:of\s+)?(?:the\s+|each\s+|every\s+)?(?:prompts?|inputs?|tokens?)"
+     rf"\s+(?:is|are|being)?\s*{SAME}{BY_ALL}"),
+    ("share", rf"{HITS}\s*(?:of|=|:|is|at)?\s*{PART}"),
+    ("active", rf"(\d[\d.]*\s*%)\s*(?:of (?:them|the\b|users|{PEOPLE})\s*)*(?:are\s+|is\s+)?"
+     rf"{AT_THE_TIME}"),
+    ("batch", BATCH),
+    ("both", rf"{AMOUNT}\s*(?:input|prompt)\s*(?:tokens?)?\s*(?:and|,|/|\+|&)\s*{AMOUNT}\s*"
+     rf"(?:output|answer|completion|generated)\s*(?:tokens?)?\s*{EVERY}"),
+    ("burst", rf"{PEAK}\s*(?:of|to|up to|at|is|:|=|\s)*(\d+(?:[.,]\d+)*\s*(?:x\b|times\b|users?\b"
+     rf"|{A_RATE}))"),
+    ("burst", rf"(\d[\d.,]*\s*(?:x\b|users?\b|{A_RATE}))\s*(?:at|in|during)?\s*{PEAK}"),
+    ("each", rf"{NUMBER}\s*{REQUESTS}\s*{EACH_ONE}\s*{EVERY}"),
+    ("each", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}\s*{EACH_ONE}"),
+    ("each", rf"\b(?:each|every one)\s+(?:\w+\s+)?{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
+    ("spend", rf"(?:(?:{NO_MORE})\s*(?:of|is|=|:)?\s*)?{SPEND}\s*{LONGER}"),
     ("volume", VOLUME),
     ("nodes", BOXES),
     ("nodes", TWICE),
@@ -146,6 +204,9 @@ NUMBERS = (
     ("ttftp", rf"{PERCENTILE}(?={BESIDE}{WAIT})"),
     ("itlp", rf"(?:{GAP}){BESIDE}{PERCENTILE}"),
     ("ttftp", rf"(?:{WAIT}){BESIDE}{PERCENTILE}"),
+    ("second", rf"({RANKED})\s*(?:(?:of|is|at|under|below|at most|within|max|must be|should be|"
+     rf"<=?|=|:)\s*)*(\d[\d.,]*\s*(?:ms|milliseconds?|s|sec|seconds?)\b)"
+     rf"(?!\s*(?:to (?:the )?)?(?:{WAIT}|{GAP}|(?:a|per) token))"),
     ("percentile", rf"({RANKED}|\bmean\b)"),
     ("ttft", rf"{WAIT}{NEAR}{TIME}"),
     ("ttft", rf"{TIME}\s*(?:to (?:the )?)?{WAIT}"),
@@ -159,14 +220,20 @@ NUMBERS = (
     ("users", rf"\b(?:conc(?:urrency)?|batch(?:[\s-]size)?|bs)\s*(?:of|=|:)?\s*{PLAIN}"),
     ("users", rf"{NUMBER}\s*(?:{CROWD}|{AT_ONCE})"),
     ("users", rf"\busers\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("other tp", r"\b(?:over|instead of|vs\.?|versus|against|from|rather than|or)\s+"
+     r"tp[\s=-]*(\d+)\b"),
     ("tp", r"\b(?:tp|tensor[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
     ("pp", r"\b(?:pp|pipeline[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
     ("seqs", r"\bmax[\s_-]num[\s_-]seqs\s*=?\s*(\d+)\b"),
+    ("seqs", r"(?<![\w.])(\d+)\s*(?:seqs|sequences)\b"),
     ("fraction", r"\bgpu[\s_-]memory[\s_-]utili[sz]ation\s*=?\s*([01]?\.\d+)"),
     ("cards", r"(?<![\w.$])(\d{1,3})[\s-](?:gpus?|cards?|accelerators?)\b(?!\s*/)"),
     ("maxlen", rf"\bmax[\s_-]model[\s_-]len\s*=?\s*{NUMBER}"),
-    ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}"),
+    ("prefix", rf"\bsystem\s+prompt\s*(?:of|=|:|with)?\s*{NUMBER}\s*(?:tokens?)?\s*(?:is\s+)?"
+     rf"{SAME}{BY_ALL}"),
+    ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}{BY_ALL}"),
     ("prefix", rf"{SHARED}\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("caching", r"\b((?:automatic\s+)?prefix[\s-]+(?:caching|cache))\b"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b)"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?prompts?\b"),
     ("in", rf"\b(?:prompts?|inputs?|isl)\s*(?:of|=|:)?\s*{NUMBER}"),
@@ -177,24 +244,41 @@ NUMBERS = (
     ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b"),
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*[kK]i?)(?![\w/-])(?!\s*tokens?\s*(?:/|a|per)\b)"
      rf"(?!\s*{RATE})"),
+    ("ctx", r"(?<![\w.$/-])(\d[\d.,]*\s?(?:[kK]i?)?)\s*tokens?\b(?!\s*(?:/|an?\b|per\s+s))"),
     ("kv", rf"\b(?:kv|cache)(?:[\s_-]cache)?(?:[\s_-]d?type)?\s*(?:in|=|:)?\s*{FORMATS}\b"),
     ("kv", rf"{FORMATS}\s+(?:kv|cache)\b(?:\s+cache\b)?"),
-    ("weights", rf"{FORMATS}\b"),
+    ("weights", rf"{FORMATS}\b(?:\s+weights\b)?"),
     ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
 )  # fmt: skip
 PRICED = re.compile(
-    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b", re.I
+    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b(?:\s+(?:output|input)(?=\s+tok))?",
+    re.I,
 )  # a price that is asked for
 # Quants by their bits alone, as the usual file of them is called.
 QUANTS = {"iq1": "iq1_s", "iq2": "iq2_xs", "iq3": "iq3_xxs", "iq4": "iq4_xs"}
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
-    r"|^\s*users\b",
+    r"|\b(?:max(?:imum)?|largest|biggest)\s+batch(?:[\s-]size)?\b|^\s*users\b",
+    re.I,
+)
+# Of the memory that a model asks for, not of a service.
+NEED = re.compile(
+    r"\b(?:how much|min(?:imum)?)\s+(?:gpu\s+)?(?:v?ram|memory)\b"
+    r"|\b(?:v?ram|memory)\s+(?:is\s+)?(?:needed|required|requirements?|needs?)\b",
+    re.I,
+)
+# What one change buys: "what would FP8 KV buy me", "going from H100 to H200".
+GAIN = re.compile(
+    r"\bwhat (?:would|does|do|will|could|can|did)\b.{0,60}?"
+    r"\b(?:buy|bring|give|gain|save|change)s?\b"
+    r"|\bwhat (?:would )?changes?\b|\bgain\b|\b(?:does|do|would|will|is|are|can)\b.{0,60}?"
+    r"\b(?:help|pay off|worth)\b|\bhow much (?:faster|cheaper|better|more|does)\b.{0,60}?"
+    r"\b(?:with|help|save|buy|bring|gain)s?\b",
     re.I,
 )
 HOW_MANY = re.compile(
-    r"\b(?:how many|(?:minimum\s+)?number of|min(?:imum)?(?:\s+of)?)\s+"
+    r"(?<!/)\b(?:how many|(?:minimum\s+)?number of|min(?:imum)?(?:\s+of)?)\s+"
     r"(?:gpus?|cards?|accelerators?|nodes?|(?=[a-z]+\d)[\w-]+)\b",
     re.I,
 )
@@ -219,6 +303,9 @@ FLAGS = {
     "home": HOME,
     "laptop": LAPTOP,
     "everyone": re.compile(rf"\d\s*{PEOPLE}\b", re.I),
+    "need": NEED,
+    "gain": GAIN,
+    "onward": re.compile(r"\bgain from\b", re.I),
 }
 # A size of Llama without its number is the newest of it, in a question of today.
 NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
@@ -228,8 +315,40 @@ SLIPPED = ("users", "concurrent", "concurrency", "requests", "context", "tokens"
 NO_SLIP = {"user", "uses", "used", "request", "content", "contest", "contexts", "token", "prompts",
            "outputs", "budgets", "concurrently", "llava", "llada", "llamas"}  # fmt: skip
 # Other spellings of what is read below, in this order.
+COUNTED = (
+    r"(?=\s*(?:tok\w*|users?|requests?|prompts?|in\b|inputs?|out\b|outputs?|answers?|context"
+    rf"|documents?|{PEOPLE}))"
+)
 REWRITTEN: tuple[tuple[str, Any], ...] = (
     (r"[()]", " "),
+    (r"\b24\s*/\s*7\b", " "),  # no pair of lengths
+    # thousands and decimals as other languages write them: "7.000 tokens", "1 000 users", "1,5 s"
+    (rf"(?<![\w.,$-])(\d{{1,3}})[.\s'’](\d{{3}}){COUNTED}", r"\1\2"),
+    (r"(?<![\w.,])(\d+),(\d{1,2})(?=\s*(?:(?:ms|s|sec\w*|eur\w*|usd)\b|[€$]))", r"\1.\2"),
+    (r"([€$]\s*\d+),(\d{1,2})(?!\d)", r"\1.\2"),
+    (r"\b([LT]4|L40S)s\b", r"\1"),
+    (
+        r"\b(?:go|going|mov(?:e|ing)|upgrad(?:e|ing)|switch(?:ing)?|chang(?:e|ing))\s+"
+        r"(?:[\w ]{0,20}?)?from\s+(.{1,30}?)\s+to\s+",
+        r" gain from \1 vs ",
+    ),
+    # what retrieval puts into a prompt
+    (
+        r"(?<![\w.])(\d+)\s*(?:chunks?|passages?|snippets?)\s*(?:of|with|at|x)?\s*(\d+)\s*tokens?\b",
+        lambda found: f" {int(found[1]) * int(found[2])} tokens prompt ",
+    ),
+    # a side behind its time: "100k tokens/min input"
+    (
+        rf"\btokens?\s*((?:/|per\b|an?\b)\s*(?:{'|'.join(PER)})\w*)\s+(?:of\s+)?"
+        r"(input|output|prompt|answer)s?\b",
+        r"\2 tokens \1",
+    ),
+    # as vLLM's log has it
+    (
+        r"\b(max\w*\s+concurrency)\s+(?:for|at)\s+([\d.,]+\s?k?i?)\s*tokens(?:\s+per\s+request)?"
+        r"\s*(?::|is|of|says)?\s*(\d+(?:\.\d+)?)\s*x",
+        r"\1 \3x for \2 tokens",
+    ),
     (rf"{FOREIGN}\s*(?=\d)", "$"),
     (rf"(?<![\w.$])(\d[\d.,]*k?)\s*{FOREIGN}", r"$\1"),
     (r"\bllama[ -](8|70|405)b\b", lambda found: NEWEST[found[1]]),
@@ -240,6 +359,12 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
     (r"\b(awq|gptq)[\s-]*(?:int)?[48][\s-]?bits?\b", r"\1"),
     (r"\bon[\s-]prem(?:ises?)?\b", " , "),
     (r"\brpm\b", " requests/min"),
+    # a burst without a unit has that of the steady rate
+    (
+        rf"(\d[\d.,]*)\s*({A_RATE}|users?\b)([^\d]{{0,30}}?{PEAK}[^\d]{{0,12}})(\d+(?:[.,]\d+)*)"
+        rf"(?!\s*(?:\d|k\b|x\b|times|users?\b|{A_RATE}))",
+        r"\1 \2\3\4 \2",
+    ),
     (r"(\bmac\s?\w+)\s+with\s+(?=\d+\s?gi?b\b)", r"\1 "),  # its own memory
     (r"\bsingle[\s-](?=user|stream|session)", "1 "),
 )
@@ -269,17 +394,19 @@ ARTICLES = ("a", "an", "my", "our", "the", "this", "is")
 # Words that ask and join, and tell nothing.
 SILENT = frozenset(
     """
-    a an and any api are as at average avg be best better between biggest budget buy by cache can
-    card cards cheap cheaper cheapest compare completion concurrent context cost costs could
-    decode do does draw draws each electricity energy enough expect fast faster first fit fits for
-    from gap gaps get gpu gpus grow growing grows handle have home host how i in inference is it
-    itl kv kwh laptop laptops largest latency least length limit limits llm llms load locally
-    machine many max me mean million minimal minimum model models more most much my need needs
-    node nodes number of on one or out over p95 per please power prefill price quant quantization
-    quants run running runs serve server setup should show single size speed t/s take takes than
+    a an and any api are as at average avg batch be best better between biggest bring brings
+    budget but buy by cache can card cards change changes chatbot cheap cheaper cheapest compare
+    completion concurrent context cost costs could decode did do does draw draws each
+    electricity energy enough expect extra fast faster first fit fits for from gain gap gaps get
+    give gives going gpu gpus grow growing grows handle hardware have help helps home host how i
+    in inference is it itl kv kwh laptop laptops largest latency least length limit limits llm
+    llms load locally log machine many max maximum me mean million minimal minimum model models
+    more most much my need needed needs node nodes number of off on one or out over p95 pay per
+    please power prefill price quant quantization quants rag required requirements rig run
+    running runs save says serve server setup should show single size speed t/s take takes than
     that the their them then throughput to tok/s token tokens tokens/s ttft under up us usd use
-    user users using versus vram vs want watt watts way we what what's when where which will
-    window with within would
+    user users using versus vram vs want watt watts way we what what's when where which why will
+    window with within worth would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 
@@ -342,14 +469,32 @@ def read(text):
             start, end = found.span(1) if of_which else found.span()
             rest = rest[:start] + (" " if of_which else " , ") + rest[end:]
     rest = re.sub(DRAFTS, " , ", rest, flags=re.I)
+    if "batch" in numbers:
+        rest = _until(numbers, rest)
     pair = re.search(PAIR, rest)
     if pair and not numbers.keys() & {"in", "out"}:
         numbers["in"], numbers["out"] = (one.strip(",.") for one in pair.groups())
         rest = rest[: pair.start()] + " , " + rest[pair.end() :]
     stray = [found[0].strip() for found in re.finditer(STRAY, rest, re.I)]
+    own = [one for one in stray if re.search(RATE, one, re.I)]
+    if own and numbers.get("users") == "1":  # what all get is what the only one gets
+        numbers.setdefault("speed", re.findall(NUMBER, own[0])[0])
+        stray.remove(own[0])
     said = _named(re.sub(rf"{STRAY}|\b{RATE}", " , ", rest, flags=re.I), numbers)
     also = {name: more for name, more in also.items() if more}
     return said._replace(lost=[*said.lost, *stray][:MOST_LOST], also=also)
+
+
+def _until(numbers, rest):
+    """Read until when the work of a batch is to be done, and give what is left of a question."""
+    if found := DEADLINE.search(rest):
+        many = typed_number(found[1]) or 1
+        numbers["hours"] = f"{many * PER[found[2].lower()] / 3600:g}"
+        rest = rest[: found.start()] + " , " + rest[found.end() :]
+    if OVERNIGHT.search(rest):
+        numbers.setdefault("hours", "overnight")
+        rest = OVERNIGHT.sub(" , ", rest)
+    return rest
 
 
 def _spelled(text):
@@ -396,9 +541,9 @@ def _values(name, found):
     if name in EACH_OF:
         names = [QUANTS.get(one.lower(), one) for one in re.split(JOIN, said)]
         return list(dict.fromkeys(names))
-    if name == "rate" and found.re.groups > 1:
+    if name in ("rate", "each") and found.re.groups > 1:
         number, *units = found.groups()
-        return [_a_second(number, *filter(None, units))]
+        return [_a_second(number, next(filter(None, units)), 4 if name == "rate" else 10)]
     if name == "volume":
         return [" ".join(found[0].split())]
     if name == "nodes":
@@ -407,9 +552,9 @@ def _values(name, found):
     return [_percentile(said) if name in WHICH_ONE else said]
 
 
-def _a_second(number, unit):
+def _a_second(number, unit, figures):
     """Requests a minute, an hour or a day as requests a second."""
-    return f"{(typed_number(number) or 0) / PER[unit.lower()]:.4g}"
+    return f"{(typed_number(number) or 0) / PER[unit.lower()]:.{figures}g}"
 
 
 def _percentile(words):

@@ -7,6 +7,7 @@ back, and so is what no input takes: an answer is of what was read alone.
 
 import difflib
 import re
+from dataclasses import replace
 from itertools import product
 from math import ceil
 from typing import Any
@@ -21,7 +22,7 @@ from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
 from llmcap_kernel.refuse import BadInput, either, shown, typed_number
 from llmcap_kernel.spec import usual_load
 
-from . import amounts, asked, following, lists, meaning, own_card, presets
+from . import amounts, asked, following, gains, ledgers, lists, meaning, own_card, presets
 
 # How what was read is said back.
 SAID = {
@@ -61,10 +62,16 @@ def inputs(form, text, state):
     """
     if not isinstance(text, str) or not text.strip():
         raise BadInput("question", "Type a question, such as Qwen3-32B on two H200, 32K context.")
+    if SETTINGS.search(text) and (read := _settings(text, state)):
+        return read
     fields = set(form.by_name)
-    said, amount = _a_second(_settled(asked.read(text)), state)
-    said, fewest = _fewest_cards(said, state) if "columns" in fields else (said, [])
+    said, amount = _a_second(_settled(_possible(asked.read(text))), state)
+    said = gains.both(said)
+    beside = "columns" in fields or _gains(said, fields)
+    said, fewest = _fewest_cards(said, state) if beside else (said, [])
     values = _load(said.numbers, state, fields) | _limits(said.numbers, state, fields)
+    if "unhurried" in said.numbers:  # of a batch, which nobody waits for
+        values |= {n: 0 for n in ("itl", "ttft") if n in fields - values.keys()}
     values |= {k: said.numbers[k] for k in ("api", "api_in") if k in said.numbers and k in fields}
     values |= {k: said.numbers[k] for k in ("sweep", "show") if k in said.numbers and k in fields}
     if "vendor" in said.numbers and "vendor" in fields:
@@ -75,6 +82,7 @@ def inputs(form, text, state):
         values |= _candidates(said, text)
     else:
         values |= _deployment(said.models[:1], said.cards[:1], said.numbers, state)
+        values |= _two(said, state)[0] if _gains(said, fields) else {}
     if not values:
         raise BadInput("question", _nothing(text))
     alone = {} if CARDS in fields else _alone(said, state, form.defaults())
@@ -83,6 +91,8 @@ def inputs(form, text, state):
     values |= shorter
     if said.numbers.get("most") and "users" in fields and form.by_name["users"].read_empty:
         values.setdefault("users", None)  # how many is the question, and the kernel's answer
+    if "need" in said.numbers and "users" in fields and "users" not in said.numbers:
+        values.setdefault("users", 1)
     free = _unlimited(said, state, values, form.defaults()) if CARDS in fields else {}
     values |= free
     if "count" in said.numbers and CARDS in fields:
@@ -99,9 +109,12 @@ def inputs(form, text, state):
         *fewest,
     ]
     notes += _free_said(free)
+    notes += _taking(form, said, values, state)
+    notes += _memory_said(form, said, values, state)
+    notes += _gained(form, said, values, state)
     notes += _beside(said, values, fields)
     elsewhere = list(_elsewhere(said, values, fields, text))
-    many = (amount and CARDS not in fields) or (flying and flying[2])
+    many = (amount and "rate" in said.numbers and CARDS not in fields) or (flying and flying[2])
     if many and "design" not in dict(elsewhere).values():
         elsewhere.append(("How many cards answer them all is a question for Design.", "design"))
     return values, notes, _left(said, values, fields), elsewhere
@@ -111,6 +124,8 @@ WHICH_MODEL = re.compile(
     r"\b(?:what|which|best|biggest|largest)\b(?=.*\b(?:run|runs|fit|fits|models?|llms?|host|serve)\b)",
     re.I,
 )
+# Of a file that is pasted in the place of a question.
+SETTINGS = re.compile(r"\b[a-z]+_[a-z_]+\s*:.*\b[a-z]+_[a-z_]+\s*:", re.S)
 CARDS, ANY = "gpus", "any"  # the input of a search that names its cards; and any model
 # One person's load, where somebody asks what their own card runs and says no more.
 ALONE = {"users": 1, "in": 2000, "out": 500, "prefix": 0, "itl": 100, "ttft": 0, "rate": None}
@@ -142,6 +157,19 @@ def unasked(text, state, defaults):
     names = [n for n in _in_force(state) if n not in told and state[n] in usual[n]]
     others = set(LIMITS) - set(names)
     return dict(zip(names, _limit_words(others, state), strict=True))
+
+
+def _settings(text, state):
+    """Read TensorRT-LLM's file of settings, and ask for what it does not say."""
+    from . import from_settings  # a page opens without the readers of files
+
+    if not from_settings.is_settings(text):
+        return ()
+    if CARDS in state:
+        text = "Settings of one deployment are a question for Calculate."
+        return {}, [], [], [(text, "calculate")]
+    values, (*notes, missing) = from_settings.inputs(text, state, "a." * ("columns" in state))
+    return values, notes, [missing], []
 
 
 LIMITS = ("itl", "ttft", "budget")
@@ -223,21 +251,36 @@ def too_few(text, state):
         return ""
 
 
+def _possible(said):
+    """What was read, unless a number or a model in it is none that can be served."""
+    if "no model" in said.numbers and not said.models:
+        raise BadInput("question", OF_ITS_OWN["no model"].format(said.numbers["no model"]))
+    if "absurd" in said.numbers:
+        raise BadInput(
+            "question",
+            f"{shown(said.numbers['absurd'])} is nothing that is served or met: write a number "
+            "above zero, or leave it out.",
+        )
+    return said
+
+
 def _a_second(said, state):
-    """Requests a second of a question that says tokens a day, and how they were read."""
+    """A load in requests a second, users and lengths of a question, and how it was read."""
     numbers = dict(said.numbers)
+    usual = ((state.get("in"), 7000), (state.get("out"), 1000))
+    worked = amounts.settle(numbers, *(there or least for there, least in usual))
     volume = numbers.pop("volume", None)
     if volume is None:
-        return said, []
+        return said._replace(numbers=numbers), worked
     if "rate" in numbers or "users" in numbers or not {"in", "out"} <= state.keys():
-        return said._replace(numbers=numbers, lost=[*said.lost, volume]), []
+        return said._replace(numbers=numbers, lost=[*said.lost, volume]), worked
     lengths = _load(numbers, state, state.keys())
     prompt, answer = (
         int(typed_number(str(lengths.get(name, ""))) or state[name]) for name in ("in", "out")
     )
     rate, note = amounts.rate(volume, prompt, answer)
     numbers["rate"] = f"{rate:.4g}"
-    return said._replace(numbers=numbers), [note]
+    return said._replace(numbers=numbers), [*worked, note]
 
 
 def _rate_of_users(said, state):
@@ -261,6 +304,80 @@ def _in_flight(form, said, values, state):
     except BadInput:  # the view says what does not go together
         return ()
     return (users, f"{note}.", few) if users else ()
+
+
+def _taking(form, said, values, state):
+    """Say how long a batch takes that has no time, of one deployment."""
+    if "pieces" not in said.numbers or not {"in", "out", "model", "tp"} <= state.keys():
+        return []
+    try:
+        whole = form.check(values, state)[0]
+        if CARDS in state:
+            return ["Say how long it may take, as in 8 hours, for the fewest cards."]
+        one = meaning.deployment(whole)
+        return [amounts.takes(one, whole["in"], whole["out"], said.numbers["pieces"])]
+    except BadInput:  # the view says what does not go together
+        return []
+
+
+def _memory_said(form, said, values, state):
+    """Say how much memory is asked for, and what vLLM prints of the room that is left."""
+    if not said.numbers.keys() & {"need", "times"} or not {"model", "tp", "users"} <= state.keys():
+        return []
+    try:
+        whole = form.check(values, state)[0]
+        one, length = meaning.deployment(whole), _context(said.numbers, whole)
+        one = replace(one, max_model_len=length) if "times" in said.numbers else one
+        books = capacity.ledger(one, context_tokens=length, concurrency=whole["users"] or 1)
+    except BadInput:  # the view says what does not go together
+        return []
+    notes = [ledgers.times(books, float(said.numbers["times"]))] if "times" in said.numbers else []
+    return notes + [ledgers.needed(books)] * ("need" in said.numbers)
+
+
+def _gains(said, fields):
+    """Whether a calculator of one deployment is asked what a change buys."""
+    return "gain" in said.numbers and {"gpu", "in", "prefix"} <= fields
+
+
+def _gained(form, said, values, state):
+    """Say what one deployment does without and with the change that is asked about."""
+    if not _gains(said, state.keys()):
+        return []
+    try:
+        whole = form.check(values, state)[0]
+        one, load = meaning.deployment(whole), meaning.load(whole)
+        sides = [form.check(values | side, state)[0] for side in _two(said, state)]
+        if len(sides) > 1:
+            made = [meaning.deployment(side) for side in sides]
+            named = [*zip(gains.words(made), made, (load, load), strict=True)]
+            return [gains.sentence(*(named if "onward" in said.numbers else named[::-1]))]
+        if "draft" in said.numbers:
+            before, after, taken = gains.drafting(one, load)
+            return [f"{gains.sentence(before, after)} {taken}"]
+        if load.shared_prefix_tokens:
+            return [gains.sentence(*gains.sharing(one, load))]
+        return [NO_PREFIX] * ("caching" in said.numbers)
+    except BadInput:  # the view says what does not go together
+        return []
+
+
+NO_PREFIX = (
+    "A prefix cache saves what prompts share, and how much that is was not said: name it, as in a "
+    "2k system prompt, or 60% prefix hits."
+)
+
+
+def _two(said, state):
+    """The inputs of the first two deployments that stand side by side, in one format."""
+    made: dict[str, Any] = {}
+    sides = _sides(said, said.models, said.cards)[:2]
+    for letter, (model, card, each) in zip("ab", sides, strict=False):
+        named = ([model] * bool(model), [card] * bool(card))
+        side = _deployment(*named, said.numbers | each, state)
+        made |= {f"{letter}.{name}": value for name, value in side.items()}
+    made |= {} if "weights" in said.numbers else _alike(made)
+    return [{k[2:]: v for k, v in made.items() if k[0] == x} for x in "ab"[: len(sides)]]
 
 
 def _alone(said, state, before):
@@ -341,6 +458,7 @@ def _settled(said):
         numbers.setdefault("budget", whole)
     _by_speed(numbers, speed)
     which, lost = numbers.pop("percentile", None), list(said.lost)
+    _of_two(numbers, lost)
     if which:
         # of the gap, unless only the first token has a limit, or the gap has its own already
         named = [n for n in ("itl", "ttft") if n in numbers and f"{n}p" not in numbers]
@@ -349,6 +467,33 @@ def _settled(said):
         else:
             lost.append(which)
     return said._replace(numbers=numbers, lost=lost)
+
+
+RANKS = (MEAN, "p50", "p90", "p95", "p99")
+
+
+def _of_two(numbers, lost):
+    """Settle a percentile with its own limit: the first of the gap, or one beside another."""
+    which, _, limit = numbers.pop("second", "").partition(" ")
+    if not which:
+        return
+    which = f"p{which.strip('pP')[:2]}"
+    name = "ttft" if "ttft" in numbers and "itl" not in numbers else "itl"
+    if name not in numbers and re.search(r"m", limit):
+        numbers |= {name: limit, f"{name}p": which}
+    elif name not in numbers:
+        lost.append(f"{which} {limit}")
+    else:
+        first, usual = numbers.get(f"{name}p", MEAN), numbers[name]
+        both = sorted([(first, usual), (which, limit)], key=lambda one: RANKS.index(one[0]))
+        numbers |= {name: both[1][1], f"{name}p": both[1][0]}
+        numbers["two"] = OF_LIMITS[name], both, _ms(both[1][1]) < _ms(both[0][1])
+
+
+def _ms(limit):
+    """Milliseconds of a limit as it was typed."""
+    number, unit = re.split(r"(?<=[\d.,])\s*(?=[a-z]|$)", limit.strip(), maxsplit=1, flags=re.I)
+    return (typed_number(number) or 0) * (1 if unit.startswith("m") else 1e3)
 
 
 def _by_speed(numbers, speed):
@@ -434,6 +579,10 @@ def _sized(card, gb):
     return [one] if round(one.memory_sold_bytes / 1e9) == gb else []
 
 
+def _has(name, gb):
+    return round(catalog.gpu(name).memory_sold_bytes / 1e9) == gb
+
+
 def _in_a_node(gpu):
     return gpu.max_per_node if gpu.place == "server" else 1
 
@@ -487,15 +636,23 @@ def _read(said, values, state, alone):
     notes = [f"Read: {', '.join((*taken, *words))}. {_rest(values, state)}"]
     notes += said.numbers.get("slips", [])
     if "everyone" in said.numbers and "users" in values:
-        notes.append(
-            "All of them are taken as asking at once. Give users at once where fewer ask in the "
-            "same moment."
-        )
+        notes.append(_people(said.numbers["users"]))
     if alone:
         notes.append(f"A card for a desk, so for one person unless said: {_load_words(alone)}.")
     if "most" in said.numbers and values.get("users", 0) is None:
         notes.append("The users are as many as meet the limits.")
     return notes
+
+
+def _people(many):
+    """Say that people are taken as asking at once, and how to say how many do."""
+    count = int(typed_number(str(many)) or 1)
+    tenth = max(count // 10, 1)
+    return (
+        f"All {count:,} people are taken as {_counted(f'{count:,}')} asking at once. Where fewer "
+        f"do, say how many ({tenth:,} users), what part (10% at once), or what each sends (20 "
+        "requests a day each)."
+    )
 
 
 def _rest(values, state):
@@ -625,6 +782,15 @@ ASIDE = {
     "slips",
     "uncounted",
     "everyone",
+    "need",
+    "gain",
+    "onward",
+    "caching",
+    "times",
+    "unhurried",
+    "pieces",
+    "hours",
+    "two",
 }
 # What no input takes, by what is said of it.
 OF_ITS_OWN = {
@@ -638,6 +804,7 @@ OF_ITS_OWN = {
     "processor": "A processor without a card ({}) is not predicted.",
     "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
     "beaten": "Of two limits on the gap the shorter holds alone: {} is not in the answer.",
+    "no model": "Only language models are predicted, and {} is none.",
     "foreign": "An amount in {} is taken as US dollars: no exchange rate is kept here.",
     "purchase": "A price to buy at ({}) is no input: a budget is of rent an hour.",
 }
@@ -646,16 +813,44 @@ OF_ITS_OWN = {
 def _left(said, values, fields):
     """Say what the answer does not take: what no input here means, and what was not understood."""
     notes = []
-    _, more = _titles(said, fields)
+    both = "columns" in fields or _gains(said, fields)
     told = said.numbers.keys() - ASIDE - OF_ITS_OWN.keys()
-    unused = [*more, *_words(said, told - _used(said, values))]
-    unused += [] if "columns" in fields else [one for also in said.also.values() for one in also]
+    unused = [
+        *([] if both else _titles(said, fields)[1]),
+        *_words(said, told - _used(said, values)),
+    ]
+    whole = both or "gain" in said.numbers  # the other side of a change is nobody's words
+    unused += [] if whole else [one for also in said.also.values() for one in also]
     if unused:
         notes.append(f"Not among these inputs, so not in the answer: {', '.join(unused)}.")
-    notes += [text.format(said.numbers[n]) for n, text in OF_ITS_OWN.items() if n in said.numbers]
+    own = OF_ITS_OWN.keys() - ({"draft"} if both and "gain" in said.numbers else set())
+    notes += [
+        OF_ITS_OWN[n].format(said.numbers[n]) for n in OF_ITS_OWN if n in own & set(said.numbers)
+    ]
+    notes += _two_said(said.numbers)
+    gb = int(said.numbers.get("memory", 0))
+    if said.cards and gb and not any(_has(name, gb) for name, _ in said.cards):
+        notes.append(
+            f"The host's {gb} GB are not counted here: `llmcap predict --offload-share 0.5` counts "
+            "weights that are kept there."
+        )
     if said.lost:
         notes.append(f"Not understood: {', '.join(said.lost)}.")
     return notes
+
+
+def _two_said(numbers):
+    """Say which of two limits on one latency is in the answer, and whether they contradict."""
+    if "two" not in numbers:
+        return
+    of, ((low, less), (high, more)), wrong = numbers["two"]
+    if wrong:
+        yield (
+            f"Two limits on {of} contradict each other: the {high} of {more} is below the {low} of "
+            f"{less}, so the {low} decides nothing. Is one a slip?"
+        )
+    else:
+        yield f"{of.capitalize()} has one limit here: {high} {more} is taken, {low} {less} is not."
 
 
 def _elsewhere(said, values, fields, text):
@@ -742,12 +937,15 @@ def _fewest_cards(said, state):
         count, held = _fewest(model, name, said.numbers | each, state)
         most[name] = max(most[name], count)
         short = short if held else ", or the most of them,"
+    alike = "gain" in said.numbers  # from one card to another, and no other number of them
+    most = dict.fromkeys(most, max(most.values())) if alike and most else most
     if set(most.values()) == {1}:
         return said, []
     users = said.numbers.get("users", "1")
     taken = ", ".join(f"{n}x {lists.listed_title(name)}" for name, n in most.items())
     held = f"{_counted(users)}{short}"
-    note = f"How many cards is not said: the fewest that hold {held} are taken: {taken}."
+    many = "as few of each as" if alike else "the fewest that"
+    note = f"How many cards is not said: {many} hold {held} are taken: {taken}."
     return said._replace(cards=[(name, most[name]) for name, _ in said.cards]), [note]
 
 
@@ -765,11 +963,12 @@ def _fewest(model, name, numbers, state):
 
 def _room(model, card, numbers, state):
     """How many users of a question's context a model on so many cards has room for."""
-    made = _deployment([model], [card], numbers, state, "a.")
+    side = "a." * ("columns" in state)
+    made = _deployment([model], [card], numbers, state, side)
     names = ("model", "gpu", "tp", "pp", "weights", "kv", "engine")
-    asked_of = {one: made.get(f"a.{one}") or state[f"a.{one}"] for one in names}
+    asked_of = {one: made.get(side + one) or state[side + one] for one in names}
     try:
-        whole = catalog.deployment(**asked_of, memory_fraction=made.get("a.fraction"))
+        whole = catalog.deployment(**asked_of, memory_fraction=made.get(f"{side}fraction"))
         return capacity.max_concurrent(whole, _context(numbers, state))
     except BadInput:  # the inputs refuse it, and say why
         return 0

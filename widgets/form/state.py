@@ -562,7 +562,7 @@ def _reader(text):
     """Who reads a pasted text that is no config.json; None where it is one, or its code."""
     if not isinstance(text, str):
         return None
-    from . import from_launch  # a page opens without the readers of commands
+    from . import from_launch, from_settings  # a page opens without the readers of commands
 
     if own_card.is_card(text):
         return own_card.inputs
@@ -572,7 +572,9 @@ def _reader(text):
         return pasted.from_machine
     if pasted.is_name(text):
         return pasted.from_model_name
-    return from_launch.inputs if from_launch.is_launch(text) else None
+    if from_launch.is_launch(text):
+        return from_launch.inputs
+    return from_settings.inputs if from_settings.is_settings(text) else None
 
 
 def _what_stays(field, value):

@@ -1,0 +1,164 @@
+"""What one change buys, as a question asks it: both sides of it, and their numbers."""
+
+from dataclasses import replace
+
+from llmcap_kernel import catalog, design
+from llmcap_kernel.explain import counted, digits, quantity
+from llmcap_kernel.spec import Slo, Speculation
+
+from . import lists
+
+DRAFTED, ACCEPTED = 4, 0.7  # tokens a pass, where a question says no number
+WIDE, NARROW = "bf16", "fp8"
+
+
+def both(said):
+    """Put the side that a question leaves out beside the one that it names.
+
+    Parameters
+    ----------
+    said : asked.Read
+        What a question says, such as "what would FP8 KV buy me".
+
+    Returns
+    -------
+    asked.Read
+        With what is without the change as a second format, or a second number of cards; as it
+        was where no change is asked about.
+
+    Examples
+    --------
+    >>> from widgets.form import asked
+    >>> both(asked.read("what would fp8 KV buy me on 2x H100")).also
+    {'kv': ['bf16']}
+    >>> both(asked.read("does TP 4 pay off over TP 2 on H100")).cards
+    [('h100-sxm', 4), ('h100-sxm', 2)]
+    """
+    numbers, also, cards = dict(said.numbers), dict(said.also), list(said.cards)
+    former = int(numbers.pop("other tp", 0))
+    if "gain" not in numbers and not former:
+        return said
+    named = [name for name in ("kv", "weights") if name in numbers and name not in also]
+    if "gain" in numbers and "kv" in named:
+        also["kv"] = [NARROW if "16" in numbers["kv"] else WIDE]
+    if "gain" in numbers and "weights" in named and said.models:
+        own = catalog.model(said.models[0]).native_format
+        also |= {"weights": [own]} if numbers["weights"].lower() != own else {}
+    if "tp" in numbers and len(cards) == 1:
+        (name, count), many = cards[0], int(numbers.pop("tp"))
+        former = former or (count if count not in (1, many) else max(many // 2, 1))
+        cards = [(name, many), (name, former)]
+        numbers.pop("uncounted", None)
+        former = 0
+    lost = [*said.lost, *[f"TP {former}"] * bool(former)]
+    return said._replace(numbers=numbers, also=also, cards=cards, lost=lost)
+
+
+def sentence(before, after):
+    """Say what a deployment does before and after a change.
+
+    Parameters
+    ----------
+    before, after : tuple of str, Deployment and Workload
+        Each side: its words, and what is predicted.
+
+    Returns
+    -------
+    str
+        Users, tokens a second and the price of both.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.spec import Workload
+    >>> one, load = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm"), Workload(7000, 1000)
+    >>> sentence(("One", one, load), ("Two", replace(one, kv=catalog.format("fp8")), load))[:25]
+    'One: room for 55 users, 1'
+    """
+    return " ".join(f"{words}: {_numbers(one, load)}." for words, one, load in (before, after))
+
+
+def _numbers(deployment, load):
+    card = design.card(deployment, load, Slo())
+    if card.estimates is None:
+        return "does not start"
+    made = card.estimates
+    price = f", {quantity(made.usd_mtok.value, 'USD/Mtok')} of output" if made.usd_mtok else ""
+    return (
+        f"room for {counted(card.max_concurrent, 'user')}, {digits(made.tok_s_user.value)} tok/s "
+        f"for one of {load.concurrency:,}{price}"
+    )
+
+
+def drafting(deployment, load):
+    """Make the two sides of tokens guessed ahead, and say what was taken.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Without them.
+    load : Workload
+        Its load.
+
+    Returns
+    -------
+    tuple of tuple, tuple and str
+        Before, after, and the assumption.
+    """
+    guess = replace(deployment, speculation=Speculation(DRAFTED, ACCEPTED))
+    said = (
+        f"{DRAFTED} tokens guessed ahead, each accepted {ACCEPTED:.0%} of the time, are taken: "
+        "`llmcap predict --draft-tokens` takes others."
+    )
+    return ("Without drafts", deployment, load), ("With drafts", guess, load), said
+
+
+def sharing(deployment, load):
+    """Make the two sides of a prefix cache: the same requests, without what they share and with it.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        What answers them.
+    load : Workload
+        With the prefix that all share.
+
+    Returns
+    -------
+    tuple of tuple and tuple
+        Before and after.
+    """
+    alone = replace(load, shared_prefix_tokens=0)
+    return ("Without a prefix cache", deployment, alone), ("With it", deployment, load)
+
+
+def words(deployments):
+    """Name deployments by what differs between them.
+
+    Parameters
+    ----------
+    deployments : list of Deployment
+        The sides.
+
+    Returns
+    -------
+    list of str
+        A few words each.
+
+    Examples
+    --------
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> words([one, replace(one, kv=catalog.format("fp8"))])
+    ['BF16 cache', 'FP8 cache']
+    """
+    parts = [
+        (
+            d.model.name,
+            f"{d.num_gpus}x {lists.listed_title(d.gpu.name)}",
+            f"{d.weights.short_title} weights",
+            f"{d.kv.short_title} cache",
+            d.engine.title,
+        )
+        for d in deployments
+    ]
+    apart = [i for i, same in enumerate(zip(*parts, strict=True)) if len(set(same)) > 1]
+    return [", ".join(one[i] for i in apart) for one in parts]
