@@ -257,7 +257,10 @@ def _with_its_file(
         name = (one.value or "").rpartition("/")[2]
         if one.name in ("config", "extra-llm-api-options") and name in files:
             (settings,) = manifest.documents(files[name])[:1] or ({},)
-            values = values | engines.of_file(settings if isinstance(settings, dict) else {})
+            settings = settings if isinstance(settings, dict) else {}
+            if "kv_cache_config" in settings:  # the whole of it takes an option's place
+                values = {k: v for k, v in values.items() if k != "memory_fraction"}
+            values = values | engines.of_file(settings)
             left = [pair for pair in left if pair[0].flag != one.flag]
     return values, left
 
