@@ -1,6 +1,7 @@
 """`llmcap predict`: one deployment under one load."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,8 @@ def _launched(args: argparse.Namespace) -> tuple["Launch | None", Deployment, li
 
     if args.model is not None and args.config is not None:
         raise BadInput("model", "model is given twice: give --model NAME or --config FILE.")
-    one = launch.read(_command(args.launch))
+    command = _command(args.launch)
+    one = launch.read(command, _named_files(command))
     model = (
         args.model if args.config is None else huggingface.load(args.config, weights=args.weights)
     )
@@ -168,6 +170,19 @@ def _command(words: list[str]) -> str | list[str]:
 
         return results.text(words[0])
     return words
+
+
+NAMED = re.compile(r"[^\s=\"']{1,255}\.(?:ya?ml|json)(?![^\s\"';&|])", re.I)
+MOST_NAMED = 8  # files beside a command
+
+
+def _named_files(command: str | list[str]) -> dict[str, str]:
+    """The files of settings that a command names and that are here, by name."""
+    from ..evidence import results
+
+    text = command if isinstance(command, str) else " ".join(command)
+    paths = (Path(name).expanduser() for name in NAMED.findall(text)[:MOST_NAMED])
+    return {path.name: results.text(path) for path in paths if path.is_file()}
 
 
 def _answer(column: Card, usual: list[str], chosen: str, screen: Screen) -> str:

@@ -69,7 +69,8 @@ def _add_arrivals(parser: argparse.ArgumentParser) -> None:
     add(
         "--burstiness",
         metavar="CV",
-        help="standard deviation of bursty gaps over their mean (default 2)",
+        help="standard deviation of bursty gaps over their mean (default 2); vllm bench serve "
+        "states 1 / CV^2 by this name",
     )
     add(
         "--users",
@@ -139,8 +140,11 @@ def run(args: argparse.Namespace) -> Answer:
     _refuse_beyond(args, d, load, lengths if usual else "")
     with Bar("simulating") as bar:
         found = simulation.estimated(d, load, progress=bar.share)
+    bursts = _burst_words(args)
     data = {**_data(d, load, found, slo), "lengths": lengths}
-    return Answer(data, _records(found), _table(found), _text(d, load, found, slo, lengths))
+    data |= {"bursts": bursts} if bursts else {}
+    said = f"{lengths} {bursts}".rstrip()
+    return Answer(data, _records(found), _table(found), _text(d, load, found, slo, said))
 
 
 def _limits(args: argparse.Namespace) -> Slo:
@@ -243,6 +247,16 @@ def _arrivals(args: argparse.Namespace, rate: float | None) -> Arrivals:
     if rate is None:
         raise BadInput("rate", "rate is missing: it takes requests a second, or give --trace FILE.")
     return Arrivals(kind, rate, read_number("burstiness", given(args.burstiness, 2)))
+
+
+def _burst_words(args: argparse.Namespace) -> str:
+    """What a CV is to vLLM's client, whose --burstiness is the shape of a gamma law, 1 / CV^2."""
+    if args.trace is not None or (args.burstiness is None and args.arrivals != "bursty"):
+        return ""
+    cv = float(read_number("burstiness", given(args.burstiness, 2)))
+    how = "steadier than" if cv < 1 else "burstier than" if cv > 1 else "the same as"
+    theirs = f", --burstiness {digits(1 / cv**2, 3)} of vllm bench serve" if cv else ""
+    return f"Gaps between requests have a CV of {digits(cv, 3)}, {how} at random{theirs}."
 
 
 def _refuse_beyond(

@@ -14,7 +14,18 @@ from ..refuse import BadInput
 from ..simulation.percentiles import derived, percentile
 from ..simulation.rates import AtRate, Flights, flights
 from ..spec import Deployment, Slo, Workload
-from .limits import LIKELY, OPEN, VERDICTS, Limit, Note, expected, limits, tail_label, warnings
+from .limits import (
+    LIKELY,
+    OPEN,
+    VERDICTS,
+    Limit,
+    Note,
+    expected,
+    limit_notes,
+    limits,
+    tail_label,
+    warnings,
+)
 
 GAPS, WAITS = ("itl", "tpot"), ("ttft", "e2e")
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
@@ -110,7 +121,7 @@ class Card(Explained):
     @cached_property
     def warnings(self) -> tuple[Note, ...]:
         """What to know before relying on the predictions."""
-        return warnings(self.deployment, self.workload)
+        return (*warnings(self.deployment, self.workload), *limit_notes(self.slo))
 
     def percentiles(self, *latencies: str) -> tuple[tuple[str, Estimate | None], ...]:
         """List what is expected of the percentiles that are limited.

@@ -43,7 +43,7 @@ CACHES = {
 ASKED_CACHES, HOST_CACHES = ("q4_1", "q5_0", "q5_1"), ("iq4_nl",)
 LOGICAL_BATCH = 2048  # of llama.cpp by default; a larger -ub is cut to it (src/llama-context.cpp)
 PORTS = {"vllm": 8000, "sglang": 30000, "trtllm": 8000, "llama.cpp": 8080}
-TRT_FILE = "engine.yaml"
+TRT_FILE, CACHE_OF = "engine.yaml", "kv_cache_config:"
 HEAD = "HEAD_ADDRESS"  # of the first host, where a model is spread over several
 OTHERS = "on the other hosts the same with"
 HEAD_PORT = 20000
@@ -495,17 +495,17 @@ def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
 
 def _trtllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Command:
     joined = hosts(d)
+    lines = _trt_lines(d, prefix_cache, longest)
     options = {
         "--tp_size": d.tp,
         "--pp_size": d.pp if d.pp > 1 else None,
         "--ep_size": d.ep if d.ep > 1 else None,
         "--gpus_per_node": d.num_gpus // joined if joined > 1 else None,
-        "--kv_cache_free_gpu_memory_fraction": float(d.fraction),
+        "--kv_cache_free_gpu_memory_fraction": None if CACHE_OF in lines else float(d.fraction),
         "--max_seq_len": longest,
         "--max_batch_size": d.seqs_limit,
         "--max_num_tokens": d.batch_limit_tokens,
     }
-    lines = _trt_lines(d, prefix_cache, longest)
     files = {TRT_FILE: "\n".join(lines)} if lines else {}
     more = ("--extra_llm_api_options", TRT_FILE) if lines else ()  # 1.0 has no --config yet
     notes = []
@@ -525,7 +525,10 @@ def _trt_lines(d: Deployment, prefix_cache: bool, longest: int) -> list[str]:
     cache = [f"  dtype: {kv}"] if kv else []
     cache += [f"  tokens_per_block: {d.block_size}"] if d.block_size else []
     cache += [] if prefix_cache else ["  enable_block_reuse: false"]
-    lines += ["kv_cache_config:", *cache] if cache else []
+    # what a file says of the cache takes the place of all that options say of it (llmapi/
+    # llm_args.py, update_llm_args_with_extra_dict), so the share of the card stands there too
+    cache += [f"  free_gpu_memory_fraction: {float(d.fraction):g}"] if cache else []
+    lines += [CACHE_OF, *cache] if cache else []
     kind, drafts, tokens = _guesser(d)
     drafting = {
         "mtp": ["  decoding_type: MTP", f"  num_nextn_predict_layers: {tokens}"],

@@ -478,7 +478,7 @@ class Note(NamedTuple):
     Attributes
     ----------
     about : str
-        "context", "cache", "compute", "format", "network", "rent", "card" or "model".
+        "context", "cache", "compute", "format", "network", "rent", "card", "model" or "limits".
     text : str
         One sentence.
     """
@@ -520,6 +520,44 @@ def warnings(deployment: Deployment, workload: Workload) -> tuple[Note, ...]:
         *(Note("card", text) for text in (catalog.origins.doubt(deployment.gpu),) if text),
         *(Note("model", text) for text in deployment.model.notes),
     )
+
+
+FEW = 75  # from this percentile on, a latency is all but sure to be above the mean
+WITHIN = {"itl": "itl_s", "tpot": "itl_s", "ttft": "ttft_s", "e2e": "ttft_s"}
+
+
+def limit_notes(slo: Slo) -> tuple[Note, ...]:
+    """Name limits that others leave nothing to do.
+
+    Parameters
+    ----------
+    slo : Slo
+        The limits.
+
+    Returns
+    -------
+    tuple of Note
+        One for each percentile that must be shorter than what is below it: a mean, or the first
+        token of the same answer.
+
+    Examples
+    --------
+    >>> limit_notes(Slo(itl_s=0.02, tails=(Tail("itl", 95, 0.01),)))[0].text[:53]
+    'The limit on the 95th percentile gap, 10 ms, is below'
+    """
+    found = []
+    first = {tail.percent: tail.bound_s for tail in slo.tails if tail.quantity == "ttft"}
+    for tail in slo.tails:
+        mean = getattr(slo, WITHIN[tail.quantity]) if tail.percent >= FEW else None
+        below = "the mean first token" if WITHIN[tail.quantity] == "ttft_s" else "the mean gap"
+        if tail.quantity == "e2e" and tail.percent in first:
+            below, mean = "the first token at the same percentile", first[tail.percent]
+        if mean is None or tail.bound_s >= mean:
+            continue
+        said = f"The limit on the {tail_label(tail)}, {quantity(tail.bound_s, 's')}, is below"
+        text = f"{said} that on {below}, {quantity(mean, 's')}: it decides alone."
+        found.append(Note("limits", text))
+    return tuple(found)
 
 
 def _context_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]:

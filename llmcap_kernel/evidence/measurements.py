@@ -423,6 +423,9 @@ def _spelled_of(fields: Fields) -> stated.Spelled:
         and not names.card(spelled.gpu).count
     ):
         spelled = spelled._replace(taken=("cards not stated: 1 taken (give --tp)",))
+    if lost := _text(fields, "lost"):
+        note = f"{lost} requests failed: those that were answered are compared"
+        spelled = spelled._replace(taken=(*spelled.taken, note))
     strange = fields.get("not_read")
     if isinstance(strange, tuple):
         notes = tuple(f"column {shown(name)} is not understood" for name in strange[:LEFT_OPEN])

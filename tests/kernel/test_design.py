@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llmcap_kernel import calibration, capacity, catalog, design, serving
 from llmcap_kernel.calibration import Estimate
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, expected, worked_spec
-from llmcap_kernel.design.limits import meets
+from llmcap_kernel.design.limits import limit_notes, meets
 from llmcap_kernel.explain import quantity as written
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation.percentiles import percentile
@@ -928,3 +928,32 @@ def test_windows_share_what_vllm_counts_for_each_when_it_starts():
     assert "vLLM prints room for 22.9 of these requests" in text and text.endswith("42 fit.")
     full = design.warnings(catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm"), load)
     assert not any("running requests share" in note.text for note in full)
+
+
+@pytest.mark.parametrize(
+    ("slo", "said"),
+    [
+        (
+            Slo(itl_s=0.02, tails=(Tail("itl", 95, 0.01),)),
+            "gap, 10 ms, is below that on the mean gap, 20 ms",
+        ),
+        (
+            Slo(ttft_s=1, tails=(Tail("ttft", 99, 0.2),)),
+            "200 ms, is below that on the mean first token, 1 s",
+        ),
+        # an answer has its first token, so it can be no earlier
+        (
+            Slo(tails=(Tail("e2e", 95, 2), Tail("ttft", 95, 3))),
+            "2 s, is below that on the first token at",
+        ),
+        (
+            Slo(ttft_s=3, tails=(Tail("e2e", 95, 2),)),
+            "2 s, is below that on the mean first token, 3 s",
+        ),
+        (Slo(itl_s=0.02, tails=(Tail("itl", 95, 0.03), Tail("e2e", 95, 9))), ""),
+        (Slo(itl_s=0.02, tails=(Tail("itl", 50, 0.01),)), ""),  # a median may be below its mean
+    ],
+)
+def test_a_percentile_below_its_mean_is_named(slo, said):
+    notes = [note.text for note in limit_notes(slo)]
+    assert len(notes) == bool(said) and said in "".join(notes)

@@ -295,6 +295,21 @@ def test_tensorrt_llm_is_told_to_cut_a_prompt_that_no_step_holds():
     assert "enable_chunked_prefill: true" in long
 
 
+def test_the_share_of_a_card_stands_where_tensorrt_llm_looks_for_it():
+    """llm_args | file (llm_args.py, update_llm_args_with_extra_dict): a file's cache is all."""
+    d = replace(one("trtllm-1.0"), memory_fraction=0.8)  # whose cache is in FP8
+    made = handover.launch(d, LOAD)
+    assert "--kv_cache_free_gpu_memory_fraction" not in made.words
+    assert made.files["engine.yaml"].endswith("\n  dtype: fp8\n  free_gpu_memory_fraction: 0.8")
+    plain = handover.launch(replace(one("trtllm-1.0", kv="bf16"), memory_fraction=0.8), LOAD)
+    assert "--kv_cache_free_gpu_memory_fraction 0.8" in " ".join(plain.words) and not plain.files
+    found, _ = again(d, LOAD)
+    assert found.memory_fraction == 0.8
+    beside = made.text.replace("  free_gpu_memory_fraction: 0.8\n", "")
+    lost = launch.read(beside.replace("--tp_size", "--free_gpu_memory_fraction 0.8 --tp_size"))
+    assert (lost.kv, lost.memory_fraction) == ("fp8", None)
+
+
 def test_sglang_shares_its_limits_out_over_groups_of_attention():
     """srt/arg_groups/parallel_hook.py: chunked_prefill_size // attn_dp_size; so requests."""
     more = {"model": "deepseek-v3", "gpu": "h200-sxm", "tp": 8}

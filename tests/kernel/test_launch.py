@@ -1299,6 +1299,24 @@ def test_a_file_that_the_text_writes_is_read_with_the_command():
     assert (trt.dp, trt.dp_attention, trt.speculation, trt.draft_tokens) == (8, True, "MTP", 3)
 
 
+def test_a_file_of_tensorrt_llm_alone_is_its_engine():
+    """Keys of llmapi/llm_args.py; the model stands in the command, or is given."""
+    file = (
+        "kv_cache_config:\n  dtype: fp8\n  free_gpu_memory_fraction: 0.85\n"
+        "moe_config: {backend: CUTLASS}\nmax_num_tokens: 4096\nprint_iter_log: true\n"
+    )
+    assert launch.recognises(file)
+    one = launch.read(file)
+    said = (one.engine, one.model, one.kv, one.memory_fraction, one.max_num_batched_tokens)
+    assert said == ("trtllm", "", "fp8", 0.85, 4096)
+    assert [left.flag for left in one.not_counted] == ["moe_config.backend"]
+    assert launch.read(f"model: a/b\ntensor_parallel_size: 4\n{file}").tp == 4
+    with pytest.raises(BadInput, match="model is not stated"):
+        launch.deployment(one, gpu="b200")
+    beside = launch.read("trtllm-serve a/b --config /etc/x.yaml", {"x.yaml": file})
+    assert (beside.model, beside.kv) == ("a/b", "fp8")
+
+
 def test_a_chart_s_tag_is_the_version_and_gpt_oss_ships_one_file():
     chart = "modelSpec:\n- tag: v0.11.0\n  modelURL: a/b\n  vllmConfig: {maxModelLen: 8192}"
     assert launch.read(chart).version == "0.11.0"

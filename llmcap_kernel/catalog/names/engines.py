@@ -11,7 +11,7 @@ from .text import cleaned
 _NO_RELEASE = re.compile(r"0\.(?:0|1)(?:\.0)?\.dev\d")
 
 # A version behind the name of its own program, and not of a product around it: "NIM 1.8".
-_IN_NAME = re.compile(r"(?:vllm(?:-openai)?|(?:tensorrt|trt)-?llm|sglang)[-:=]*v?(\d+(?:\.\d+)+)")
+_IN_NAME = re.compile(r"(?:vllm(?:-openai)?|(?:tensorrt|trt)-?llm|sglang)[-:=@]*v?(\d+(?:\.\d+)+)")
 
 # llama.cpp counts its builds: "b5863", "2f68ce7cf (6918)". Some name a year alone.
 _BUILD, _YEAR = re.compile(r"(?:\bb|\()(\d{4,5})\b"), re.compile(r"\b(20\d\d)\b")

@@ -78,7 +78,8 @@ def _engine_name(name: object) -> str:
         meant = program(name) if isinstance(name, str) and len(name) <= MAX_SPELLED else None
         if not meant or meant.name == "other":
             raise
-    version = re.search(r"(?:^|[-= (])v?(\d+(?:\.\d+)+.*)", key(str(name)))
+    spelled = key(str(name)).rpartition("/")[2]  # an image's registry may have numbers too
+    version = re.search(r"(?:^|[^\w.]|llm|sglang)v?(\d+(?:\.\d+)+.*)", spelled)
     numbers = release(version.group(1)) if version else ()
     stands_for = known("engines")[meant.record]
     return (numbers and nearest_version(meant.record, numbers)) or stands_for

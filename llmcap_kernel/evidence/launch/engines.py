@@ -271,6 +271,41 @@ SWITCHES_OF_FILE = {
 }
 
 
+# What the file says of no number here.
+QUIET_IN_FILE = (
+    *("model", "backend", "hostname", "host", "port", "tokenizer", "trust_remote_code"),
+    *("log_level", "print_iter_log", "enable_iter_perf_stats", "enable_iter_req_stats"),
+    *("return_perf_metrics", "perf_metrics_max_requests", "postprocess_tokenizer_dir"),
+    *("guided_decoding_backend", "reasoning_parser", "num_postprocess_workers", "revision"),
+)
+
+
+def left_of_file(settings: Values) -> list[str]:
+    """List what of TensorRT-LLM's file is not read, and may count.
+
+    Parameters
+    ----------
+    settings : dict
+        Its YAML, every scalar a text.
+
+    Returns
+    -------
+    list of str
+        Settings, dots between names that nest.
+
+    Examples
+    --------
+    >>> left_of_file({"kv_cache_config": {"dtype": "fp8", "host_cache_size": "1"}, "port": "80"})
+    ['kv_cache_config.host_cache_size']
+    """
+    known = {*OF_FILE, *SWITCHES_OF_FILE, *QUIET_IN_FILE}
+    out = []
+    for name, value in settings.items():
+        inner = [f"{name}.{one}" for one in value] if isinstance(value, dict) else [name]
+        out += [path for path in inner if path not in known]
+    return [path for path in out if path != "cuda_graph_config"]  # without graphs, which is read
+
+
 def of_file(settings: Values) -> Values:
     """Read TensorRT-LLM's file of settings.
 

@@ -21,6 +21,12 @@ KEYS = re.compile(
 IN_JSON = re.compile(r'"containers"\s*:\s*\[')
 # The file of an engine's own settings: a model, and its options by their names.
 SETTINGS = re.compile(r"^model(?:[-_]path|[-_]tag)?:[ \t]+\S", re.M)
+# The file of TensorRT-LLM's settings, which goes beside a command that has the model.
+TRT_SETTINGS = re.compile(
+    r"^(?:kv_cache_config|cuda_graph_config|moe_config|enable_attention_dp|attention_dp_config|"
+    r"cache_transceiver_config|max_num_tokens|disable_overlap_scheduler):",
+    re.M,
+)
 KEY = re.compile(r"""("[^"\n]*"|'[^'\n]*'|[^\s\[{"'#&*!|>%@`-][^\n]*?|-[^\s:][^\n]*?):(?:\s+|$)""")
 CARDS = (
     *("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915", "habana.ai/gaudi"),
@@ -74,7 +80,7 @@ def recognises(text: str) -> bool:
     listed = bool(lines) and all(line.startswith(("- ", "#")) for line in lines)
     if text.lstrip().startswith("{"):
         return bool(IN_JSON.search(text))
-    held = KEYS.search(text) or SETTINGS.search(text)
+    held = KEYS.search(text) or SETTINGS.search(text) or TRT_SETTINGS.search(text)
     return listed or bool(held) or text.lstrip().startswith('["')
 
 
@@ -267,6 +273,11 @@ def _put(values: Any, steps: list[str | int], value: Any) -> bool:
 
 def _settings(document: Any) -> list[Command]:
     """The engine of a file of settings, most of which are options of it."""
+    if isinstance(document, dict) and any(TRT_SETTINGS.match(f"{name}:") for name in document):
+        model = document.get("model")
+        run = (model,) if isinstance(model, str) and model else ()
+        file = {"settings": json.dumps(document)}
+        return [Command((*run, "--extra_llm_api_options", "settings"), "trtllm", files=file)]
     if not isinstance(document, dict) or len(document) < 2:
         return []
     known = {

@@ -1,7 +1,7 @@
 """A command, a manifest or a program, read option by option."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -88,13 +88,15 @@ def _commands(text: str) -> list[Command]:
         return found
 
 
-def read(given: str | Sequence[str]) -> Launch:
+def read(given: str | Sequence[str], files: Mapping[str, str] | None = None) -> Launch:
     """Read the command that launches an engine.
 
     Parameters
     ----------
     given : str or list of str
         The command or the manifest as a text, or its words.
+    files : mapping of str to str
+        Files that it may name, by name; those that the text writes itself go before them.
 
     Returns
     -------
@@ -119,7 +121,7 @@ def read(given: str | Sequence[str]) -> Launch:
         found = _commands(_plain_text(text))
     else:
         found = words.of_words(list(given))
-    found = words.joined(found)
+    found = [one._replace(files={**(files or {}), **one.files}) for one in words.joined(found)]
     if not found:
         raise BadInput("command", _not_read(given if isinstance(given, str) else " ".join(given)))
     if len({_of_any_host(one.words) for one in found}) > 1:
@@ -246,6 +248,9 @@ def _with_its_options(command: Command, engine: str) -> tuple[str, ...]:
     return command.words
 
 
+LEFT_IN_FILE = "a setting of TensorRT-LLM's file for which the law has no term"
+
+
 def _with_its_file(
     values: dict[str, Any],
     left: list[tuple[Left, bool]],
@@ -257,8 +262,12 @@ def _with_its_file(
         name = (one.value or "").rpartition("/")[2]
         if one.name in ("config", "extra-llm-api-options") and name in files:
             (settings,) = manifest.documents(files[name])[:1] or ({},)
-            values = values | engines.of_file(settings if isinstance(settings, dict) else {})
+            settings = settings if isinstance(settings, dict) else {}
+            if "kv_cache_config" in settings:  # the whole of it takes an option's place
+                values = {k: v for k, v in values.items() if k != "memory_fraction"}
+            values = values | engines.of_file(settings)
             left = [pair for pair in left if pair[0].flag != one.flag]
+            left += [(Left(path, LEFT_IN_FILE), True) for path in engines.left_of_file(settings)]
     return values, left
 
 

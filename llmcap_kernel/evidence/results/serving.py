@@ -143,8 +143,16 @@ def _load(data: Fields, done: object) -> Fields:
         "concurrency": limit,
         "request_rate": rate,
         "requests": prompts if rate else "",
+        "lost": _lost(prompts, whole(done)),
         **({} if rate else in_step(*_answers(data))),
     }
+
+
+def _lost(prompts: object, done: object) -> str:
+    """Which part of the requests has no answer; "" where all have one."""
+    if not isinstance(prompts, int) or not isinstance(done, int) or done >= prompts:
+        return ""
+    return f"{prompts - done:,} of {prompts:,}"
 
 
 def _answers(data: Fields) -> tuple[object, object]:

@@ -297,3 +297,16 @@ def test_a_file_without_the_dashes_is_told_where_it_stands(run):
     status, _, err = run("predict", "--gpu", "h100-sxm", "compose.yml")
     assert status == 2
     assert "behind --: llmcap predict -- compose.yml" in " ".join(err.split())
+
+
+def test_the_file_that_a_command_names_is_read_where_it_is_here(run, tmp_path):
+    """TensorRT-LLM takes the format of the cache from its file alone (llmapi, KvCacheConfig)."""
+    file = tmp_path / "engine.yaml"
+    file.write_text("kv_cache_config:\n  dtype: fp8\n", encoding="utf-8")
+    serve = ["trtllm-serve", "nvidia/Llama-3.3-70B-Instruct-FP8", "--extra_llm_api_options"]
+    status, out, _ = run("predict", "--gpu", "b200", "--json", "--", *serve, str(file))
+    launched = json.loads(out)["launch"]
+    assert status == 0 and launched["kv"] == "fp8" and not launched["not_counted"]
+    _, out, _ = run("predict", "--gpu", "b200", "--json", "--", *serve, "gone.yaml")
+    launched = json.loads(out)["launch"]
+    assert [left["flag"] for left in launched["not_counted"]] == ["--extra_llm_api_options"]

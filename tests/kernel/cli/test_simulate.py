@@ -115,3 +115,18 @@ def test_the_lengths_that_nobody_asked_for_are_said(run):
     assert "Turns that add 1,000 tokens and answers of 500" in turns
     beyond = run(*words, "--rate", "30")[2]  # of which load it is refused is said, too
     assert "saturates at" in beyond and "Prompts of 1,000 tokens" in beyond
+
+
+@pytest.mark.parametrize(
+    ("cv", "said"),
+    [
+        # vllm/benchmarks/serve.py: gamma(shape=burstiness), whose CV is shape ** -0.5
+        ("0.5", "CV of 0.5, steadier than at random, --burstiness 4 of vllm bench"),
+        ("2", "CV of 2, burstier than at random, --burstiness 0.25 of vllm bench"),
+        ("0", "CV of 0, steadier than at random."),
+    ],
+)
+def test_a_cv_is_told_from_the_burstiness_of_vllm_s_client(run, cv, said):
+    load = ("simulate", "--model", "llama-3.1-8b", "--gpu", "h100-sxm", "--requests", "20")
+    status, out, err = run(*load, "--rate", "2", "--burstiness", cv)
+    assert (status, err) == (0, "") and said in " ".join(out.split())

@@ -454,6 +454,22 @@ def test_locust_knows_whole_answers():
     assert max(p for p in found if p) == 99.9, "of 1,000 requests"
 
 
+@pytest.mark.parametrize(("completed", "said"), [(200, ()), (120, ("80 of 200 requests failed",))])
+def test_requests_without_an_answer_are_said(completed, said):
+    """num_prompts and completed, as vllm bench serve and SGLang's bench_serving write them."""
+    data = {
+        "backend": "vllm",
+        **{"model_id": "Qwen/Qwen3-8B", "num_prompts": 200, "completed": completed},
+        **{"max_concurrency": 16, "request_rate": "inf", "duration": 100.0},
+        **{"total_input_tokens": 1000 * completed, "total_output_tokens": 200 * completed},
+        **{"output_throughput": 2 * completed, "median_ttft_ms": 300, "median_tpot_ms": 20},
+    }
+    for line in results.parse(json.dumps(data).encode(), "measured.json"):
+        made = measurements.measurement(line, measurements.options_of(gpu="h100"))
+        found = [text for text in made.spelled.taken if "requests failed" in text]
+        assert tuple(text.partition(":")[0] for text in found) == said
+
+
 def test_nothing_answered_is_said_of_a_load_tester_too():
     data = json.loads((FILES / "k6_handle_summary.json").read_text("utf-8"))
     data["metrics"]["http_req_failed"]["values"]["rate"] = 1
