@@ -443,15 +443,11 @@ class _Money:
     def number(self, trail):
         """The headline: cards busy always, and part of the time in the note."""
         if not self.busy:
-            d = self.card.deployment
-            entered = "the card rent is 0 as entered"
-            none = f"{lists.card_title(d.gpu)} has no rent here: enter one"
-            note = entered if d.usd_h == 0 else none
             return {
                 "label": "$/M output",
                 "value": "no price",
                 "unit": "",
-                "note": note,
+                "note": "no card rent",
                 "explain": "",
             }
         at_duty = Line(
