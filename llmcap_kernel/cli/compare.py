@@ -1,14 +1,13 @@
 """`llmcap compare`: one quantity along one number of the load, for a few deployments."""
 
 import argparse
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from itertools import combinations
 from typing import Any
 
-from .. import design, serving, sweep
+from .. import design, sweep
 from ..calibration import Estimate
 from ..design.limits import expected
 from ..explain import quantity
@@ -228,7 +227,7 @@ def _range(q: Question, low: str | None, high: str | None) -> tuple[int, int]:
     """Choose where it begins and ends, around the load unless it is given."""
     least = {"prefix": 0, "context": 2}.get(q.along, 1)
     most = {"users": MOST_USERS, "prefix": q.workload.input_tokens}.get(q.along, MAX_TOKENS)
-    usual = _usual(q)
+    usual = sweep.usual_range(q.workload, ALONG[q.along][0], q.columns.values())
 
     def end(name: str, text: str | None, default: int) -> int:
         value = default if text is None else read_number(name, text, int)
@@ -241,23 +240,6 @@ def _range(q: Question, low: str | None, high: str | None) -> tuple[int, int]:
     if first >= last:
         raise BadInput("to", f"to is {last:,} and from is {first:,}: it takes more than from.")
     return first, last
-
-
-def _usual(q: Question) -> tuple[int, int]:
-    load, columns = q.workload, q.columns.values()
-    window = max(d.model.max_context_tokens for d in columns)
-    if q.along == "users":
-        most = max(serving.most_running(d, load) for d in columns)
-        top = max(2 * load.concurrency, min(1.2 * most, 1024), 8)
-        return 1, 2 ** math.ceil(math.log2(top))
-    if q.along == "prefix":
-        return 0, load.input_tokens
-    if q.along == "context":
-        return min(1000, load.context_tokens), max(window, load.context_tokens)
-    if q.along == "input":
-        return min(100, load.input_tokens), max(window - load.output_tokens, load.input_tokens)
-    top = max(window - load.input_tokens, load.output_tokens)
-    return min(100, load.output_tokens), min(top, max(16 * load.output_tokens, 16_000))
 
 
 def _stops(q: Question, low: int, high: int) -> list[int]:
