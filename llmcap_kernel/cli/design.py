@@ -446,13 +446,8 @@ def _head(text: str, screen: Screen) -> str:
 def _beside_words(best: Choice, data: dict[str, Any]) -> list[str]:
     """Energy, the API and warnings, a sentence each."""
     sentences = []
-    if energy := data["energy"]:
-        low, high = energy["j_per_output_token_low"], energy["j_per_output_token_high"]
-        sentences.append(
-            f"The cards draw about {quantity(energy['kw'], 'kW')}, and an output token takes "
-            f"{quantity(energy['j_per_output_token'], 'J')} ({quantity(low, 'J')} to "
-            f"{quantity(high, 'J')}): {energy['basis']}."
-        )
+    if best.deployment.gpu.power_w:
+        sentences.append(design.energy(best).sentence(best.copies))
     if api := data["api"]:
         own, other = (
             quantity(api[f"usd_per_mtok_output_{name}"], "USD/Mtok") for name in ("own", "api")
