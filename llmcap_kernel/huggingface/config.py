@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -175,6 +175,19 @@ class Fields:
             number(f"{self.path(name)}[{i}]", _unquoted(v), low, LIMITS[limit], whole=True)
             for i, v in enumerate(self.items(name, default))
         ]
+
+    def listed_layers(self, name: str, default: Iterable[int]) -> set[int]:
+        """Read the layers that a list names, or one text with commas."""
+        given = self.data.get(name)
+        if given is None:
+            return set(default)
+        listed = given.split(",") if isinstance(given, str) else given
+        try:
+            return {int(one) for one in listed if str(one).strip()}
+        except (TypeError, ValueError):
+            where = self.path(name)
+            message = f"{where} is {shown(given)}: it takes layers, as in 1,2,3."
+            raise BadInput(where, message) from None
 
     def per_layer(
         self,
