@@ -249,8 +249,7 @@ def _sentences(voice):
 SENTENCES = [
     "Better or worse is said where chance alone would seldom do as much, in fewer than one file of "
     "ten, were the rows of a file independent. Otherwise they are like the others.",
-    "An 80% interval holds four of five measurements of a source that neither the fit nor the "
-    "width has seen. A row far outside it is a wrong label, a failure mode, or news.",
+    published.INTERVAL,
     published.DISTANCE,
 ]
 

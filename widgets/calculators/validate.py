@@ -412,8 +412,7 @@ def _status(shown, state):
 
 def _sentences(state):
     out = [
-        "An 80% interval holds four of five measurements of a source that neither the fit nor the "
-        "width has seen. A row far outside it is a wrong label, a failure mode, or news.",
+        published.INTERVAL,
         "A fit that has seen a row knows it. What a source of its own, such as yours, can expect "
         "is what is predicted with the source left out.",
         "Rows that would lie on one another are one mark, the larger the more they are.",
