@@ -260,8 +260,7 @@ def read_in_a_browser(site, name, seconds, seed, seen):
 @contextlib.contextmanager
 def own_server(*options, **process):
     """A server on a free port: its address, and its process, which `Popen` takes more of."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "widgets.server", "--port", str(port), *options]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, **process)
