@@ -10,7 +10,7 @@ from typing import Any
 from .. import design, sweep
 from ..calibration import Estimate
 from ..design.limits import expected
-from ..explain import quantity
+from ..explain import capitalised, quantity
 from ..refuse import BadInput, number, one_of
 from ..spec import MAX_TOKENS, Deployment, Slo, Workload
 from . import cards
@@ -344,7 +344,7 @@ def _text(
 ) -> str:
     word = ALONG[q.along][1]
     titles = prose_table([(f"{label} =", d.title) for label, d in q.columns.items()], screen)
-    about = f"{q.title[0].upper()}{q.title[1:]}, along {word}; otherwise "
+    about = f"{capitalised(q.title)}, along {word}; otherwise "
     level = "good" if found["leads"] else "bad"
     led = (screen.paint(x, level) for x in screen.prose(_led(q, found["leads"])).splitlines())
     sentences = [screen.prose(text) for text in _sentences(q, found)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from .. import catalog, toolbox
-from ..explain import counted, quantity
+from ..explain import capitalised, counted, quantity
 from ..refuse import BadInput
 from ..spec import Slo, Workload
 from .cards import Card, card
@@ -102,7 +102,7 @@ def _steps(found: Search, best: Choice) -> Exchange | None:
         prices = (quantity(x.usd_mtok.value, "USD/Mtok") for x in (one, best) if x.usd_mtok)
         price = " of output in place of ".join(prices)
     change = _steps_of(found, one)
-    head = change.words[0].upper() + change.words[1:]
+    head = capitalised(change.words)
     meets = "meet" if one.copies > 1 else "meets"
     return Exchange("steps", f"{head}: {one.title} {meets} every limit, at {price}.", one, less)
 

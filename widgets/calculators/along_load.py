@@ -6,7 +6,7 @@ from functools import cache
 from itertools import chain, combinations, pairwise
 
 from llmcap_kernel import capacity, sweep
-from llmcap_kernel.explain import counted, digits
+from llmcap_kernel.explain import capitalised, counted, digits
 from llmcap_kernel.simulation.percentiles import users_in_prompts
 from llmcap_kernel.sweep import OBSTACLES
 
@@ -527,6 +527,4 @@ def _tables(question, curves, rows, now):
         for x in rows
     ]
     high = [i for i, x in enumerate(rows) if x == now]
-    return tables(
-        question, word[:1].upper() + word[1:], [curve.label for curve in curves], cells, high
-    )
+    return tables(question, capitalised(word), [curve.label for curve in curves], cells, high)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 from llmcap_kernel import calibration, catalog
 from llmcap_kernel.evidence import kernels, logs, measurements, results, weak_spots
+from llmcap_kernel.explain import capitalised
 from llmcap_kernel.spec import LEAST_FRACTION
 
 from .. import benchmarks
@@ -331,7 +332,7 @@ LISTS = {"model": lists.model_options, "gpu": lists.gpu_options, "weights": list
 
 
 def _sentence(text):
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    return f"{capitalised(text)}." if text else ""
 
 
 def _given(state, names):
