@@ -19,13 +19,14 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 from websockets.exceptions import WebSocketException
 
-from benchmarks.load import Reader, health
+from benchmarks.load import Reader, health, own_server
 
 ROOT = Path(__file__).parents[1]
 SECOND = "127.0.0.2"
@@ -56,24 +57,13 @@ class Seen:
 
 @contextlib.contextmanager
 def served():
-    """A server of its own with the files that a shell allows: its address and its process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_OF_A_SHELL, hard))
-    command = [sys.executable, "-m", "widgets.server", "--port", str(port)]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    log = []
-    threading.Thread(target=lambda: log.extend(server.stderr), daemon=True).start()
-    try:
-        while not health(f"http://127.0.0.1:{port}").get("ready"):
-            time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}", psutil.Process(server.pid), log
-    finally:
-        server.terminate()
-        server.wait(timeout=60)
+    """A server of its own with the files that a shell allows: its address, process and log."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (FILES_OF_A_SHELL, hard))
+    with own_server(stderr=subprocess.PIPE, preexec_fn=few) as (site, server):
+        log = []
+        threading.Thread(target=lambda: log.extend(server.stderr), daemon=True).start()
+        yield site, psutil.Process(server.pid), log
 
 
 class Watcher:

@@ -14,6 +14,7 @@ import json
 import os
 import random
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -257,17 +258,19 @@ def read_in_a_browser(site, name, seconds, seed, seen):
 
 
 @contextlib.contextmanager
-def own_server(seats):
-    """A server with so many seats, on a port of its own."""
-    port = 8899
-    command = [sys.executable, "-m", "widgets.server", "--port", str(port)]
-    command += ["--seats", str(seats), "--seats-each", str(seats), "--ready", "4"]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+def own_server(*options, **process):
+    """A server on a free port: its address, and its process, which `Popen` takes more of."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "widgets.server", "--port", str(port), *options]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, **process)
     site = f"http://127.0.0.1:{port}"
     try:
         while not health(site).get("ready"):
+            if server.poll() is not None:
+                raise SystemExit("the server did not start")
             time.sleep(0.5)
-        yield site
+        yield site, server
     finally:
         server.terminate()
         server.wait(timeout=60)
@@ -324,8 +327,10 @@ def load(site, readers, pages, seconds, names):
 def measured(readers=30, pages=3, minutes=2.0, site=None, seats=None):
     """Let the readers come: what they saw, and the memory of their kernels."""
     names = sorted(path.stem for path in (ROOT / "book" / "apps").glob("*.ipynb"))
-    server = contextlib.nullcontext(site) if site else own_server(seats or readers + 5)
-    with server as address:
+    many = str(seats or readers + 5)
+    options = ("--seats", many, "--seats-each", many, "--ready", "4")
+    server = contextlib.nullcontext((site, None)) if site else own_server(*options)
+    with server as (address, _):
         return load(address, readers, pages, 60 * minutes, names)
 
 

@@ -137,7 +137,7 @@ def page():
     return {"seen": live.measured(), "aims": live.TARGETS}
 
 
-def sessions(seats=40):
+def sessions():
     """What many readers at once wait for, and what one of them takes of the machine."""
     from benchmarks import load
 

@@ -15,9 +15,7 @@ import argparse
 import contextlib
 import json
 import os
-import socket
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -27,6 +25,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.load import own_server  # noqa: E402
 from widgets.host import Calculator  # noqa: E402
 from widgets.pages import chromium  # noqa: E402
 from widgets.session import CALCULATORS  # noqa: E402
@@ -113,27 +112,6 @@ new MutationObserver(() => { window.lastDrawn = performance.now(); })
 """
 
 
-@contextlib.contextmanager
-def served():
-    """Start a server on a free port and give its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "widgets.server", "--port", str(port)]
-    server = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
-    try:
-        for line in server.stdout:
-            if line.rstrip().endswith(f"{address}/"):
-                break
-        else:
-            raise SystemExit("the server did not start")
-        yield address
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
 def kernel_ms(name, moves=20):
     """Time a state in, a view out, without a browser: median [ms], and the message's size [kB]."""
     calculator, times = Calculator(name), []
@@ -182,8 +160,8 @@ def main(argv=None):
     print("             numbers painted, ms   chart painted, ms")
     head = "    p50    p95    max " * 2
     print(f"calculator  {head}  kernel     kB  sent  behind, ms", flush=True)
-    server = contextlib.nullcontext(args.site) if args.site else served()
-    with server as address, sync_playwright() as playwright:
+    server = contextlib.nullcontext((args.site, None)) if args.site else own_server()
+    with server as (address, _), sync_playwright() as playwright:
         browser = chromium.launch(playwright)
         worst = 0
         for name in args.only:

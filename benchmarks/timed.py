@@ -85,8 +85,8 @@ def serving():
         for percent, loop_s in zip(percents, looped, strict=True):
             seen_s = float(fields[f"p{percent}_s"])
             law_s = there.percentile_s(quantity, percent)
-            found[quantity, "step loop"].append(timed_serving.off(loop_s, seen_s))
-            found[quantity, "closed form"].append(timed_serving.off(law_s, seen_s))
+            found[quantity, "step loop"].append(against.wrong(loop_s, seen_s))
+            found[quantity, "closed form"].append(against.wrong(law_s, seen_s))
     return {f"{titles[name]}, {by}": against.spread(x) for (name, by), x in found.items()}
 
 

@@ -157,6 +157,27 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def capitalised(text: str) -> str:
+    """Begin a text with a capital letter, and leave the rest as it is.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+
+    Returns
+    -------
+    str
+        The text, as a sentence begins.
+
+    Examples
+    --------
+    >>> capitalised("gap within the limit of B")
+    'Gap within the limit of B'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def ordinal(number: float) -> str:
     """Write which one of a row a number means.
 

@@ -5,6 +5,7 @@ overtakes another, misses a limit or runs out of room at a whole number, which
 bisection finds exactly.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from . import calibration, capacity, design, many
+from . import calibration, capacity, design, many, serving
 from .calibration import Estimate
 from .refuse import number, one_of
 from .simulation.percentiles import percentile
@@ -172,6 +173,48 @@ def load_at(workload: Workload, variable: str, value: int) -> Workload:
         prompt, answer = value, workload.output_tokens
     shared = min(workload.shared_prefix_tokens, prompt)
     return replace(workload, input_tokens=prompt, output_tokens=answer, shared_prefix_tokens=shared)
+
+
+def usual_range(
+    workload: Workload, variable: str, deployments: Iterable[Deployment]
+) -> tuple[int, int]:
+    """Choose where a sweep begins and ends where nobody says.
+
+    Parameters
+    ----------
+    workload : Workload
+        The load, which lies within.
+    variable : str
+        One of `VARIABLES`.
+    deployments : iterable of Deployment
+        What is swept: users go beyond what any of them runs, tokens to the longest window.
+
+    Returns
+    -------
+    tuple of int
+        First and last value.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_WORKLOAD, worked_spec
+    >>> usual_range(WORKED_WORKLOAD, "context_tokens", worked_spec())
+    (1000, 163840)
+    """
+    prompt, answer = workload.input_tokens, workload.output_tokens
+    whole, columns = workload.context_tokens, tuple(deployments)
+    window = max(d.model.max_context_tokens for d in columns)
+    if variable == "concurrency":
+        most = max(serving.most_running(d, workload) for d in columns)
+        top = max(2 * workload.concurrency, min(1.2 * most, 1024), 8)
+        return 1, 2 ** math.ceil(math.log2(top))
+    if variable == "shared_prefix_tokens":
+        return 0, prompt
+    if variable == "context_tokens":
+        return min(1000, whole), max(window, whole)
+    if variable == "input_tokens":
+        return min(100, prompt), max(window - answer, prompt, 2)
+    top = min(max(window - prompt, answer), max(16 * answer, 16_000))
+    return min(100, answer), max(top, 2)
 
 
 # What `obstacle` says, in words; where it says nothing, a price has no rent.

@@ -51,15 +51,19 @@ def browser():
         opened.close()
 
 
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
 @contextmanager
 def start_server(*options: str, program: tuple[str, ...] = ("-m", "widgets.server"), under=()):
     """The server in a process of its own, as `make serve` starts it: its address and itself.
 
     `under` is a command that runs another one.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [*under, sys.executable, *program, "--port", str(port), *options]
     server = subprocess.Popen(
         command, cwd=build.ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.conftest import free_port
 from widgets.pages import build
 
 TEXT = (build.ROOT / "book" / "hosting.md").read_text("utf-8")
@@ -48,9 +49,7 @@ def lines(language: str, having: str) -> str:
 def running(name: str, given: str, folder) -> Iterator[str]:
     """The named server with lines of the page, and what it keeps in a folder: its address."""
     template, options = RUN[name]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = folder / "server.conf"
     config.write_text(template.format(port=port, lines=given))
     home = os.environ | {"HOME": str(folder)}

@@ -7,6 +7,7 @@ front end takes this very HTML over, so nothing moves when it starts.
 from abc import ABC, abstractmethod
 from html import escape
 
+from llmcap_kernel.explain import capitalised
 from llmcap_kernel.refuse import BadInput, one_of
 
 from .exercises import EXERCISES, judge
@@ -227,7 +228,7 @@ def _form(label, wanted, button, hint):
 
 def _sentence(text):
     """Begin and end words as a sentence does."""
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    return capitalised(text.rstrip(".")) + "."
 
 
 def _wanted(unit):

@@ -1,17 +1,16 @@
 """`llmcap compare`: one quantity along one number of the load, for a few deployments."""
 
 import argparse
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from itertools import combinations
 from typing import Any
 
-from .. import design, serving, sweep
+from .. import design, sweep
 from ..calibration import Estimate
 from ..design.limits import expected
-from ..explain import quantity
+from ..explain import capitalised, quantity
 from ..refuse import BadInput, number, one_of
 from ..spec import MAX_TOKENS, Deployment, Slo, Workload
 from . import cards
@@ -228,7 +227,7 @@ def _range(q: Question, low: str | None, high: str | None) -> tuple[int, int]:
     """Choose where it begins and ends, around the load unless it is given."""
     least = {"prefix": 0, "context": 2}.get(q.along, 1)
     most = {"users": MOST_USERS, "prefix": q.workload.input_tokens}.get(q.along, MAX_TOKENS)
-    usual = _usual(q)
+    usual = sweep.usual_range(q.workload, ALONG[q.along][0], q.columns.values())
 
     def end(name: str, text: str | None, default: int) -> int:
         value = default if text is None else read_number(name, text, int)
@@ -241,23 +240,6 @@ def _range(q: Question, low: str | None, high: str | None) -> tuple[int, int]:
     if first >= last:
         raise BadInput("to", f"to is {last:,} and from is {first:,}: it takes more than from.")
     return first, last
-
-
-def _usual(q: Question) -> tuple[int, int]:
-    load, columns = q.workload, q.columns.values()
-    window = max(d.model.max_context_tokens for d in columns)
-    if q.along == "users":
-        most = max(serving.most_running(d, load) for d in columns)
-        top = max(2 * load.concurrency, min(1.2 * most, 1024), 8)
-        return 1, 2 ** math.ceil(math.log2(top))
-    if q.along == "prefix":
-        return 0, load.input_tokens
-    if q.along == "context":
-        return min(1000, load.context_tokens), max(window, load.context_tokens)
-    if q.along == "input":
-        return min(100, load.input_tokens), max(window - load.output_tokens, load.input_tokens)
-    top = max(window - load.input_tokens, load.output_tokens)
-    return min(100, load.output_tokens), min(top, max(16 * load.output_tokens, 16_000))
 
 
 def _stops(q: Question, low: int, high: int) -> list[int]:
@@ -362,7 +344,7 @@ def _text(
 ) -> str:
     word = ALONG[q.along][1]
     titles = prose_table([(f"{label} =", d.title) for label, d in q.columns.items()], screen)
-    about = f"{q.title[0].upper()}{q.title[1:]}, along {word}; otherwise "
+    about = f"{capitalised(q.title)}, along {word}; otherwise "
     level = "good" if found["leads"] else "bad"
     led = (screen.paint(x, level) for x in screen.prose(_led(q, found["leads"])).splitlines())
     sentences = [screen.prose(text) for text in _sentences(q, found)]

@@ -2,9 +2,9 @@
 
 import argparse
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .. import catalog, design
@@ -121,9 +121,9 @@ def run(args: argparse.Namespace) -> Answer:
     """
     most = number("rows", read_number("rows", args.rows, int), 1, MOST_ROWS, whole=True)
     api = _api_prices(args)
-    found = _search(args)
+    found, limits = _search(args)
     usual = by_default(args, *(LOAD if args.rate is None else LENGTHS))
-    if found.asked.slo != read_limits(args):
+    if found.asked.slo != limits:
         usual.append("--itl-p95-ms")
     data = _data(found, api) | {"by_default": usual}
     shown = found.front or tuple(reason.choice for reason in found.why_not)
@@ -141,7 +141,8 @@ def run(args: argparse.Namespace) -> Answer:
     return Answer(data, records, table, text)
 
 
-def _search(args: argparse.Namespace) -> Search:
+def _search(args: argparse.Namespace) -> tuple[Search, Slo]:
+    """The search, and the limits that were asked of it."""
     choices: dict[str, Any] = {
         "models": _models(args),
         "quality": _quality(args),
@@ -175,22 +176,7 @@ def _search(args: argparse.Namespace) -> Search:
         def search(slo: Slo) -> Search:
             return design.search(load, slo, progress=bar.count, **choices)
 
-        return _paced(search, limits) or search(limits)
-
-
-def _paced(search: Callable[[Slo], Search], limits: Slo) -> Search | None:
-    """Search at a pace that people read, where no limit speaks of one; None where none keeps it.
-
-    Without any the cheapest is what writes a few tokens a second.
-    """
-    if limits.itl_s or any(tail.quantity != "ttft" for tail in limits.tails):
-        return None
-    pace = replace(limits, tails=(*limits.tails, *design.WORKED_SLO.tails))
-    try:
-        found = search(pace)
-    except BadInput:  # a rate beyond what any answers so, if not beyond all
-        return None
-    return found if found.order or found.in_copies else None
+        return design.paced(search, limits), limits
 
 
 def _workers() -> "Executor":
@@ -460,13 +446,8 @@ def _head(text: str, screen: Screen) -> str:
 def _beside_words(best: Choice, data: dict[str, Any]) -> list[str]:
     """Energy, the API and warnings, a sentence each."""
     sentences = []
-    if energy := data["energy"]:
-        low, high = energy["j_per_output_token_low"], energy["j_per_output_token_high"]
-        sentences.append(
-            f"The cards draw about {quantity(energy['kw'], 'kW')}, and an output token takes "
-            f"{quantity(energy['j_per_output_token'], 'J')} ({quantity(low, 'J')} to "
-            f"{quantity(high, 'J')}): {energy['basis']}."
-        )
+    if best.deployment.gpu.power_w:
+        sentences.append(design.energy(best).sentence(best.copies))
     if api := data["api"]:
         own, other = (
             quantity(api[f"usd_per_mtok_output_{name}"], "USD/Mtok") for name in ("own", "api")

@@ -242,21 +242,21 @@ class Card(Explained):
         """
         return (
             ("Fits", self.fits_text),
-            ("Gap between tokens", self._row("itl_s", "s")),
+            ("Gap between tokens", self._cell(_full, "itl_s", "s")),
             *self._percentile_rows(_full, *GAPS),
-            ("Speed of one user", self._row("tok_s_user", "tok/s")),
-            ("First token, mean", self._row("ttft_s", "s")),
+            ("Speed of one user", self._cell(_full, "tok_s_user", "tok/s")),
+            ("First token, mean", self._cell(_full, "ttft_s", "s")),
             *self._percentile_rows(_full, *WAITS),
-            ("Output of all users", self._row("output_tok_s", "tok/s")),
+            ("Output of all users", self._cell(_full, "output_tok_s", "tok/s")),
             ("Users that fit", f"{self.max_concurrent:,}"),
             ("Rent", quantity(self.usd_h, "USD/h") if self.usd_h else "unknown"),
-            ("$/M output", self._row("usd_mtok", "USD/Mtok")),
+            ("$/M output", self._cell(_full, "usd_mtok", "USD/Mtok")),
             ("Binding constraint", self.binding),
         )
 
-    def _row(self, name: str, unit: str) -> str:
+    def _cell(self, written: Callable[[Estimate, str], str], name: str, unit: str) -> str:
         estimate = getattr(self.estimates, name) if self.estimates else None
-        return "-" if estimate is None else _full(estimate, unit)
+        return "-" if estimate is None else written(estimate, unit)
 
     def _percentile_rows(
         self, written: Callable[[Estimate, str], str], *latencies: str
@@ -276,19 +276,15 @@ class Card(Explained):
         served = served if self.starts else "no start"
         return (
             ("Fits", "yes" if self.fits else served),
-            ("Gap between tokens", self._brief("itl_s", "s")),
+            ("Gap between tokens", self._cell(_short, "itl_s", "s")),
             *self._percentile_rows(_short, *GAPS),
-            ("Speed of one user", self._brief("tok_s_user", "tok/s")),
-            ("First token, mean", self._brief("ttft_s", "s")),
+            ("Speed of one user", self._cell(_short, "tok_s_user", "tok/s")),
+            ("First token, mean", self._cell(_short, "ttft_s", "s")),
             *self._percentile_rows(_short, *WAITS),
             ("Users that fit", f"{self.max_concurrent:,}"),
             ("Rent", quantity(self.usd_h, "USD/h") if self.usd_h else "-"),
-            ("$/M output", self._brief("usd_mtok", "USD/Mtok")),
+            ("$/M output", self._cell(_short, "usd_mtok", "USD/Mtok")),
         )
-
-    def _brief(self, name: str, unit: str) -> str:
-        estimate = getattr(self.estimates, name) if self.estimates else None
-        return "-" if estimate is None else _short(estimate, unit)
 
     @property
     def fits_text(self) -> str:

@@ -57,6 +57,26 @@ class Energy(Explained):
         """The same at half the board power, and at all of it [J]."""
         return self.least_w / self.output_tok_s, self.board_w / self.output_tok_s
 
+    def sentence(self, copies: int = 1) -> str:
+        """Say what the cards of so many copies draw, and what a token takes.
+
+        Parameters
+        ----------
+        copies : int
+            How many there are.
+
+        Returns
+        -------
+        str
+            The sentence, with its basis.
+        """
+        low, high = self.j_token_interval
+        return (
+            f"The cards draw about {quantity(copies * self.power_w / 1e3, 'kW')}, and an output "
+            f"token takes {quantity(self.j_token, 'J')} ({quantity(low, 'J')} to "
+            f"{quantity(high, 'J')}): {BASIS}."
+        )
+
     def lines(self) -> tuple[Line, ...]:
         """List power and energy.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from .. import catalog, toolbox
-from ..explain import counted, quantity
+from ..explain import capitalised, counted, quantity
 from ..refuse import BadInput
 from ..spec import Slo, Workload
 from .cards import Card, card
@@ -102,7 +102,7 @@ def _steps(found: Search, best: Choice) -> Exchange | None:
         prices = (quantity(x.usd_mtok.value, "USD/Mtok") for x in (one, best) if x.usd_mtok)
         price = " of output in place of ".join(prices)
     change = _steps_of(found, one)
-    head = change.words[0].upper() + change.words[1:]
+    head = capitalised(change.words)
     meets = "meet" if one.copies > 1 else "meets"
     return Exchange("steps", f"{head}: {one.title} {meets} every limit, at {price}.", one, less)
 
@@ -186,22 +186,12 @@ def _cheaper(found: Search, slo: Slo) -> Choice | None:
     """The answer under other limits, where it costs less than under its own.
 
     Candidates are judged again: the copies that a load takes depend on the limits.
-    Where a rent ranks them one by one, only those that may be cheaper: a third of a search at most.
     """
-    own, asked = found.rows[found.order[0]], found.asked._replace(slo=slo)
-    if not isinstance(found.rows, RowList):
-        best = _again(found, asked, found.choices).winner
-        made = [best] if best is not None else []
-    else:
-        by_rent = found.rank == "usd_h"
-        made = [
-            judged(found.space[i], asked, i)
-            for i, row in enumerate(found.rows)
-            if row.usd_h / row.copies < own.usd_h or not by_rent
-        ]
-    costs = {i: cost(row_of(one), found.rank) for i, one in enumerate(made) if one.meets_all}
-    at = min(costs, key=lambda i: costs[i], default=None)
-    return made[at] if at is not None and costs[at][0] < cost(own, found.rank)[0] else None
+    best = _again(found, found.asked._replace(slo=slo), found.choices).winner
+    if best is None:
+        return None
+    then, now = (cost(row, found.rank)[0] for row in (row_of(best), found.rows[found.order[0]]))
+    return best if then < now else None
 
 
 def _saved(found: Search, choice: Choice, less: float | None) -> str:

@@ -677,7 +677,8 @@ def _hardware_notes(deployment: Deployment) -> Iterator[Note]:
         yield Note("network", text)
     if not d.gpu_usd_h:
         text = f"The catalogue has no rent for {gpu.name}: give usd_h for prices."
-        yield Note("rent", "usd_h is 0 as given: nothing has a price." if d.usd_h == 0 else text)
+        zero = "The card rent (usd_h) is 0 as given, so nothing has a price."
+        yield Note("rent", zero if d.usd_h == 0 else text)
     price = catalog.passing_price(gpu) if d.usd_h is None else None
     if price:
         term, source = price["term"], f"{price['provider']}, {price['date']}"

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -176,6 +176,38 @@ class Fields:
             for i, v in enumerate(self.items(name, default))
         ]
 
+    def wholes_per_layer(
+        self,
+        name: str,
+        layers: int,
+        default: Sequence[int] = (),
+        low: int = 0,
+        limit: str = "small",
+    ) -> list[int]:
+        """Read a list of whole numbers, one or more for each layer."""
+        found = self.wholes(name, default, low, limit)
+        self._one_each(name, found, layers)
+        return found
+
+    def _one_each(self, name: str, items: Sequence[Any], layers: int) -> None:
+        if len(items) < layers:
+            many = f"{self.path(name)} has {len(items)} items"
+            message = f"{many}: it takes one for each of the {layers} layers."
+            raise BadInput(self.path(name), message)
+
+    def listed_layers(self, name: str, default: Iterable[int]) -> set[int]:
+        """Read the layers that a list names, or one text with commas."""
+        given = self.data.get(name)
+        if given is None:
+            return set(default)
+        listed = given.split(",") if isinstance(given, str) else given
+        try:
+            return {int(one) for one in listed if str(one).strip()}
+        except (TypeError, ValueError):
+            where = self.path(name)
+            message = f"{where} is {shown(given)}: it takes layers, as in 1,2,3."
+            raise BadInput(where, message) from None
+
     def per_layer(
         self,
         name: str,
@@ -207,12 +239,7 @@ class Fields:
             return list(default or ())
         value = self.data[name]
         items = list(value) if isinstance(value, str) else self.items(name)
-        if len(items) < layers:
-            raise BadInput(
-                self.path(name),
-                f"{self.path(name)} has {len(items)} items: it takes one for each of the "
-                f"{layers} layers.",
-            )
+        self._one_each(name, items, layers)
         found = []
         for i, item in enumerate(items[:layers]):
             item = item if isinstance(item, str) and item in choices else _unquoted(item)

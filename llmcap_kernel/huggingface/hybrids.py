@@ -217,6 +217,24 @@ def mamba2_of(c: Fields, hidden: int, norm: bool = True) -> Part:
     )
 
 
+def mamba1_of(c: Fields, hidden: int, *, normed: bool = False, prefix: str = "mamba") -> Part:
+    """Build a Mamba-1 layer from the fields that begin with `mamba_`."""
+    rank = c.data.get("mamba_dt_rank", "auto")
+    rank = -(-hidden // 16) if rank == "auto" else c.whole("mamba_dt_rank", limit="width")
+    state = c.whole("mamba_d_state", default=16, limit="head")
+    return mamba1(
+        hidden=hidden,
+        inner=c.whole("mamba_expand", default=2, limit="head") * hidden,
+        state=state,
+        kernel=c.whole("mamba_d_conv", default=4, limit="head"),
+        dt_rank=rank,
+        conv_bias=c.flag("mamba_conv_bias", True),
+        bias=c.flag("mamba_proj_bias"),
+        inner_norms=rank + 2 * state if normed else 0,
+        prefix=prefix,
+    )
+
+
 def hybrid_mixers(c: Fields, kinds: list[str], hidden: int, attention: Part) -> list[Part]:
     """Choose attention for "full" layers and Mamba-2 for the others."""
     mamba = mamba2_of(c, hidden) if set(kinds) - {"full"} else NOTHING
@@ -237,20 +255,7 @@ def jamba(c: Fields) -> Draft:
     hidden = c.width("hidden_size")
     period = c.whole("attn_layer_period", default=8)
     offset = c.whole("attn_layer_offset", default=4, low=0)
-    rank = c.data.get("mamba_dt_rank", "auto")
-    rank = -(-hidden // 16) if rank == "auto" else c.whole("mamba_dt_rank", limit="width")
-    state = c.whole("mamba_d_state", default=16, limit="head")
-    mamba = mamba1(
-        hidden=hidden,
-        inner=c.whole("mamba_expand", default=2, limit="head") * hidden,
-        state=state,
-        kernel=c.whole("mamba_d_conv", default=4, limit="head"),
-        dt_rank=rank,
-        conv_bias=c.flag("mamba_conv_bias", True),
-        bias=c.flag("mamba_proj_bias"),
-        inner_norms=rank + 2 * state,
-        prefix="mamba",
-    )
+    mamba = mamba1_of(c, hidden, normed=True)
     attention = gqa(c)
     experts = c.whole("num_experts", default=16, limit="experts")
     dense = mlp(c)

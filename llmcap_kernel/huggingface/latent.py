@@ -252,14 +252,7 @@ def _ratios(c: Fields, layers: int) -> list[int]:
         return _ratios_of_kinds(c, layers)
     if not c.has("compress_ratios"):
         return [128, 128] + [4 if i % 2 else 128 for i in range(max(layers - 2, 0))]
-    ratios = c.wholes("compress_ratios", limit="tokens")
-    if len(ratios) < layers:
-        raise BadInput(
-            "compress_ratios",
-            f"compress_ratios has {len(ratios)} items: it takes one "
-            f"for each of the {layers} layers.",
-        )
-    return ratios
+    return c.wholes_per_layer("compress_ratios", layers, limit="tokens")
 
 
 # What transformers 5 saves in place of ratios, and the ratio where `compress_rates` does not say.

@@ -361,14 +361,9 @@ def laguna(c: Fields) -> Draft:
     """Count Laguna: one gate per head, and more query heads in some layers."""
     layers = layer_count(c)
     hidden, heads, kv, head = shape(c)
-    counts = c.wholes("num_attention_heads_per_layer", [heads] * layers, 1, "heads")
+    same = [heads] * layers
+    counts = c.wholes_per_layer("num_attention_heads_per_layer", layers, same, 1, "heads")
     kinds = kinds_of(c, ["full"] * layers)
-    if len(counts) < layers:
-        raise BadInput(
-            "num_attention_heads_per_layer",
-            "num_attention_heads_per_layer has "
-            f"{len(counts)} items: it takes one for each of the {layers} layers.",
-        )
     window, pieces, mixers = window_of(c), {}, []
     for kind, n in zip(kinds, counts, strict=False):
         if (kind, n) not in pieces:

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from ..refuse import BadInput, shown
+from ..refuse import BadInput
 from ..spec import Tensor
 from .assemble import Draft, assemble, layer_count
 from .config import Fields
-from .parts import Part, gqa, linear_state, mamba1, matrix, mlp, moe, repeated, shape, vector
+from .hybrids import mamba1_of
+from .parts import Part, gqa, linear_state, matrix, mlp, moe, repeated, shape, vector
 from .recurrent import share_of
 from .registry import FAMILIES, family, one_or_list, qwen_moe
 from .towers import tower
@@ -65,25 +66,12 @@ def step3(c: Fields) -> Draft:
         c.whole("moe_intermediate_size", limit="ffn"),
         shared=c.whole("share_expert_dim", default=0, low=0, limit="ffn"),
     )
-    at = _layers_of(c, "moe_layers_enum", layers)
+    at = c.listed_layers("moe_layers_enum", range(1, layers))
     dense = mlp(c)
     ffns = [sparse if i in at else dense for i in range(layers)]
     context = c.whole("max_position_embedding", default=65_536, limit="tokens")
     mixer = Part(factors + rows, plain.attention)
     return assemble(c, mixer, ffns, context=context)
-
-
-def _layers_of(c: Fields, name: str, layers: int) -> set[int]:
-    """Layers that a text lists with commas, or a list; all but the first where there is none."""
-    given = c.data.get(name)
-    if given is None:
-        return set(range(1, layers))
-    listed = given.split(",") if isinstance(given, str) else given
-    try:
-        return {int(one) for one in listed}
-    except (TypeError, ValueError):
-        where = c.path(name)
-        raise BadInput(where, f"{where} is {shown(given)}: it takes layers, as in 1,2,3.") from None
 
 
 @family("ouro")
@@ -335,14 +323,7 @@ def phi4_flash(c: Fields) -> Draft:
     layers, (hidden, _heads, _kv, head) = layer_count(c), shape(c)
     every, half = c.whole("mb_per_layer", default=2), layers // 2
     inner = c.whole("mamba_expand", default=2, limit="head") * hidden
-    rank = c.data.get("mamba_dt_rank", "auto")
-    state = mamba1(
-        hidden=hidden,
-        inner=inner,
-        state=c.whole("mamba_d_state", default=16, limit="head"),
-        kernel=c.whole("mamba_d_conv", default=4, limit="head"),
-        dt_rank=-(-hidden // 16) if rank == "auto" else c.whole("mamba_dt_rank", limit="width"),
-    )
+    state = mamba1_of(c, hidden, prefix="mixer")
     gates = Part(
         (
             matrix("mixer.in_proj", "attention", hidden, inner),

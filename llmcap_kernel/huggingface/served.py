@@ -307,8 +307,8 @@ def step5(c: Fields) -> Draft:
         shared=c.whole("share_expert_dim", default=size * per_token, low=0, limit="ffn"),
         correction=c.flag("use_moe_router_bias"),
     )
-    named = next((n for n in ("moe_layers_enum", "moe_layer_list") if c.has(n)), "")
-    at = _indices(c, named) if named else set(range(1, layers))
+    named = "moe_layers_enum" if c.has("moe_layers_enum") else "moe_layer_list"
+    at = c.listed_layers(named, range(1, layers))
     copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
     dense = mlp(c)
     return assemble(
@@ -339,17 +339,6 @@ def _step5_mixer(c: Fields, window: int) -> Part:
         window=window,
         extra=gate if c.flag("use_head_wise_attn_gate") else (),
     )
-
-
-def _indices(c: Fields, name: str) -> set[int]:
-    """Layers that are listed, or written in one text with commas."""
-    given = c.data[name]
-    listed = given.split(",") if isinstance(given, str) else given
-    try:
-        return {int(one) for one in listed if str(one).strip()}
-    except (TypeError, ValueError):
-        where = c.path(name)
-        raise BadInput(where, f"{where} is {shown(given)}: it takes layers, as in 1,2,3.") from None
 
 
 def _selected(c: Fields, full: Part) -> Part:

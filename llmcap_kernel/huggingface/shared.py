@@ -6,7 +6,8 @@ from ..refuse import BadInput
 from ..spec import Attention, Tensor
 from .assemble import Draft, assemble, layer_count
 from .config import Fields
-from .parts import Part, mamba1, mamba2, matrix, vector
+from .hybrids import mamba1_of
+from .parts import Part, mamba2, matrix, vector
 from .registry import family
 
 KINDS = {"linear_attention": 0, "mamba": 0, "hybrid": 1}
@@ -62,22 +63,7 @@ def _zamba(c: Fields, mamba: Part, blocks: int = 1, own: tuple[Tensor, ...] = ()
 
 @family("zamba")
 def zamba(c: Fields) -> Draft:
-    hidden = c.width("hidden_size")
-    rank = c.data.get("mamba_dt_rank", "auto")
-    rank = -(-hidden // 16) if rank == "auto" else c.whole("mamba_dt_rank", limit="width")
-    return _zamba(
-        c,
-        mamba1(
-            hidden=hidden,
-            inner=c.whole("mamba_expand", default=2, limit="head") * hidden,
-            state=c.whole("mamba_d_state", default=16, limit="head"),
-            kernel=c.whole("mamba_d_conv", default=4, limit="head"),
-            dt_rank=rank,
-            conv_bias=c.flag("mamba_conv_bias", True),
-            bias=c.flag("mamba_proj_bias"),
-            prefix="mamba",
-        ),
-    )
+    return _zamba(c, mamba1_of(c, c.width("hidden_size")))
 
 
 @family("zamba2")

@@ -17,6 +17,7 @@ import nbformat
 from nbformat import v4
 from playwright.sync_api import sync_playwright
 
+from tests.conftest import free_port
 from widgets.pages import build, chromium
 
 UV = Path(sys.executable).with_name("uv")
@@ -56,9 +57,7 @@ def installed(folder):
 @contextmanager
 def running(python, name, folder):
     """One of the programs on a free port: the address of the cell."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [python, "-m", *PROGRAMS[name], "--port", str(port)]
     home = os.environ | {"HOME": str(folder)}
     with subprocess.Popen(command, cwd=folder, env=home, stdout=-3, stderr=-3) as program:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from nbformat import v4
 from playwright.sync_api import TimeoutError
 
 from tests.apps.test_calculators import site  # noqa: F401
-from tests.conftest import faded
+from tests.conftest import faded, free_port
 from widgets import session
 from widgets.pages import build
 from widgets.questions import ExerciseSession, GuessSession
@@ -228,9 +227,7 @@ def lab(tmp_path_factory):
     notebook = v4.new_notebook(cells=[v4.new_code_cell(source) for source in CELLS])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, folder / "look.ipynb")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = re.search(r"^LAB = (.+)$", (build.ROOT / "Makefile").read_text(), re.MULTILINE)
     own = ("CONFIG", "DATA", "RUNTIME")
     homes = {f"JUPYTER_{one}_DIR": str(folder / ".jupyter" / one) for one in own}

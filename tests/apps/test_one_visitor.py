@@ -27,6 +27,7 @@ from benchmarks.attack import ask
 from benchmarks.load import Reader, health
 from llmcap_kernel.refuse import BadInput
 from tests.apps.test_hostile import spoken
+from tests.conftest import free_port
 from widgets.server import (
     bounds,
     channels,
@@ -103,9 +104,7 @@ async def doors(most, each, work):
         def get(self):
             self.finish("hello")
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     door = connections.Door(Application([("/", Hello)]), most=most, each=each)
     door.listen(port, "127.0.0.1")
     try:

@@ -108,7 +108,7 @@ def test_budget_is_not_a_limit_without_a_rent():
     }
     assert design.card(free, WORKED_WORKLOAD).usd_mtok is None
     (note,) = design.warnings(free, WORKED_WORKLOAD)
-    assert note.about == "rent" and "usd_h is 0 as given" in note.text
+    assert note.about == "rent" and "(usd_h) is 0 as given" in note.text
 
 
 def test_weights_that_an_engine_does_not_load_are_told():

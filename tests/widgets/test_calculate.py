@@ -369,9 +369,8 @@ def test_a_card_without_a_rent_has_no_price_and_says_how_to_get_one():
 def test_a_rent_of_nothing_is_the_reader_s_and_not_the_catalogue_s(gpu):
     view = shown(gpu=gpu, usd=0)
     said = [m["text"] for m in view["messages"] if "rent" in m["text"]]
-    assert said == ["The card rent is 0 as entered, so nothing has a price."]
-    note = headline(view)[PRICE]["note"]
-    assert note == "the card rent is 0 as entered"
+    assert said == ["The card rent (usd_h) is 0 as given, so nothing has a price."]
+    assert headline(view)[PRICE]["note"] == "no card rent"
 
 
 def test_where_predictions_are_weak_a_message_says_what_to_do():

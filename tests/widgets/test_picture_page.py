@@ -3,7 +3,7 @@
 import pytest
 
 from tests.book.test_pages import overflow, serious_faults
-from widgets.picture_host import FRONT
+from tests.widgets.in_a_page import pages
 from widgets.picture_session import PictureSession
 from widgets.pictures import PICTURES
 
@@ -74,39 +74,19 @@ def html(names, scripted, last=False):
 @pytest.fixture
 def show(browser):
     """A function that opens pictures in a page; what goes wrong in it fails the test."""
-    contexts, faults = [], []
+    with pages(browser, SITE) as opened:
 
-    def open_page(*names, width=1280, scheme="light", scripted=True, last=False):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-            java_script_enabled=scripted,
-            accept_downloads=True,
-        )
-        contexts.append(context)
-        context.route(f"{SITE}/*", lambda route: answer(route, names, scripted, last))
-        sessions = {name: PictureSession(name) for name in names}
-        context.expose_function("ask", lambda name, asked: sessions[name].set({"asked": asked}))
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{SITE}/", wait_until="load")
-        if scripted:
-            page.wait_for_selector("body[data-ready]", state="attached")
-        return page
+        def open_page(*names, last=False, scripted=True, **look):
+            sessions = {name: PictureSession(name) for name in names}
+            context = opened.context(
+                html(names, scripted, last),
+                lambda name, asked: sessions[name].set({"asked": asked}),
+                scripted=scripted,
+                **look,
+            )
+            return opened.page(context, scripted)
 
-    def answer(route, names, scripted, last):
-        name = route.request.url.removeprefix(f"{SITE}/")
-        if (FRONT / name).is_file():
-            kind = "text/css" if name.endswith("css") else "text/javascript"
-            route.fulfill(body=(FRONT / name).read_text(), content_type=kind)
-        else:
-            route.fulfill(body=html(names, scripted, last), content_type="text/html")
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not faults, faults
+        yield open_page
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

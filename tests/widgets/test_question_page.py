@@ -3,9 +3,9 @@
 import pytest
 
 from tests.book.test_pages import overflow, serious_faults
+from tests.widgets.in_a_page import pages
 from widgets.exercises import EXERCISES
 from widgets.live.page import KINDS
-from widgets.question_host import FRONT
 
 pytestmark = pytest.mark.browser
 
@@ -44,10 +44,9 @@ def session(kind, name, until):
     return KINDS[kind](name, until) if until else KINDS[kind](name)
 
 
-def html(scripted=True):
+def html():
     parts = [session(*asked).traits()["html"] for asked in ASKED]
     line = '<p class="lc lc-progress lc-progress-3">Three exercises.</p>'
-    script = f'<script type="module">{HOST}</script>' if scripted else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Questions</title>'
         '<meta name="viewport" content="width=device-width">'
@@ -55,49 +54,28 @@ def html(scripted=True):
         "<style>:root { color-scheme: light dark }"
         "body { background: light-dark(#fff, #121212) }</style>"
         f"</head><body><main><h1>Questions</h1>{''.join(parts[:3])}<h2>Exercises</h2>{line}"
-        f"{''.join(parts[3:])}</main>{script}</body></html>"
+        f"{''.join(parts[3:])}</main>"
+        f'<script type="module">{HOST}</script></body></html>'
     )
 
 
 @pytest.fixture
 def ask_page(browser):
     """A function that opens the questions; windows of one call share what they keep."""
-    contexts, faults = [], []
+    with pages(browser, SITE) as opened:
 
-    def open_page(context=None, *, width=1280, scheme="light", script="", scripted=True):
-        if context is None:
-            context = browser.new_context(
-                viewport={"width": width, "height": 900},
-                color_scheme=scheme,
-                java_script_enabled=scripted,
-            )
-            contexts.append(context)
-            context.route(f"{SITE}/*", lambda route: answer(route))
-            context.expose_function(
-                "ask", lambda *asked: session(*asked[:3]).set({"answer": asked[3]})
-            )
-            if script:
-                context.add_init_script(script)
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{SITE}/", wait_until="load")
-        if scripted:
-            page.wait_for_selector("body[data-ready]", state="attached")
-        return page
+        def open_page(context=None, *, script="", scripted=True, **look):
+            if context is None:
+                context = opened.context(html(), answer, scripted=scripted, **look)
+                if script:
+                    context.add_init_script(script)
+            return opened.page(context, scripted)
 
-    def answer(route):
-        name = route.request.url.removeprefix(f"{SITE}/")
-        if (FRONT / name).is_file():
-            kind = "text/css" if name.endswith("css") else "text/javascript"
-            route.fulfill(body=(FRONT / name).read_text(), content_type=kind)
-        else:
-            route.fulfill(body=html(), content_type="text/html")
+        yield open_page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not faults, faults
+
+def answer(kind, name, until, given):
+    return session(kind, name, until).set({"answer": given})
 
 
 def question(page, kind, name, until=None):

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, combinations, pairwise
 
-from llmcap_kernel import capacity, serving, sweep
-from llmcap_kernel.explain import counted, digits
+from llmcap_kernel import capacity, sweep
+from llmcap_kernel.explain import capitalised, counted, digits
 from llmcap_kernel.simulation.percentiles import users_in_prompts
 from llmcap_kernel.sweep import OBSTACLES
 
@@ -115,7 +115,8 @@ def _stairs(curve, stops):
 
 def _range(question):
     """Choose where the sweep begins and ends, around the inputs unless it is given."""
-    low, high = _usual_range(question)
+    columns = question.columns.values()
+    low, high = sweep.usual_range(question.load, question.variable.load, columns)
     given_low, given_high = question.state["from"], question.state["to"]
     least = {"prefix": 0, "ctx": 2}.get(question.name, 1)
     most = {"users": MOST_USERS, "prefix": question.load.input_tokens}
@@ -133,38 +134,12 @@ def _range(question):
     return low, max(high, low + 1), [{"level": "warning", "field": field, "text": text}]
 
 
-def _usual_range(question):
-    load, name = question.load, question.name
-    columns = question.columns.values()
-    window = max(d.model.max_context_tokens for d in columns)
-    if name == "users":
-        most = max(serving.most_running(d, load) for d in columns)
-        top = max(2 * load.concurrency, min(1.2 * most, 1024), 8)
-        return 1, _rounded_up(top, (1, 2, 4, 8))
-    if name == "prefix":
-        return 0, load.input_tokens
-    if name == "ctx":
-        return min(1000, load.context_tokens), max(window, load.context_tokens)
-    fixed = load.output_tokens if name == "in" else load.input_tokens
-    at = load.input_tokens if name == "in" else load.output_tokens
-    top = max(window - fixed, at)
-    if name == "out":
-        top = min(top, max(16 * at, 16_000))
-    return min(100, at), max(top, 2)
-
-
-def _rounded_up(value, steps):
-    """The next round number: a power of two, or of ten, times one of the steps."""
-    if steps == (1, 2, 4, 8):
-        return 2 ** math.ceil(math.log2(value))
-    power = 10 ** math.floor(math.log10(value))
-    return next(s * power for s in (*steps, 10 * steps[0]) if s * power >= value)
-
-
 def _round_stops(low, high, users, even):
     """The rows of the table: powers of two of users, 1-2-5 of tokens, tenths where it is even."""
     if even:
-        step = max(_rounded_up((high - low) / 10, (1, 2, 5)), 1)
+        tenth = (high - low) / 10
+        power = 10 ** math.floor(math.log10(tenth))
+        step = max(next(s * power for s in (1, 2, 5, 10) if s * power >= tenth), 1)
         inner = list(range(0, high + 1, int(step)))
     elif users:
         inner = [2**n for n in range(18)]
@@ -552,6 +527,4 @@ def _tables(question, curves, rows, now):
         for x in rows
     ]
     high = [i for i, x in enumerate(rows) if x == now]
-    return tables(
-        question, word[:1].upper() + word[1:], [curve.label for curve in curves], cells, high
-    )
+    return tables(question, capitalised(word), [curve.label for curve in curves], cells, high)

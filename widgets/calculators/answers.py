@@ -378,12 +378,10 @@ def card_notes(card, named=True, enters=True):
         Messages; list of str where they are not named.
     """
     lead = f"{card.label}: " if card.label != card.deployment.title else ""
-    name = card.deployment.gpu.name
+    d = card.deployment
     end = ": enter the card rent for prices." if enters else ", so nothing here has a price."
-    rent = f"The catalogue has no rent for {name}{end}"
-    if card.deployment.usd_h == 0:
-        rent = "The card rent is 0 as entered, so nothing has a price."
-    lacks = not card.deployment.gpu_usd_h
+    rent = f"The catalogue has no rent for {d.gpu.name}{end}"
+    lacks = d.usd_h is None and not d.gpu_usd_h
     texts = [rent if note.about == "rent" and lacks else note.text for note in card.warnings]
     if not named:
         return texts

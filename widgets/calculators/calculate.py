@@ -6,7 +6,7 @@ from llmcap_kernel import catalog, design
 from llmcap_kernel.address import MEAN
 from llmcap_kernel.design.limits import IMPOSSIBLE, LIKELY, MISSED, OPEN, UNLIKELY
 from llmcap_kernel.evidence import weak_spots
-from llmcap_kernel.explain import Line, counted, digits, ordinal, quantity
+from llmcap_kernel.explain import Line, capitalised, counted, digits, ordinal, quantity
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation.percentiles import derived, percentile
 from llmcap_kernel.spec import Slo
@@ -212,7 +212,7 @@ def _limits_said(card):
     """What is missed, else what may still be, and by how much the tightest: each once."""
     tightest = card.limits[0]
     if card.slo == Slo() and tightest.holds:
-        return f"{card.binding[0].upper()}{card.binding[1:]}."
+        return f"{capitalised(card.binding)}."
     # whether all users have room was just said
     others = [x for x in card.limits if x.name != "capacity"]
     missed = [x for x in others if x.verdict in (UNLIKELY, MISSED, IMPOSSIBLE)]
@@ -223,10 +223,8 @@ def _limits_said(card):
         sure = "misses" if any(x.verdict != UNLIKELY for x in missed) else "likely misses"
         return f"It {sure} {_one_or_each(missed, tightest)}{by_how_much}."
     if even:
-        which = (
-            "One limit" if len(even) == 1 else _sentence(answers.listed([_named(x) for x in even]))
-        )
-        return f"{which} could go either way: {even[0].sentence}."
+        which = "one limit" if len(even) == 1 else answers.listed([_named(x) for x in even])
+        return f"{capitalised(which)} could go either way: {even[0].sentence}."
     if likely:
         # what binds may be met, with room for all: the sentence is of what may be missed
         met = "It likely meets every limit" if card.fits else "The other limits are likely met"
@@ -238,10 +236,6 @@ def _limits_said(card):
 def _one_or_each(limits, tightest):
     """Limits by name; of the tightest alone, the sentence that follows says which."""
     return "one" if limits == [tightest] else answers.listed([_named(x) for x in limits])
-
-
-def _sentence(words):
-    return f"{words[0].upper()}{words[1:]}"
 
 
 def _named(limit):
@@ -369,7 +363,7 @@ def _gaps_said(card):
                 f"for long.{longest if tail.percent < LAST_PERCENT else ''}"
             )
         elif why := answers.beside_mean(made, mean, tail.percent):
-            yield f"{why[0].upper()}{why[1:]}, so the {ordinal(tail.percent)} percentile is long."
+            yield f"{capitalised(why)}, so the {ordinal(tail.percent)} percentile is long."
 
 
 def _is_limited(card):
@@ -443,15 +437,11 @@ class _Money:
     def number(self, trail):
         """The headline: cards busy always, and part of the time in the note."""
         if not self.busy:
-            d = self.card.deployment
-            entered = "the card rent is 0 as entered"
-            none = f"{lists.card_title(d.gpu)} has no rent here: enter one"
-            note = entered if d.usd_h == 0 else none
             return {
                 "label": "$/M output",
                 "value": "no price",
                 "unit": "",
-                "note": note,
+                "note": "no card rent",
                 "explain": "",
             }
         at_duty = Line(

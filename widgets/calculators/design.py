@@ -324,10 +324,10 @@ def _numbers(here):
         paid = f"at this rate; {quantity(busy, 'USD/Mtok')} were its cards always busy"
     items = [
         _rent(here),
-        _estimate("$/M output", e.usd_mtok, "USD/Mtok", here, paid),
-        _estimate(_label("itl", which_gap), _of(here, "itl", which_gap), "s", here,
+        _estimate("$/M output", e.usd_mtok, "USD/Mtok", paid),
+        _estimate(_label("itl", which_gap), _of(here, "itl", which_gap), "s",
                   f"{quantity(e.tok_s_user.value, 'tok/s')} a user; {_measured(here)}", gap_s),
-        _estimate(_label("ttft", which_wait), _of(here, "ttft", which_wait), "s", here,
+        _estimate(_label("ttft", which_wait), _of(here, "ttft", which_wait), "s",
                   "under this load", wait_s),
     ]  # fmt: skip
     return [item for item in items if item]
@@ -368,7 +368,7 @@ def _rent(here):
     }
 
 
-def _estimate(label, made, unit, here, note, limit=None):
+def _estimate(label, made, unit, note, limit=None):
     if made is None:
         return None
     if unit == "s":
@@ -563,13 +563,7 @@ def _sentences(found, here, rates, eased):
     if sure is not None and sure.number != found.order[0]:
         said.append(f"The cheapest whose whole interval lies within the limits: {_run(sure)}.")
     if here.deployment.gpu.power_w:
-        made = design.energy(here)
-        low, high = made.j_token_interval
-        said.append(
-            f"The cards draw about {quantity(here.copies * made.power_w / 1e3, 'kW')}, and an "
-            f"output token takes {quantity(made.j_token, 'J')} ({quantity(low, 'J')} to "
-            f"{quantity(high, 'J')}): {design.ENERGY_BASIS}."
-        )
+        said.append(design.energy(here).sentence(here.copies))
     return said
 
 

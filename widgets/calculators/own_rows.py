@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from llmcap_kernel import calibration
 from llmcap_kernel.evidence import compare, measurements, results, weak_spots
-from llmcap_kernel.explain import digits
+from llmcap_kernel.explain import capitalised, digits
 from llmcap_kernel.refuse import printable
 
 from .. import benchmarks
@@ -213,7 +213,7 @@ class Own:
             "the farthest off first" if len(far) == len(mine) else f"the {len(far)} farthest off"
         )
         levels = {True: "good", False: "warn", None: None}
-        file = self.voice.file[0].upper() + self.voice.file[1:]
+        file = capitalised(self.voice.file)
         table = {
             "caption": f"{file}, {self.name}: {_rows(len(mine))} compared, {which}",
             "columns": COLUMNS,
@@ -249,8 +249,7 @@ def _sentences(voice):
 SENTENCES = [
     "Better or worse is said where chance alone would seldom do as much, in fewer than one file of "
     "ten, were the rows of a file independent. Otherwise they are like the others.",
-    "An 80% interval holds four of five measurements of a source that neither the fit nor the "
-    "width has seen. A row far outside it is a wrong label, a failure mode, or news.",
+    published.INTERVAL,
     published.DISTANCE,
 ]
 
@@ -412,7 +411,7 @@ def _status(report, mine, others, asks, voice):
     is_promised = sum(inside) >= 0.75 * len(inside)
     unread = _unread(report)
     is_good = is_promised and alike != "worse" and not unread
-    doubts = [f"{said[:1].upper()}{said[1:]}." for said in asks.values()]
+    doubts = [f"{capitalised(said)}." for said in asks.values()]
     doubts += [f"Not understood, and left out: {', '.join(unread)}. {LENGTHS}"] if unread else []
     beside = {"beside": " ".join(doubts)} if doubts else {}
     return {"level": "good" if is_good else "warn", "text": text} | beside

@@ -158,6 +158,10 @@ def names_of(attribute):
     return sorted({getattr(row, attribute) for row in measured_rows()} - {""})
 
 
+INTERVAL = (
+    "An 80% interval holds four of five measurements of a source that neither the fit nor the "
+    "width has seen. A row far outside it is a wrong label, a failure mode, or news."
+)
 # The one distance of every number and table of Validate, as those of accuracy have it.
 DISTANCE = (
     "How far off a row is, everywhere here: |predicted / measured - 1|, in the unit that was "

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from llmcap_kernel.evidence import logs, startup
-from llmcap_kernel.explain import GIB, digits
+from llmcap_kernel.explain import GIB, capitalised, digits
 from llmcap_kernel.refuse import BadInput, printable
 
 from ..figures.memory import stacked_bars, term_table
@@ -170,7 +170,7 @@ def _number(term):
     value, _, unit = change.partition(" ")
     of = "of the card" if term.unit == "bytes" else ""
     return {
-        "label": f"{term.name[0].upper()}{term.name[1:]}: off by",
+        "label": f"{capitalised(term.name)}: off by",
         "value": value,
         "unit": unit or term.unit,
         "note": f"{logged} logged, {computed} computed; {off} {of}".rstrip("; "),

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 from llmcap_kernel import calibration, catalog
 from llmcap_kernel.evidence import kernels, logs, measurements, results, weak_spots
+from llmcap_kernel.explain import capitalised
 from llmcap_kernel.spec import LEAST_FRACTION
 
 from .. import benchmarks
@@ -331,7 +332,7 @@ LISTS = {"model": lists.model_options, "gpu": lists.gpu_options, "weights": list
 
 
 def _sentence(text):
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    return f"{capitalised(text)}." if text else ""
 
 
 def _given(state, names):
@@ -412,8 +413,7 @@ def _status(shown, state):
 
 def _sentences(state):
     out = [
-        "An 80% interval holds four of five measurements of a source that neither the fit nor the "
-        "width has seen. A row far outside it is a wrong label, a failure mode, or news.",
+        published.INTERVAL,
         "A fit that has seen a row knows it. What a source of its own, such as yours, can expect "
         "is what is predicted with the source left out.",
         "Rows that would lie on one another are one mark, the larger the more they are.",

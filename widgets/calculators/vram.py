@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cache
 
 from llmcap_kernel import capacity, catalog, design, toolbox
-from llmcap_kernel.explain import GIB, counted
+from llmcap_kernel.explain import GIB, capitalised, counted
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import USUAL_LOAD
 
@@ -105,7 +105,7 @@ def _status(books):
     level = "bad" if books.beyond or books.overlong else level
     text = f"{books.verdict} {waiting}".strip()
     if books.starts and not books.fits:
-        text += f" {books.largest[0].upper()}{books.largest[1:]}."
+        text += f" {capitalised(books.largest)}."
     return {"level": level, "text": text}
 
 

@@ -181,7 +181,7 @@ OF_LIMITS = {"itl": "the gap", "ttft": "first tokens", "budget": "the rent"}
 def _unlimited(said, state, values, defaults):
     """The limits of an untouched page, lifted where a question names none: they decide nothing.
 
-    A pace that people read stays: without one the cheapest writes a few tokens a second.
+    The pace stays, as `design.paced` has it where a command names none.
     """
     named = said.numbers.keys() | values.keys() | {"itl"}
     return {n: 0 for n in LIMITS if n not in named and state[n] == defaults[n]}

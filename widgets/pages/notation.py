@@ -11,6 +11,8 @@ from collections import Counter
 from functools import cached_property
 from typing import NamedTuple
 
+from llmcap_kernel.explain import capitalised
+
 from . import generated
 
 # The modules in the order in which the chapters need them.
@@ -199,7 +201,7 @@ def _shared(meaning, count):
     parts = re.split(r", (?:and )?", meaning)
     if len(parts) != count or any(part.startswith("of ") for part in parts):
         return [meaning] * count
-    return [part[:1].upper() + part[1:] for part in parts]
+    return [capitalised(part) for part in parts]
 
 
 def _properties(thing, module):

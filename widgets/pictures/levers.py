@@ -7,7 +7,7 @@ from typing import NamedTuple
 from llmcap_kernel import catalog, toolbox
 from llmcap_kernel.design import WORKED_WORKLOAD, worked_spec
 from llmcap_kernel.evidence import levers as evidence
-from llmcap_kernel.explain import counted, digits, quantity
+from llmcap_kernel.explain import capitalised, counted, digits, quantity
 from llmcap_kernel.spec import CEILING, Deployment, Workload
 
 from ..benchmarks import BENCHMARKS
@@ -314,7 +314,7 @@ def _lever(lever, users):
     _factor_axis(drawing, across, widest)
     moved = [f"{n.head} {_gain_words(g)}" for n, g, _ in gains]
     said = (
-        f"{made.name[0].upper()}{made.name[1:]}, with {counted(users, 'user')}: "
+        f"{capitalised(made.name)}, with {counted(users, 'user')}: "
         f"{', '.join(moved)}. ▲ is better, ▼ is worse. Outlines are the same lever at the ceiling."
     )
     table = show.table(

@@ -32,7 +32,7 @@ LOADS = (
     "Llama-3.1-8B FP8, 512 + 256 tokens",
     "Qwen3-14B BF16, 2,048 + 128 tokens",
 )
-FAR = 0.5  # how far a dot is from its line before words say so
+FAR = 1.5  # times that a dot is from its line before words say so
 POINTS, LEAST, MOST = 40, 0.06, 0.97  # of a curve, as shares of the rate that is answered at most
 
 
@@ -160,25 +160,10 @@ def _points(load: Asked, quantity: str) -> list[tuple[float, dict[int, float]]]:
     ]
 
 
-def off(predicted_s: float, timed_s: float) -> float:
-    """Compute how far two times are apart.
-
-    Parameters
-    ----------
-    predicted_s, timed_s : float
-        The times [s].
-
-    Returns
-    -------
-    float
-        As a share of the shorter, so that half and twice are as far off.
-
-    Examples
-    --------
-    >>> off(0.5, 1.0), off(2.0, 1.0)
-    (1.0, 1.0)
-    """
-    return max(predicted_s / timed_s, timed_s / predicted_s) - 1
+def _times_apart(point: tuple[float, float, float]) -> float:
+    """How many times the longer of predicted and timed is as long as the other."""
+    _, predicted, timed = point
+    return max(predicted / timed, timed / predicted)
 
 
 def name_far(drawing: Chart, points: Sequence[tuple[float, float, float]]) -> None:
@@ -191,13 +176,13 @@ def name_far(drawing: Chart, points: Sequence[tuple[float, float, float]]) -> No
     points : sequence of tuple
         Each x, predicted and timed.
     """
-    _, predicted, timed = max(points, key=lambda point: off(*point[1:]))
+    _, predicted, timed = max(points, key=_times_apart)
     high = predicted > timed
-    far = [point for point in points if off(*point[1:]) > FAR and (point[1] > point[2]) == high]
+    far = [one for one in points if _times_apart(one) > FAR and (one[1] > one[2]) == high]
     if not far:
         return
     x, _, y = (min if high else max)(far, key=lambda point: point[2])  # on the side without lines
-    ends = sorted(1 + off(*point[1:]) for point in far)
+    ends = sorted(map(_times_apart, far))
     times = " to ".join(dict.fromkeys(f"{digits(one, 2)}x" for one in (ends[0], ends[-1])))
     words = f"line {times} too {'high' if high else 'low'}"
     place, is_left = drawing.across(x), drawing.across(x) < 50
@@ -219,7 +204,7 @@ def _served(load_title: str, latency: str) -> Drawn:
     for rate, found in timed:
         for percent in DRAWN:
             value = predicted.at(rate).percentile_s(quantity, percent)
-            wrong = off(value, found[percent])
+            wrong = abs(value / found[percent] - 1)
             table.append((f"{rate:g}", f"p{percent}", 1e3 * value, 1e3 * found[percent], wrong))
     x = Axis("requests a second", 0, predicted.most_rps)
     drawing = chart(marks, x, Axis(f"{latency} [ms]", log=True), height=340)
