@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from llmcap_kernel.evidence.launch import engines
+from llmcap_kernel.evidence.launch.reading import PROGRAM
 from llmcap_kernel.refuse import BadInput
 
 # The input that each field of a launch fills.
@@ -39,7 +40,7 @@ def is_settings(text):
     Returns
     -------
     bool
-        Whether it is.
+        Whether it is; not where it stands in a command, which says more.
 
     Examples
     --------
@@ -49,6 +50,8 @@ def is_settings(text):
     False
     """
     if not isinstance(text, str) or len(text) > 20_000 or "{" in text[:1]:
+        return False
+    if PROGRAM.search(text):
         return False
     named = set(re.findall(r"\b([a-z]\w+)\s*:", text))
     return bool(named & OWN) and len(named & {*OWN, *PLACES}) > 1

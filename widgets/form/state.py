@@ -572,9 +572,9 @@ def _reader(text):
         return pasted.from_machine
     if pasted.is_name(text):
         return pasted.from_model_name
-    if from_launch.is_launch(text):
-        return from_launch.inputs
-    return from_settings.inputs if from_settings.is_settings(text) else None
+    if from_settings.is_settings(text):  # before commands, which would miss a model in it
+        return from_settings.inputs
+    return from_launch.inputs if from_launch.is_launch(text) else None
 
 
 def _what_stays(field, value):
