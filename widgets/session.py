@@ -18,8 +18,9 @@ from llmcap_kernel.spec.models import NO_CONFIG
 
 from . import named
 from .calculators import calculate, cliff, compare, design, scorecard, validate, vram
-from .form import from_question, learnt
+from .form import learnt
 from .form.characters import whole_text
+from .form.question import limited, too_few, unasked
 from .form.state import QUESTION
 from .form.upload import Upload
 from .page import static_html, summary
@@ -323,11 +324,11 @@ def without_unasked(calculator, state, view, question):
         The view; its verdict is the answer without those limits, the numbers first where the
         calculator has `in_numbers`, and says beside it which are missed.
     """
-    if few := from_question.too_few(question, state):
+    if few := too_few(question, state):
         return view | {"status": view["status"] | {"level": "bad", "text": few}}
     if view["status"]["level"] != "bad" or not question:
         return view
-    limits = from_question.unasked(question, state, calculator.FORM.defaults())
+    limits = unasked(question, state, calculator.FORM.defaults())
     if not limits:
         return view
     numbers = getattr(calculator, "in_numbers", None)
@@ -340,7 +341,7 @@ def without_unasked(calculator, state, view, question):
         if numbers is None:  # the numbers below are of the answer within the limits
             within = f"With it: {view['status']['text']}"
             return view | {"status": _answer(view, status["text"], said, within)}
-        if not from_question.limited(question):
+        if not limited(question):
             status = safe_view(calculator, state | dict.fromkeys(limits, 0))["status"]
         return view | {"status": _answer(view, f"{numbers(state)} {status['text']}".strip(), said)}
     return view

@@ -9,7 +9,7 @@ from llmcap_kernel import catalog
 from llmcap_kernel.refuse import BadInput
 from widgets import page
 from widgets.calculators import calculate, cliff, compare, design, scorecard, vram
-from widgets.form import asked, from_question
+from widgets.form.question import inputs, patterns, reading
 from widgets.session import CALCULATORS, Calculator
 
 ASKING = (calculate, cliff, compare, design, scorecard, vram)
@@ -245,7 +245,7 @@ def test_a_question_that_says_nothing_changes_nothing(text):
     assert state == form.defaults()
     assert text is None or messages[0]["level"] == "error"
     with pytest.raises(BadInput, match=r"names no|Type"):
-        from_question.inputs(form, text, state)
+        inputs(form, text, state)
 
 
 def test_another_question_of_a_search_picks_none_of_the_former_candidates():
@@ -255,8 +255,8 @@ def test_another_question_of_a_search_picks_none_of_the_former_candidates():
 
 def test_what_is_no_question_is_given_up_on_soon():
     """Each word that means nothing is held against the whole catalogue."""
-    said = asked.read(" ".join(f"x{i}" for i in range(100)))
-    assert len(said.lost) == asked.MOST_LOST and not said.models
+    said = reading.read(" ".join(f"x{i}" for i in range(100)))
+    assert len(said.lost) == patterns.MOST_LOST and not said.models
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_what_is_no_question_is_given_up_on_soon():
     ],
 )
 def test_words_after_a_model_are_no_part_of_its_name(text, model, lost):
-    said = asked.read(text)
+    said = reading.read(text)
     assert (said.models, said.lost) == ([model] if model else [], lost)
 
 
@@ -319,7 +319,7 @@ def test_a_vendor_is_said_to_be_lost_where_nothing_asks_for_it():
     ],
 )  # fmt: skip
 def test_no_word_of_a_question_hides_a_card_or_makes_another_model(text, models, cards, lost):
-    said = asked.read(text)
+    said = reading.read(text)
     assert (said.models, said.cards, said.lost) == (models, cards, lost)
 
 
@@ -722,7 +722,7 @@ def test_several_numbers_of_one_card_stand_side_by_side(text, counts):
     state, messages = answer("compare", text)
     assert [state[f"{x}.tp"] for x in "abcd"[: state["columns"]]] == counts
     assert not [one for one in messages if one["text"].startswith("Not")]
-    assert asked.read("qwen3-8b, 5 or 6").lost == ["5", "6"]
+    assert reading.read("qwen3-8b, 5 or 6").lost == ["5", "6"]
 
 
 def test_a_question_of_power_is_led_to_the_search_that_says_it():
@@ -786,7 +786,7 @@ def test_slips_of_common_words_are_read_and_said():
 
 @pytest.mark.parametrize("word", ["uses", "ollama", "content", "answered", "contexts", "llava"])
 def test_a_word_near_one_of_a_load_keeps_its_own_meaning(word):
-    assert "slips" not in asked.read(f"qwen3-8b on H100 {word} 8k").numbers
+    assert "slips" not in reading.read(f"qwen3-8b on H100 {word} 8k").numbers
 
 
 @pytest.mark.parametrize("money", ["5 €", "€5", "5 euros", "5 EUR"])

@@ -27,7 +27,8 @@ from widgets.calculators import calculate, cliff, compare, scorecard, vram
 from widgets.calculators import design as designer
 from widgets.calculators.columns import LETTERS
 from widgets.calculators.question import SHOWS
-from widgets.form import from_question, inputs, meaning
+from widgets.form import inputs, meaning
+from widgets.form.question import inputs as from_question
 from widgets.session import Calculator
 
 STATES = 200
@@ -637,7 +638,7 @@ def test_where_nobody_says_a_load_every_surface_takes_the_same_and_says_so(model
     assert f"{prompt:,} tokens in + {answer:,} out" in said and "(by default: --input" in said
     for module in (calculate, scorecard, compare, designer, vram):
         state = module.FORM.defaults()
-        values, notes, _, _ = from_question.inputs(module.FORM, f"{model} on H100", state)
+        values, notes, _, _ = from_question(module.FORM, f"{model} on H100", state)
         state = module.FORM.check(values, state)[0]
         told = f"context {sum(lengths):,}" if module is vram else f"prompt {prompt:,}"
         assert told in " ".join(notes), module.TITLE
@@ -662,7 +663,7 @@ def test_a_tag_of_ollama_is_its_file_on_every_surface(name, capsys):
     beside = json.loads(_ask(capsys, "scorecard", "--column", column, "--json")[0])["cards"][0]
     found = [(one["weights"], one["engine"]) for one in (told, beside)]
     for module in (calculate, vram, cliff):
-        values, *_ = from_question.inputs(module.FORM, f"{name} on H200", module.FORM.defaults())
+        values, *_ = from_question(module.FORM, f"{name} on H200", module.FORM.defaults())
         state = module.FORM.check(values)[0]
         found.append((state["weights"], state["engine"]))
     state = calculate.FORM.parse(f"model={name}&gpu=h200-sxm")[0]
@@ -717,7 +718,7 @@ def test_a_question_and_the_command_hold_a_candidate_to_no_limit_that_nobody_ask
 
 
 def _state_of(question):
-    values = from_question.inputs(FORM_OF_DESIGN, question, FORM_OF_DESIGN.defaults())[0]
+    values = from_question(FORM_OF_DESIGN, question, FORM_OF_DESIGN.defaults())[0]
     return FORM_OF_DESIGN.check(values)[0]
 
 
@@ -799,7 +800,7 @@ def test_nobody_wins_what_is_too_close_to_call(capsys):
     ],
 )
 def test_where_a_question_takes_a_copy_that_fits_the_command_names_it(model, cards, held, capsys):
-    values, *_ = from_question.inputs(FORM, f"{model} on {cards}", FORM.defaults())
+    values, *_ = from_question(FORM, f"{model} on {cards}", FORM.defaults())
     assert values["weights"] == held
     said = " ".join(_ask(capsys, "predict", "--model", model, "--gpu", cards)[0].split())
     assert (f"takes a copy that fits, --weights {held}." in said) is (held != "bf16")

@@ -28,7 +28,7 @@ from llmcap_kernel.refuse import (
     typed_number,
 )
 
-from . import from_log, from_name, from_question, own_card, packed, pasted, units, versions
+from . import from_log, from_name, own_card, packed, pasted, question, units, versions
 
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
@@ -382,7 +382,7 @@ class Form:
         if text is None:
             return values, {}, []
         try:
-            filled, notes, left, elsewhere = from_question.inputs(self, text, state)
+            filled, notes, left, elsewhere = question.inputs(self, text, state)
         except BadInput as problem:
             return values, {}, [_message("error", QUESTION, str(problem))]
         said = [_message("info", QUESTION, one) for one in notes]

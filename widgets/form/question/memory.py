@@ -2,6 +2,7 @@
 
 from llmcap_kernel.explain import counted, quantity
 
+WHOLE_LOG = "Paste the whole log into Validate to see where both differ."
 NEAR = 0.1  # of a number of times: no two versions of an engine are nearer
 
 
@@ -62,20 +63,16 @@ def times(books, logged):
     >>> times(capacity.ledger(one, context_tokens=8000), 5.3)[:26]
     'Here the cache has room fo'
     """
-    whole = "Paste the whole log into Validate to see where both differ."
     if not books.starts:
-        return f"Here it does not start, so no request has room. {whole}"
+        return f"Here it does not start, so no request has room. {WHOLE_LOG}"
     sequence = books.longest_bytes or books.admitted_bytes
-    found = books.kv_pool_bytes / sequence
-    near = abs(found / logged - 1) <= NEAR if logged else False
-    said = (
-        "the log agrees"
-        if near
-        else f"the log's {logged:g} means other formats, lengths or memory fraction than here"
-    )
+    room = books.kv_pool_bytes / sequence
+    log = f"the log's {logged:g} means other formats, lengths or memory fraction than here"
+    if logged and abs(room / logged - 1) <= NEAR:
+        log = "the log agrees"
     return (
-        f"Here the cache has room for {found:.2f} requests of {books.context_tokens:,} tokens: a "
+        f"Here the cache has room for {room:.2f} requests of {books.context_tokens:,} tokens: a "
         f"card is left {quantity(books.kv_pool_bytes, 'GiB')} of "
         f"{quantity(books.budget_bytes, 'GiB')} beside {quantity(books.weights_bytes, 'GiB')} of "
-        f"weights, and a request takes {quantity(sequence, 'GiB')} of it; {said}. {whole}"
+        f"weights, and a request takes {quantity(sequence, 'GiB')} of it; {log}. {WHOLE_LOG}"
     )

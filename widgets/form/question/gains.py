@@ -6,43 +6,66 @@ from llmcap_kernel import catalog, design
 from llmcap_kernel.explain import counted, digits, quantity
 from llmcap_kernel.spec import Slo, Speculation
 
-from . import lists
+from .. import lists
 
 DRAFTED, ACCEPTED = 4, 0.7  # tokens a pass, where a question says no number
 WIDE, NARROW = "bf16", "fp8"
 
 
-def both(said):
+def is_of_one_deployment(numbers, fields):
+    """Say whether a calculator of one deployment is asked what a change buys.
+
+    Parameters
+    ----------
+    numbers : dict
+        What a question says, by the input's name.
+    fields : set of str
+        The inputs that there are.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+
+    Examples
+    --------
+    >>> is_of_one_deployment({"gain": True}, {"gpu", "in", "prefix"})
+    True
+    """
+    return "gain" in numbers and {"gpu", "in", "prefix"} <= fields
+
+
+def with_other_side(question):
     """Put the side that a question leaves out beside the one that it names.
 
     Parameters
     ----------
-    said : asked.Read
+    question : Question
         What a question says, such as "what would FP8 KV buy me".
 
     Returns
     -------
-    asked.Read
+    Question
         With what is without the change as a second format, or a second number of cards; as it
         was where no change is asked about.
 
     Examples
     --------
-    >>> from widgets.form import asked
-    >>> both(asked.read("what would fp8 KV buy me on 2x H100")).also
+    >>> from widgets.form.question.reading import read
+    >>> with_other_side(read("what would fp8 KV buy me on 2x H100")).also
     {'kv': ['bf16']}
-    >>> both(asked.read("does TP 4 pay off over TP 2 on H100")).cards
+    >>> with_other_side(read("does TP 4 pay off over TP 2 on H100")).cards
     [('h100-sxm', 4), ('h100-sxm', 2)]
     """
-    numbers, also, cards = dict(said.numbers), dict(said.also), list(said.cards)
+    numbers, also, cards = dict(question.numbers), dict(question.also), list(question.cards)
     former = int(numbers.pop("other tp", 0))
     if "gain" not in numbers and not former:
-        return said
+        return question
     named = [name for name in ("kv", "weights") if name in numbers and name not in also]
     if "gain" in numbers and "kv" in named:
         also["kv"] = [NARROW if "16" in numbers["kv"] else WIDE]
-    if "gain" in numbers and "weights" in named and said.models:
-        own = catalog.model(said.models[0]).native_format
+    if "gain" in numbers and "weights" in named and question.models:
+        own = catalog.model(question.models[0]).native_format
         also |= {"weights": [own]} if numbers["weights"].lower() != own else {}
     if "tp" in numbers and len(cards) == 1:
         (name, count), many = cards[0], int(numbers.pop("tp"))
@@ -50,8 +73,8 @@ def both(said):
         cards = [(name, many), (name, former)]
         numbers.pop("uncounted", None)
         former = 0
-    lost = [*said.lost, *[f"TP {former}"] * bool(former)]
-    return said._replace(numbers=numbers, also=also, cards=cards, lost=lost)
+    lost = [*question.lost, *[f"TP {former}"] * bool(former)]
+    return question._replace(numbers=numbers, also=also, cards=cards, lost=lost)
 
 
 def sentence(before, after):
@@ -81,10 +104,10 @@ def _numbers(deployment, load):
     card = design.card(deployment, load, Slo())
     if card.estimates is None:
         return "does not start"
-    made = card.estimates
-    price = f", {quantity(made.usd_mtok.value, 'USD/Mtok')} of output" if made.usd_mtok else ""
+    usd_mtok, tok_s = card.estimates.usd_mtok, card.estimates.tok_s_user.value
+    price = f", {quantity(usd_mtok.value, 'USD/Mtok')} of output" if usd_mtok else ""
     return (
-        f"room for {counted(card.max_concurrent, 'user')}, {digits(made.tok_s_user.value)} tok/s "
+        f"room for {counted(card.max_concurrent, 'user')}, {digits(tok_s)} tok/s "
         f"for one of {load.concurrency:,}{price}"
     )
 
@@ -105,11 +128,11 @@ def drafting(deployment, load):
         Before, after, and the assumption.
     """
     guess = replace(deployment, speculation=Speculation(DRAFTED, ACCEPTED))
-    said = (
+    taken = (
         f"{DRAFTED} tokens guessed ahead, each accepted {ACCEPTED:.0%} of the time, are taken: "
         "`llmcap predict --draft-tokens` takes others."
     )
-    return ("Without drafts", deployment, load), ("With drafts", guess, load), said
+    return ("Without drafts", deployment, load), ("With drafts", guess, load), taken
 
 
 def sharing(deployment, load):

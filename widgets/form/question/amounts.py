@@ -9,7 +9,8 @@ from math import ceil
 from llmcap_kernel.refuse import typed_number
 from llmcap_kernel.spec import Workload
 
-from . import asked, lists
+from .. import lists
+from . import patterns
 
 LEAST_RPS = 1e-6
 SIDES = {
@@ -24,7 +25,7 @@ def rate(volume, prompt, answer):
     Parameters
     ----------
     volume : str
-        As `asked` found it, such as "2m tokens a day".
+        As `reading` found it, such as "2m tokens a day".
     prompt, answer : int
         Their lengths [tokens].
 
@@ -42,24 +43,29 @@ def rate(volume, prompt, answer):
     >>> rate("8m tokens a day", 7000, 1000)[0] == 8e6 / 86_400 / 8000
     True
     """
-    found = re.fullmatch(asked.VOLUME, volume, re.I)
-    second = [one for words in asked.THROUGHPUTS if (one := re.fullmatch(words, volume, re.I))]
-    if found:
-        number, which, unit, other = found.groups()
-        tokens_s = (typed_number(number) or 0) / asked.PER[(unit or other).lower()]
-    else:
-        number, which = second[0].groups() if second else ("", "")
-        tokens_s = typed_number(number) or 0
-    side = next((name for name, words in SIDES.items() if which.strip().lower() in words), "")
+    tokens_s, which, on_average = _tokens_a_second(volume)
+    side = next((name for name, words in SIDES.items() if which in words), "")
     each = {"in": prompt, "out": answer}.get(side, prompt + answer)
     counted = {"in": "of prompts", "out": "of answers"}.get(side, "of prompts and answers together")
     rate_rps = max(tokens_s / each, LEAST_RPS)
-    mean = f"{tokens_s:,.4g} a second on average, which is " if found else ""
-    said = (
+    mean = f"{tokens_s:,.4g} a second on average, which is " if on_average else ""
+    note = (
         f"{volume} are taken as {counted}: {mean}{rate_rps:.3g} requests a second with "
         f"{prompt:,} tokens in and {answer:,} out."
     )
-    return rate_rps, said + " A busy hour has more than the average." * bool(found)
+    return rate_rps, note + " A busy hour has more than the average." * on_average
+
+
+def _tokens_a_second(volume):
+    """Tokens a second, the word for their side, and whether they are a mean of a longer time."""
+    if match := re.fullmatch(patterns.VOLUME, volume, re.I):
+        number, which, unit, other = match.groups()
+        seconds = patterns.PER[(unit or other).lower()]
+        return (typed_number(number) or 0) / seconds, which.strip().lower(), True
+    for words in patterns.THROUGHPUTS:
+        if match := re.fullmatch(words, volume, re.I):
+            return typed_number(match[1]) or 0, match[2].strip().lower(), False
+    return 0, "", False
 
 
 def users(deployment, prompt, answer, rate_rps):
@@ -134,7 +140,7 @@ def settle(numbers, prompt, answer):
     Parameters
     ----------
     numbers : dict
-        What `asked` found, changed in place: a rate, users, lengths and a budget take the place
+        What `reading` found, changed in place: a rate, users, lengths and a budget take the place
         of a batch, a burst, a part of people, a share of the prompt and money of a month.
     prompt, answer : int
         Lengths where the question states none [tokens].
@@ -163,9 +169,9 @@ def settle(numbers, prompt, answer):
     return [note for note in notes if note]
 
 
-def _batch(numbers, said, _, answer):
+def _batch(numbers, batch, _, answer):
     """So many documents until then, as a rate; how long they take is another question."""
-    many, what, each = said.split()
+    many, what, each = batch.split()
     count, until = typed_number(many) or 0, numbers.pop("hours", "")
     numbers.setdefault("in", each)
     numbers["unhurried"] = True
@@ -183,10 +189,10 @@ def _batch(numbers, said, _, answer):
     )
 
 
-def _both(numbers, said, prompt, answer):
+def _both(numbers, volumes, prompt, answer):
     """Tokens of prompts and of answers in one time: a rate, and the length that nobody says."""
-    into, out, unit = said.split()
-    into_s, out_s = ((typed_number(one) or 0) / asked.PER[unit.lower()] for one in (into, out))
+    into, out, unit = volumes.split()
+    into_s, out_s = ((typed_number(one) or 0) / patterns.PER[unit.lower()] for one in (into, out))
     if "in" in numbers and "out" not in numbers:
         rate_rps = max(into_s / prompt, LEAST_RPS)
         numbers["out"] = answer = max(round(out_s / rate_rps), 1)
@@ -200,12 +206,12 @@ def _both(numbers, said, prompt, answer):
     )
 
 
-def _each(numbers, said, *_):
+def _each(numbers, each_rps, *_):
     """Requests of every user in a time, as those of all."""
     people = typed_number(numbers.pop("users", "")) or 0
     if not people:
-        return f"Requests of each user ({float(said):.3g}/s) need a number of users."
-    numbers["rate"] = f"{max(people * float(said), LEAST_RPS):.4g}"
+        return f"Requests of each user ({float(each_rps):.3g}/s) need a number of users."
+    numbers["rate"] = f"{max(people * float(each_rps), LEAST_RPS):.4g}"
     numbers.pop("everyone", None)
     return (
         f"{people:,.0f} users together send {numbers['rate']} requests/s on average. A busy hour "
@@ -213,19 +219,19 @@ def _each(numbers, said, *_):
     )
 
 
-def _active(numbers, said, *_):
+def _active(numbers, share, *_):
     """The part of people that asks at once."""
-    people, part = typed_number(numbers.get("users", "")), float(said.rstrip(" %")) / 100
+    people, part = typed_number(numbers.get("users", "")), float(share.rstrip(" %")) / 100
     if not people or not 0 < part <= 1:
-        return f"{said} at once is of no known number of users."
+        return f"{share} at once is of no known number of users."
     numbers["users"] = str(max(ceil(people * part), 1))
     numbers.pop("everyone", None)
-    return f"{said} of {people:,.0f} are {int(numbers['users']):,} users at once."
+    return f"{share} of {people:,.0f} are {int(numbers['users']):,} users at once."
 
 
-def _burst(numbers, said, *_):
+def _burst(numbers, burst, *_):
     """The rate, or the users, of a burst: that is what has to be held."""
-    number, unit = re.split(r"(?<=\d)\s*(?=[a-z]|$)", said, maxsplit=1, flags=re.I)
+    number, unit = re.split(r"(?<=\d)\s*(?=[a-z]|$)", burst, maxsplit=1, flags=re.I)
     name = "users" if "user" in unit or ("rate" not in numbers and "users" in numbers) else "rate"
     most, steady = typed_number(number) or 0, typed_number(str(numbers.get(name, "")))
     if unit in ("x", "times"):
@@ -243,29 +249,29 @@ def _burst(numbers, said, *_):
     )
 
 
-def _share(numbers, said, prompt, _):
+def _share(numbers, share, prompt, _):
     """A share of every prompt that is found in the cache, as a prefix of so many tokens."""
-    part = float(said.rstrip(" %")) / (100 if "%" in said else 1)
+    part = float(share.rstrip(" %")) / (100 if "%" in share else 1)
     if not 0 < part <= 1:
-        return f"A share of {said} is none of a prompt."
+        return f"A share of {share} is none of a prompt."
     numbers["prefix"] = str(round(part * prompt))
     return (
-        f"{said} of a prompt found in the cache is read as a prefix of {int(numbers['prefix']):,} "
+        f"{share} of a prompt found in the cache is read as a prefix of {int(numbers['prefix']):,} "
         f"of {prompt:,} tokens that all requests share."
     )
 
 
-def _spend(numbers, said, *_):
+def _spend(numbers, spend, *_):
     """Money of a month, as a budget of an hour."""
-    money, unit = said.rsplit(" ", 1)
-    hours = asked.PER[unit.lower()] / 3600
+    money, unit = spend.rsplit(" ", 1)
+    hours = patterns.PER[unit.lower()] / 3600
     numbers["budget"] = f"{(typed_number(money) or 0) / hours:.4g}"
     unit = "day" if unit.lower() == "dai" else unit
     return f"${money} a {unit} are ${numbers['budget']} an hour, of {hours:,.0f} hours."
 
 
 OVERNIGHT_H = 8  # of a night in which nobody says how long it is
-# By what `asked` found, in this order: who is there before what they send.
+# By what `reading` found, in this order: who is there before what they send.
 WORK = {
     "active": _active,
     "each": _each,

@@ -1,0 +1,44 @@
+"""Where else a question is answered: the calculators that know what this one does not."""
+
+from .candidates import WHICH_MODEL
+from .fields import CARDS
+from .wording import titles
+
+
+def elsewhere(question, values, fields, text):
+    """Say which other calculator answers what this one does not.
+
+    Parameters
+    ----------
+    question : Question
+        What it says.
+    values : dict
+        What it sets, by input.
+    fields : set of str
+        The inputs that there are.
+    text : str
+        The question as it was typed.
+
+    Yields
+    ------
+    tuple of str and str
+        A sentence, and the calculator's name.
+    """
+    _, more = titles(question, fields)
+    search = CARDS in fields
+    if not search and not question.models and question.cards and WHICH_MODEL.search(text):
+        yield "Which models a card runs is a question for Design.", "design"
+    elif not search and "columns" not in fields and (more or question.also):
+        yield "Several side by side are a question for Compare.", "compare"
+    if "count" in question.numbers and not search:
+        yield "How many cards it takes is a question for Design.", "design"
+    if "longest" in question.numbers and "ctx" not in question.numbers:
+        yield "How far a context may grow is a question for The context cliff.", "cliff"
+    if "power" in question.numbers and not search:
+        yield "What the cards draw is said by Design.", "design"
+    if "rate" in question.numbers and "rate" not in fields and "users" not in values:
+        yield "Requests a second are a question for Design.", "design"
+    if search and question.numbers.keys() & {"weights", "kv"}:
+        yield "A format by name is a question for Calculate.", "calculate"
+    elif search and "most" in question.numbers:
+        yield "How many users there is room for is a question for Calculate.", "calculate"

@@ -1,0 +1,245 @@
+"""A question typed in a line, such as "gpt-oss-120b on H100 or H200, 32K context", as inputs.
+
+What a question names begins anew: a model comes in the format it is released in, and the engine
+keeps what it keeps unless told. What it does not speak of stays as it is. What was read is said
+back, and so is what no input takes: an answer is of what was read alone.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+from llmcap_kernel.design.copies import MOST_COPIES
+from llmcap_kernel.refuse import BadInput
+
+from . import assumptions, gains, predicted
+from .assumed import ALONE, lifted, one_person, within_window
+from .candidates import candidates
+from .columns import before_and_after, columns
+from .deployment import deployment
+from .elsewhere import elsewhere
+from .fewest_cards import fewest_cards
+from .fields import CARDS, LIMITS
+from .left_out import left_out
+from .limits import in_force, limits
+from .load import in_requests_a_second, load
+from .read_back import read_back
+from .reading import read
+from .refused import EMPTY, nothing_known, possible
+from .settled import settled
+from .wording import limits_in_words
+
+# Of a file that is pasted in the place of a question.
+SETTINGS = re.compile(r"\b[a-z]+_[a-z_]+\s*:.*\b[a-z]+_[a-z_]+\s*:", re.S)
+AS_STATED = ("api", "api_in", "sweep", "show")
+TOO_MANY = "How many cards answer them all is a question for Design.", "design"
+
+
+def inputs(form, text, state):
+    """Read a question as the inputs of a calculator.
+
+    Parameters
+    ----------
+    form : Form
+        Its inputs.
+    text : str
+        The question.
+    state : dict
+        A complete state, which stays where the question says nothing.
+
+    Returns
+    -------
+    tuple of dict, list of str, list of str and list of tuple
+        Values by input, what to say of them, what of the question is not in them, and where else
+        it is answered: a sentence and a calculator's name each.
+
+    Raises
+    ------
+    BadInput
+        Where nothing in it is understood.
+    """
+    if file := _settings(text, state):
+        return file
+    question, worked, counted = _whole(text, state)
+    stated = _stated(question, text, state)
+    assumed = _assumed(form, question, stated, state)
+    values = stated | assumed.values
+    users, *flying, few = predicted.in_flight(form, question, values, state) or (None, "")
+    values |= {"users": users} if users else {}
+    notes = [
+        *_read_and_assumed(question, values, state, assumed),
+        *(*worked, *flying, *counted, *assumptions.lifted_limits(assumed.lifted)),
+        *predicted.predicted(form, question, values, state),
+        *assumptions.deployment_assumed(question, values, state.keys()),
+    ]
+    left = left_out(question, values, state.keys())
+    too_many = few or (worked and "rate" in question.numbers)
+    return values, notes, left, _links(question, values, state, text, too_many)
+
+
+def _is_text(text):
+    return isinstance(text, str) and bool(text.strip())
+
+
+def _settings(text, state):
+    """Read TensorRT-LLM's file of settings, and ask for what it does not say."""
+    if not _is_text(text) or not SETTINGS.search(text):
+        return ()
+    from .. import from_settings  # a page opens without the readers of files
+
+    if not from_settings.is_settings(text):
+        return ()
+    if CARDS in state:
+        text = "Settings of one deployment are a question for Calculate."
+        return {}, [], [], [(text, "calculate")]
+    values, (*notes, missing) = from_settings.inputs(text, state, "a." * ("columns" in state))
+    return values, notes, [missing], []
+
+
+def _whole(text, state):
+    """A question with its work in requests a second and its cards counted; what was worked out."""
+    if not _is_text(text):
+        raise BadInput("question", EMPTY)
+    question, worked = in_requests_a_second(settled(possible(read(text))), state)
+    question = gains.with_other_side(question)
+    if "columns" not in state and not gains.is_of_one_deployment(question.numbers, state.keys()):
+        return question, worked, []
+    question, counted = fewest_cards(question, state)
+    return question, worked, counted
+
+
+def _stated(question, text, state):
+    """What a question itself sets, by input; refused where that is nothing."""
+    values = _of_words(question, text, state)
+    if not values:
+        raise BadInput("question", nothing_known(text))
+    return values
+
+
+def _of_words(question, text, state):
+    """What the words of a question set, by input."""
+    numbers, fields = question.numbers, state.keys()
+    values = load(numbers, state, fields) | limits(numbers, state, fields)
+    if "unhurried" in numbers:  # of a batch, which nobody waits for
+        values |= {n: 0 for n in ("itl", "ttft") if n in fields - values.keys()}
+    values |= {k: numbers[k] for k in AS_STATED if k in numbers and k in fields}
+    if "vendor" in numbers and "vendor" in fields:
+        values["vendor"] = numbers["vendor"].lower()
+    if "columns" in fields:
+        return values | columns(question, state)
+    if CARDS in fields:
+        return values | candidates(question, text)
+    model, card = (next(iter(names), None) for names in (question.models, question.cards))
+    values |= deployment(model, card, numbers, state)
+    if gains.is_of_one_deployment(numbers, fields):
+        values |= before_and_after(question, state)[0]
+    return values
+
+
+class _Assumed(NamedTuple):
+    """What is set though a question does not say it, by input; and the parts that are told."""
+
+    values: dict[str, Any]
+    alone: dict[str, Any]
+    shorter: dict[str, Any]
+    lifted: dict[str, Any]
+
+
+def _assumed(form, question, stated, state):
+    """What is set though a question does not say it."""
+    numbers, defaults, search = question.numbers, form.defaults(), CARDS in state
+    alone = {} if search else one_person(question, state, defaults)
+    shorter = within_window(stated | alone, state)
+    values = alone | shorter
+    if "users" in state and "users" not in stated | values:
+        if numbers.get("most") and form.by_name["users"].read_empty:
+            values["users"] = None  # how many is the question, and the kernel's answer
+        elif "need" in numbers:
+            values["users"] = 1
+    free = lifted(question, state, stated | values, defaults) if search else {}
+    values |= free
+    if "count" in numbers and search:
+        values["copies"] = MOST_COPIES  # how many cards is the question
+    if "pick" in state:
+        values["pick"] = None  # another question has other candidates
+    return _Assumed(values, alone, shorter, free)
+
+
+def _read_and_assumed(question, values, state, assumed):
+    """Say what was read, and whose load was taken."""
+    yield from read_back(question, values, state)
+    yield from assumptions.load_assumed(question, values, assumed.alone)
+    yield from assumptions.shorter_load(assumed.shorter)
+
+
+def _links(question, values, state, text, too_many):
+    """The other calculators that answer a question; Design where one deployment may not do."""
+    links = list(elsewhere(question, values, state.keys(), text))
+    missing = too_many and CARDS not in state and "design" not in dict(links).values()
+    return [*links, TOO_MANY] if missing else links
+
+
+def unasked(text, state, defaults):
+    """List the limits of an answer that its question does not speak of.
+
+    Parameters
+    ----------
+    text : object
+        The question.
+    state : dict
+        The state that it became.
+    defaults : dict
+        That of an untouched calculator.
+
+    Returns
+    -------
+    dict
+        The words of each limit by its input.
+    """
+    if not _is_text(text):
+        return {}
+    named = settled(read(text)).numbers
+    usual = {n: (defaults.get(n), ALONE.get(n)) for n in LIMITS}
+    names = [n for n in in_force(state) if n not in named and state[n] in usual[n]]
+    others = set(LIMITS) - set(names)
+    return dict(zip(names, limits_in_words(others, state), strict=True))
+
+
+def limited(text):
+    """Say whether a question names a limit.
+
+    Parameters
+    ----------
+    text : str
+        The question.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+
+    Examples
+    --------
+    >>> limited("qwen3-8b on H100 under 50 ms"), limited("qwen3-8b on H100")
+    (True, False)
+    """
+    return bool(settled(read(text)).numbers.keys() & set(LIMITS))
+
+
+def too_few(text, state):
+    """Say how many of the requests a second that a question asks for are answered, if not all.
+
+    Parameters
+    ----------
+    text : object
+        The question.
+    state : dict
+        The state that it became.
+
+    Returns
+    -------
+    str
+        A sentence; "" where all are, or the question asks for no rate of one deployment.
+    """
+    if not _is_text(text):
+        return ""
+    return predicted.too_few(in_requests_a_second(settled(read(text)), state)[0], state)

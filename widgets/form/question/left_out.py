@@ -1,0 +1,94 @@
+"""What of a question is in no input: what is said of it, and what was not understood."""
+
+from .gains import is_of_one_deployment
+from .own_machine import is_sold_with
+from .wording import in_words, numbers_taken, titles
+
+# What decides which inputs there are, and is none itself.
+ASIDE = frozenset(
+    """
+    show sweep most power nodes cards open memory longest count home laptop slips uncounted
+    everyone need gain onward caching times unhurried pieces hours two
+    """.split()  # noqa: SIM905 - a list has a line a word
+)
+# What no input takes, by what is said of it.
+OF_ITS_OWN = {
+    "lora": "{} are not counted here: `llmcap predict --lora-rank 16 --lora-adapters 4` counts "
+    "their weights and work.",
+    "starting": "How long it takes to load and start is not predicted.",
+    "draft": "Tokens guessed ahead ({}) are not counted here: `llmcap predict --draft-tokens 4` "
+    "counts them.",
+    "offload": "Weights in the host's memory ({}) are not counted here: `llmcap predict "
+    "--offload-share 0.9` counts them.",
+    "processor": "A processor without a card ({}) is not predicted.",
+    "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
+    "beaten": "Of two limits on the gap the shorter holds alone: {} is not in the answer.",
+    "no model": "Only language models are predicted, and {} is none.",
+    "foreign": "An amount in {} is taken as US dollars: no exchange rate is kept here.",
+    "purchase": "A price to buy at ({}) is no input: a budget is of rent an hour.",
+}
+
+
+def left_out(question, values, fields):
+    """Say what the answer does not take: what no input means, and what was not understood.
+
+    Parameters
+    ----------
+    question : Question
+        What it says.
+    values : dict
+        What it sets, by input.
+    fields : set of str
+        The inputs that there are.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
+    notes, numbers = [], question.numbers
+    if unused := _unused(question, values, fields):
+        notes.append(f"Not among these inputs, so not in the answer: {', '.join(unused)}.")
+    both = _both_sides(question, fields) and "gain" in numbers
+    names = [n for n in OF_ITS_OWN if n in numbers and not (both and n == "draft")]
+    notes += [OF_ITS_OWN[name].format(numbers[name]) for name in names]
+    notes += _two_limits(numbers)
+    gb = int(numbers.get("memory", 0))
+    if question.cards and gb and not any(is_sold_with(name, gb) for name, _ in question.cards):
+        notes.append(
+            f"The host's {gb} GB are not counted here: `llmcap predict --offload-share 0.5` counts "
+            "weights that are kept there."
+        )
+    if question.lost:
+        notes.append(f"Not understood: {', '.join(question.lost)}.")
+    return notes
+
+
+def _both_sides(question, fields):
+    """Whether several deployments are in the answer."""
+    return "columns" in fields or is_of_one_deployment(question.numbers, fields)
+
+
+def _unused(question, values, fields):
+    """The models, cards, numbers and further formats that no input takes, in words."""
+    both = _both_sides(question, fields)
+    names = question.numbers.keys() - ASIDE - OF_ITS_OWN.keys()
+    names -= numbers_taken(question, values)
+    unused = [*([] if both else titles(question, fields)[1]), *in_words(question, names)]
+    if both or "gain" in question.numbers:  # the other side of a change is nobody's words
+        return unused
+    return unused + [one for also in question.also.values() for one in also]
+
+
+def _two_limits(numbers):
+    """Say which of two limits on one latency is in the answer, and whether they contradict."""
+    if "two" not in numbers:
+        return
+    of, ((low, less), (high, more)), wrong = numbers["two"]
+    if wrong:
+        yield (
+            f"Two limits on {of} contradict each other: the {high} of {more} is below the {low} of "
+            f"{less}, so the {low} decides nothing. Is one a slip?"
+        )
+    else:
+        yield f"{of.capitalize()} has one limit here: {high} {more} is taken, {low} {less} is not."

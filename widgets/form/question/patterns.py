@@ -1,0 +1,304 @@
+"""What the words of a question mean, as patterns: numbers are known by the words beside them."""
+
+import re
+
+MAX_TEXT = 300
+WINDOW = 7  # words of a name: "a MacBook Pro M4 Max 128 GB"
+MOST_LOST = 8  # words not understood; whoever types more asks something else
+NUMBER = r"(?<![\w.])(\d[\d.,]*\s?(?:[kKmM]i?\b)?)"
+SUM = r"(?<![\w.])(?![\d.,]*\s?k\b)(\d[\d.,]*)"  # by the thousand, it buys cards and rents none
+MONEY = rf"(?:\$\s*)?{SUM}\s*(?:\$|usd\b|dollars?\b)?"
+DOLLARS = rf"(?:\$\s*{SUM}|{SUM}\s*(?:\$|usd\b|dollars?\b))"
+HOUR = r"\s*(?:/|\ban?\b|\bper\b|-)?\s*\b(?:h|hr|hour)s?\b"
+CARD = r"\s*(?:\beach\b|(?:/|\ban?\b|\bper\b)\s*(?:gpu|card|accelerator|device|chip)s?\b)"
+RENT = r"\brent(?:ed|al|s)?\b\s*(?:of|at|is|for|=|:)?\s*"
+IN_ALL = r"(?:in total|total|in all|altogether|for (?:all|both))\b"
+NO_MORE = r"\b(?:budget|under|below|max(?:imum)?|at most|up to|within|less than|no more than)\b|<=?"
+TIME = NUMBER + r"\s*(ms|milliseconds?|s|sec|seconds?)\b"
+WAIT, GAP = r"\b(?:ttft|first token)\b", r"\b(?:itl|tpot|gaps?|between tokens)\b"
+NEAR = r"[^\d$]{0,24}?"  # words that may stand between a name and its number
+BESIDE = r"(?:(?!\band\b)[^,;\d$]){0,20}?"  # or between a percentile and what it is of
+RANKED = r"\bp(?:50|90|95|99)\b|\b(?:50|90|95|99)(?:th|%| (?:of|in) 100)(?:\s*percentile)?"
+PERCENTILE = rf"({RANKED}|\b(?:mean|average|median)\b)"
+RATE = r"(?:tok|tokens?|t)\s*(?:/|\ba\b|\bper\b)\s*s(?:ec|econd)?\b"
+PAIR = r"(?<![\w.$/])(\d[\d.,]*[kK]?i?)\s*/\s*(\d[\d.,]*[kK]?i?)(?![\w/%])"  # as "8k/1k"
+REQUESTS = r"(?:requests?|req|queries|calls|messages?|questions?)"
+PER = {
+    **{"min": 60, "hour": 3_600, "hr": 3_600, "h": 3_600, "day": 86_400, "dai": 86_400},
+    **{"week": 604_800, "month": 2_592_000, "year": 31_536_000},
+}  # seconds; a month has thirty days
+EVERY = (
+    rf"(?:(?:/|\ba\b|\ban\b|\bper\b|\bevery\b)\s*({'|'.join(PER)})(?:ute)?s?\b"
+    r"|\b(hour|dai|week|month)ly\b)"
+)
+OF_WHICH = r"((?:(?:input|prompt|output|answer|generated|completion|total)\s+)?)"
+VOLUME = (
+    rf"(?<![\w.])(\d[\d.,]*\s?(?:[kKmMbB]i?\b)?)\s*{OF_WHICH}(?:tok|tokens?)"
+    rf"(?:\s*(?:in total|total))?\s*{EVERY}"
+)
+# What all users get together, where the words beside a rate say so: of one user it is a speed.
+WHOLE = (
+    r"(output|answers?|generated|generation|completion|input|prompts?|total|in total|throughput"
+    r"|aggregate|overall|combined|altogether)"
+)
+THROUGHPUTS = (rf"{NUMBER}\s*{WHOLE}\s+{RATE}", rf"{NUMBER}\s*{RATE}\s*(?:of\s+)?{WHOLE}\b")
+STRAY = rf"{NUMBER}\s*{RATE}|{TIME}"  # limits of something else
+MANY = {
+    **{"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8},
+    **{"a": 1, "single": 1, "dual": 2},
+}
+COUNT = rf"(?:(?<![\w.]){'|'.join(MANY)}|(?<![\w.$])[1-9]\d?)"
+BOXES = (
+    rf"\b({COUNT})[\s-]+(?:nodes?|servers?|machines?|hosts?|boxes)\b"
+    r"\s*((?:of|with|x|×|each)\b)?"
+)
+# "2x8 H100", no size of a mixture as 8x7B
+TWICE = r"(?<![\w.])([1-9]\d?)\s*[x×](?=\d{1,2}(?:\s*[x×]\s*|\s+)[A-Za-z])"
+DRAFTS = (
+    r"(?:\b(?:with|and|an?)\s+)*((?:[\w.-]+\s+)?draft(?:s|\s+models?)?\b|\bspec(?:ulative)?[\s-]"
+    r"dec\w*|\beagle-?3?\b|\bmtp\b)"
+)
+HOST = r"(?:the\s+)?(?:cpu|ram|host)\b"
+OFFLOAD = (
+    rf"((?:\bmoe\s+)?\bexperts?\s+(?:on|in|to)\s+{HOST}"
+    rf"|\b(?:(?:cpu|ram|host)[\s-])?offload(?:ing|ed)?\b(?:\s+to\s+{HOST})?)"
+)
+PROCESSOR = r"((?:\bon\s+)?\bcpu(?:[\s-]only|\s+inference)?\b|\bwithout\s+(?:a\s+)?gpus?\b)"
+CLOSED = (
+    r"\b(gpt-?[345](?:[.-]?[\do]\w*)?(?:-\w+)*|chatgpt|claude(?:[\s-][\w.]+)?"
+    r"|gemini(?:[\s-][\w.]+)?)\b"
+)
+PURCHASE = r"((?:\bbudget\s*(?:of\s*)?)?\$\s*\d[\d.,]*\s?k\b)"
+SIZED = r"\b(\d+)\s?gi?b\s+(?:of\s+)?(?:v?ram|gpus?|cards?|graphics cards?)\b"
+MEMORY = re.compile(r"\b(\d+)\s?gi?b\b", re.I)  # whose nobody said
+HOME = re.compile(r"\b(?:at home|home|locally|my (?:own )?(?:pc|computer|desktop))\b", re.I)
+LAPTOP = re.compile(r"\b(?:laptop|notebook)s?\b", re.I)
+LONGEST = re.compile(
+    r"\b(?:max(?:imum)?|longest|largest|biggest|how (?:long|large|much))(?:\s+(?:an?|of a))?"
+    r"\s+(?:context|ctx)|\bwhat (?:context|ctx)\b(?=.*\b(?:fits?|can|get)\b)",
+    re.I,
+)
+ADAPTERS = (
+    rf"(?:\bwith\s+)?((?:{COUNT}\s+)?(?:q?lora|peft)s?\b(?:\s+adapters?\b)?"
+    r"(?:\s+(?:of\s+)?rank)?(?:\s*\d+\b)?)"
+)
+EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
+JOIN = r"\s*(?:,|/|\bor\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
+FORMAT = (
+    r"\b(?:(?:int4|w4a16)[\s-](?:awq|gptq)|fp32|bf16|fp16|fp8|int8|int4|nvfp4|mxfp4|mxfp8|awq|gptq"
+    r"|(?:ud-)?i?q\d[\w]*|[w]\d+a\d+|(?<![\w-][-])(?<!\w)[48][\s-]?bits?)"
+)
+FORMATS = rf"({FORMAT}(?:{JOIN}{FORMAT})*)"  # several are to be set side by side
+ENGINE = (
+    r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|(?:ik_)?llama\.?cpp|ollama|lm[\s-]?studio"
+    r"|koboldcpp)(?![\w/-])(?:\s*v?\d[\d.]*)?"
+)
+SHARED = (
+    r"\b(?:system\s+prompt|shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
+)
+PEOPLE = r"(?:people|persons|employees|developers|devs|engineers|customers|clients|students|seats)"
+CROWD = (
+    r"(?:(?:daily|monthly|active)\s+)*(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?|agents?"
+    rf"|{PEOPLE})\b"
+    r"(?!\s+tokens?)"
+)
+PLAIN = r"(?<![\w.])(\d+(?:,\d{3})*)(?!\d|\s?[kKmM]i?\b|\s?/)"  # no length of a prompt
+AT_ONCE = r"requests? (?:at once|in flight)"
+ANSWERS = r"(?:outputs?|answers?|completions?|generations?|responses?)"
+NO_FORMAT = r"(?!\s+(?:fp|bf|int|nv|mx))"  # "in FP8" is no prompt
+AMOUNT = r"(?<![\w.])(\d[\d.,]*\s?(?:[kKmMbB]\b)?)"
+# Work that is done once, as "1M documents of 2,000 tokens", and until when.
+PIECES = (
+    r"((?:documents?|docs?|files?|pdfs?|emails?|pages?|records?|rows?|articles?|tickets?|reviews?"
+    r"|transcripts?|abstracts?|papers?|prompts?|requests?))"
+)
+BATCH = (
+    rf"{AMOUNT}\s*{PIECES}\s*(?:(?:,|of|with|at|x|about|averaging|each)\s*)*{AMOUNT}"
+    r"\s*tokens?(?:\s+each\b|\s+(?:per|a)\s+(?:document|doc|file|pdf|page|one)\b)?"
+)
+DEADLINE = re.compile(
+    r"(?:\b(?:in|within|over)\s+)?(?<![\w.$])(\d[\d.]*|\ban?\b|\bper\b|\bone\b|/)\s*"
+    r"(h|hr|hour|day|week|month)s?\b",
+    re.I,
+)
+OVERNIGHT = re.compile(r"\bover\s?night\b|\bby (?:tomorrow|morning)\b", re.I)
+PART = r"(\d[\d.]*\s*%|(?<![\w.])[01]?\.\d+)"
+OF_CACHE = r"(?:(?:kv|prefix|prompt)[\s-]*)?(?:(?:cache|caching)[\s-]*)?"
+HITS = rf"{OF_CACHE}hits?\b(?:[\s-]*(?:rate|ratio)\b)?"
+SAME = r"(?:shared|cached|the same|identical|common|reused)\b"
+BY_ALL = r"(?:\s+(?:by|between|among|across|for|with)\s+(?:all|every\w*|the)?(?:\s*users\b)?)?"
+A_RATE = r"(?:[rq]ps\b|(?:requests?|req)\s*/\s*(?:s|sec|second|min|minute|h|hour)\b)"
+PEAK = r"\b(?:bursts?|bursting|peaks?|peaking|spikes?|spiking)\b"
+EACH_ONE = rf"(?:(?:/|an?\b|per\b|by\b|from\b)?\s*\b(?:users?|person|each|{PEOPLE}))"
+AT_THE_TIME = r"(?:at once|active|concurrent(?:ly)?|online|at the same time|simultaneous(?:ly)?)\b"
+SPEND = r"(?:\$\s*(\d[\d.,]*\s?k?)(?:usd\b)?|(?<![\w.])(\d[\d.,]*\s?k?)\s*(?:\$|usd\b|dollars?\b))"
+LONGER = (
+    r"(?:(?:/|\ban?\b|\bper\b|\bevery\b)\s*(day|week|month|year)s?\b"
+    r"|\b(dai|week|month|year)ly\b)"
+)
+NO_MODEL = (
+    r"(?<![\w-])((?:text[\s-])?embeddings?|bge-[\w-]+|e5-[\w-]+|rerank(?:er|ing)|whisper[\w-]*"
+    r"|stable[\s-]diffusion[\w-]*|sdxl|flux[\w.-]*)(?![\w-])"
+)
+# What is no number of anything: "-5 users", "0 H100", "0 ms".
+ABSURD = (
+    r"(?<![\w)\]-])(-\d[\d.,]*\s*(?:users?|tokens?|requests?|ms|s|gpus?|cards?|rps)\b"
+    r"|(?<![\w.,$-])0\s*(?:x\s*)?(?:gpus?|cards?|ms|seconds?|users?|(?:[hablt]|mi|gb|rtx\s?)\d+\w*)\b)"
+)
+# What is read, in this order: each takes its words out of the question.
+NUMBERS = (
+    ("absurd", ABSURD),
+    ("no model", NO_MODEL),
+    ("times", r"\bmax\w*\s+concurrency\D{0,20}?(\d+(?:\.\d+)?)\s*x(?!\w)"),
+    ("share", rf"{PART}\s*(?:{HITS}|{SAME}(?:\s+prefix\b)?)"),
+    ("share", rf"{PART}\s*(?:of\s+)?(?:the\s+|each\s+|every\s+)?(?:prompts?|inputs?|tokens?)"
+     rf"\s+(?:is|are|being)?\s*{SAME}{BY_ALL}"),
+    ("share", rf"{HITS}\s*(?:of|=|:|is|at)?\s*{PART}"),
+    ("active", rf"(\d[\d.]*\s*%)\s*(?:of (?:them|the\b|users|{PEOPLE})\s*)*(?:are\s+|is\s+)?"
+     rf"{AT_THE_TIME}"),
+    ("batch", BATCH),
+    ("both", rf"{AMOUNT}\s*(?:input|prompt)\s*(?:tokens?)?\s*(?:and|,|/|\+|&)\s*{AMOUNT}\s*"
+     rf"(?:output|answer|completion|generated)\s*(?:tokens?)?\s*{EVERY}"),
+    ("burst", rf"{PEAK}\s*(?:of|to|up to|at|is|:|=|\s)*(\d+(?:[.,]\d+)*\s*(?:x\b|times\b|users?\b"
+     rf"|{A_RATE}))"),
+    ("burst", rf"(\d[\d.,]*\s*(?:x\b|users?\b|{A_RATE}))\s*(?:at|in|during)?\s*{PEAK}"),
+    ("each", rf"{NUMBER}\s*{REQUESTS}\s*{EACH_ONE}\s*{EVERY}"),
+    ("each", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}\s*{EACH_ONE}"),
+    ("each", rf"\b(?:each|every one)\s+(?:\w+\s+)?{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
+    ("spend", rf"(?:(?:{NO_MORE})\s*(?:of|is|=|:)?\s*)?{SPEND}\s*{LONGER}"),
+    ("volume", VOLUME),
+    ("nodes", BOXES),
+    ("nodes", TWICE),
+    ("lora", ADAPTERS),
+    ("draft", DRAFTS),
+    ("offload", OFFLOAD),
+    ("processor", PROCESSOR),
+    ("closed", CLOSED),
+    ("purchase", PURCHASE),
+    ("memory", SIZED),
+    # what an API asks for a million
+    ("api_in", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:in|inputs?|prompts?)\b"),
+    ("api", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:out|outputs?|answers?)\b"),
+    # a rent is of one card, a budget of all
+    ("usd", rf"{DOLLARS}{HOUR}{CARD}"),
+    ("usd", rf"{DOLLARS}{CARD}(?:{HOUR})?"),
+    ("usd", rf"{RENT}{DOLLARS}(?:{HOUR})?(?:{CARD})?"),
+    ("usd", rf"{RENT}(\d[\d.,]*){HOUR}(?:{CARD})?"),
+    ("budget", rf"(?:{NO_MORE})\s*(?:of|is|=|:)?\s*{DOLLARS}(?:{HOUR})?"),
+    ("budget", rf"\bbudget\s*(?:of|is|=|:)?\s*{MONEY}(?:{HOUR})?"),
+    ("rented of all", rf"{DOLLARS}{HOUR}\s*{IN_ALL}"),
+    ("rented", rf"(\bat|@|\bfor)\s*{DOLLARS}{HOUR}"),
+    ("budget", rf"(?<!at )(?<!@)(?<!@ ){DOLLARS}{HOUR}"),
+    ("itlp", rf"{PERCENTILE}(?={BESIDE}{GAP})"),
+    ("ttftp", rf"{PERCENTILE}(?={BESIDE}{WAIT})"),
+    ("itlp", rf"(?:{GAP}){BESIDE}{PERCENTILE}"),
+    ("ttftp", rf"(?:{WAIT}){BESIDE}{PERCENTILE}"),
+    ("second", rf"({RANKED})\s*(?:(?:of|is|at|under|below|at most|within|max|must be|should be|"
+     rf"<=?|=|:)\s*)*(\d[\d.,]*\s*(?:ms|milliseconds?|s|sec|seconds?)\b)"
+     rf"(?!\s*(?:to (?:the )?)?(?:{WAIT}|{GAP}|(?:a|per) token))"),
+    ("percentile", rf"({RANKED}|\bmean\b)"),
+    ("ttft", rf"{WAIT}{NEAR}{TIME}"),
+    ("ttft", rf"{TIME}\s*(?:to (?:the )?)?{WAIT}"),
+    ("itl", rf"{GAP}{NEAR}{TIME}"),
+    ("itl", rf"{TIME}\s*(?:{GAP}|(?:a|per) token)"),
+    ("itl", rf"{NUMBER}\s*(ms|milliseconds?)\b"),
+    ("speed", rf"{NUMBER}\s*{RATE}\s*(?:/|\ba\b|\bper\b)?\s*(?:user|stream|request|each)\b"),
+    *(("volume", one) for one in THROUGHPUTS),
+    ("rate", rf"{NUMBER}\s*(?:(?:requests?|req|r)\s*(?:/|a|per)\s*s(?:ec|econd)?|[rq]ps)\b"),
+    ("rate", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
+    ("users", rf"\b(?:conc(?:urrency)?|batch(?:[\s-]size)?|bs)\s*(?:of|=|:)?\s*{PLAIN}"),
+    ("users", rf"{NUMBER}\s*(?:{CROWD}|{AT_ONCE})"),
+    ("users", rf"\busers\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("other tp", r"\b(?:over|instead of|vs\.?|versus|against|from|rather than|or)\s+"
+     r"tp[\s=-]*(\d+)\b"),
+    ("tp", r"\b(?:tp|tensor[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
+    ("pp", r"\b(?:pp|pipeline[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
+    ("seqs", r"\bmax[\s_-]num[\s_-]seqs\s*=?\s*(\d+)\b"),
+    ("seqs", r"(?<![\w.])(\d+)\s*(?:seqs|sequences)\b"),
+    ("fraction", r"\bgpu[\s_-]memory[\s_-]utili[sz]ation\s*=?\s*([01]?\.\d+)"),
+    ("cards", r"(?<![\w.$])(\d{1,3})[\s-](?:gpus?|cards?|accelerators?)\b(?!\s*/)"),
+    ("maxlen", rf"\bmax[\s_-]model[\s_-]len\s*=?\s*{NUMBER}"),
+    ("prefix", rf"\bsystem\s+prompt\s*(?:of|=|:|with)?\s*{NUMBER}\s*(?:tokens?)?\s*(?:is\s+)?"
+     rf"{SAME}{BY_ALL}"),
+    ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}{BY_ALL}"),
+    ("prefix", rf"{SHARED}\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("caching", r"\b((?:automatic\s+)?prefix[\s-]+(?:caching|cache))\b"),
+    ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b)"),
+    ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?prompts?\b"),
+    ("in", rf"\b(?:prompts?|inputs?|isl)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("out", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:out\b|{ANSWERS}\b)"),
+    ("out", rf"\b(?:{ANSWERS}|osl)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("ctx", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:context|ctx)\b"),
+    ("ctx", rf"\b(?:context|ctx)(?:\s+(?:length|window|size))?\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b"),
+    ("ctx", r"(?<![\w.$/-])(\d[\d.,]*[kK]i?)(?![\w/-])(?!\s*tokens?\s*(?:/|a|per)\b)"
+     rf"(?!\s*{RATE})"),
+    ("ctx", r"(?<![\w.$/-])(\d[\d.,]*\s?(?:[kK]i?)?)\s*tokens?\b(?!\s*(?:/|an?\b|per\s+s))"),
+    ("kv", rf"\b(?:kv|cache)(?:[\s_-]cache)?(?:[\s_-]d?type)?\s*(?:in|=|:)?\s*{FORMATS}\b"),
+    ("kv", rf"{FORMATS}\s+(?:kv|cache)\b(?:\s+cache\b)?"),
+    ("weights", rf"{FORMATS}\b(?:\s+weights\b)?"),
+    ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
+)  # fmt: skip
+PRICED = re.compile(
+    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b(?:\s+(?:output|input)(?=\s+tok))?",
+    re.I,
+)  # a price that is asked for
+EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
+MOST = re.compile(
+    r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
+    r"|\b(?:max(?:imum)?|largest|biggest)\s+batch(?:[\s-]size)?\b|^\s*users\b",
+    re.I,
+)
+# Of the memory that a model asks for, not of a service.
+NEED = re.compile(
+    r"\b(?:how much|min(?:imum)?)\s+(?:gpu\s+)?(?:v?ram|memory)\b"
+    r"|\b(?:v?ram|memory)\s+(?:is\s+)?(?:needed|required|requirements?|needs?)\b",
+    re.I,
+)
+# What one change buys: "what would FP8 KV buy me", "going from H100 to H200".
+GAIN = re.compile(
+    r"\bwhat (?:would|does|do|will|could|can|did)\b.{0,60}?"
+    r"\b(?:buy|bring|give|gain|save|change)s?\b"
+    r"|\bwhat (?:would )?changes?\b|\bgain\b|\b(?:does|do|would|will|is|are|can)\b.{0,60}?"
+    r"\b(?:help|pay off|worth)\b|\bhow much (?:faster|cheaper|better|more|does)\b.{0,60}?"
+    r"\b(?:with|help|save|buy|bring|gain)s?\b",
+    re.I,
+)
+HOW_MANY = re.compile(
+    r"(?<!/)\b(?:how many|(?:minimum\s+)?number of|min(?:imum)?(?:\s+of)?)\s+"
+    r"(?:gpus?|cards?|accelerators?|nodes?|(?=[a-z]+\d)[\w-]+)\b",
+    re.I,
+)
+POWER = re.compile(r"\b(?:power|watts?|kwh|energy|electricity)\b", re.I)
+# How long it takes until the first request can be answered.
+STARTING = re.compile(
+    r"\b(?:cold[\s-]?starts?|(?:load(?:ing)?|start-?up|starting|boot)[\s-]times?"
+    r"|time to (?:load|start|boot)|how long\b.{0,80}\b(?:load|start|boot)(?:s|\s+up)?)\b",
+    re.I,
+)
+OF_STARTING = re.compile(
+    r"\b(?:cold|starts?|starting|startup|start-up|up|loads?|loading|boots?|times?|long)\b", re.I
+)
+WHICH_ONE = ("itlp", "ttftp", "percentile")
+FLAGS = {
+    "starting": STARTING,
+    "most": MOST,
+    "count": HOW_MANY,
+    "longest": LONGEST,
+    "power": POWER,
+    "home": HOME,
+    "laptop": LAPTOP,
+    "everyone": re.compile(rf"\d\s*{PEOPLE}\b", re.I),
+    "need": NEED,
+    "gain": GAIN,
+    "onward": re.compile(r"\bgain from\b", re.I),
+}
+OVER = r"\b(?:over|by|along|with|as|against)\s+(?:the\s+)?(?:growing\s+|number of\s+)?"
+SWEEPS = {"ctx": "context", "users": "users", "in": "prompts?", "out": "answers?"}
+SHOWS = {
+    "price": r"\b(?:price|cost|costs|cheap\w*|per million|\$/m)\b",
+    "ttft": WAIT,
+    "rate": r"\b(?:speed|fast\w*|tok/s|tokens a second)\b",
+    "gap": GAP,
+    "fit": rf"\b(?:fits?|room)\b|{MOST.pattern}",
+}

@@ -1,0 +1,155 @@
+"""What the kernel says of a question at once, beside the calculator's view: users, time, memory."""
+
+from dataclasses import replace
+
+from llmcap_kernel import capacity
+from llmcap_kernel.refuse import BadInput
+
+from .. import meaning
+from . import amounts, gains, memory
+from .columns import before_and_after
+from .fields import CARDS
+from .load import context, rate_of_users
+
+NO_PREFIX = (
+    "A prefix cache saves what prompts share, and how much that is was not said: name it, as in a "
+    "2k system prompt, or 60% prefix hits."
+)
+
+
+def in_flight(form, question, values, state):
+    """Find the users that stand for a rate of one deployment.
+
+    Parameters
+    ----------
+    form : Form
+        The inputs.
+    question : Question
+        What it says.
+    values : dict
+        What it sets, by input.
+    state : dict
+        The complete state before.
+
+    Returns
+    -------
+    tuple of int, str and str, or None
+        The users, what was taken, and a sentence where they are too few for the rate; None where
+        an input takes the rate, or nothing starts.
+    """
+    rate = rate_of_users(question, state)
+    if not rate:
+        return None
+    try:
+        whole = form.check(values, state)[0]
+        served = meaning.deployment(whole), whole["in"], whole["out"], rate
+        users, note = amounts.users(*served)
+        few = amounts.too_few(*served)
+    except BadInput:  # the view says what does not go together
+        return None
+    return (users, f"{note}.", few) if users else None
+
+
+def too_few(question, state):
+    """Say how many of the requests a second that a question asks for are answered, if not all.
+
+    Parameters
+    ----------
+    question : Question
+        What it says, with its work in requests a second.
+    state : dict
+        The state that it became.
+
+    Returns
+    -------
+    str
+        A sentence; "" where all are, or the question asks for no rate of one deployment.
+    """
+    rate = rate_of_users(question, state)
+    if not rate:
+        return ""
+    try:
+        return amounts.too_few(meaning.deployment(state), state["in"], state["out"], rate)
+    except BadInput:  # the view says what does not go together
+        return ""
+
+
+def predicted(form, question, values, state):
+    """Say how long a batch takes, which memory is needed, and what a change buys, where asked.
+
+    Parameters
+    ----------
+    form : Form
+        The inputs.
+    question : Question
+        What it says.
+    values : dict
+        What it sets, by input.
+    state : dict
+        The complete state before.
+
+    Returns
+    -------
+    list of str
+        Sentences; none where the inputs do not go together, which the view says.
+    """
+    notes = []
+    for is_asked, answer in ANSWERS:
+        if is_asked(question.numbers, state.keys()):
+            try:
+                notes += answer(form, question, values, state)
+            except BadInput:  # the view says what does not go together
+                continue
+    return notes
+
+
+def _asks_for_a_time(numbers, fields):
+    return "pieces" in numbers and {"in", "out", "model", "tp"} <= fields
+
+
+def _asks_for_memory(numbers, fields):
+    return bool(numbers.keys() & {"need", "times"}) and {"model", "tp", "users"} <= fields
+
+
+def _time(form, question, values, state):
+    """Say how long a batch takes that has no time, of one deployment."""
+    whole = form.check(values, state)[0]
+    if CARDS in state:
+        return ["Say how long it may take, as in 8 hours, for the fewest cards."]
+    deployment = meaning.deployment(whole)
+    return [amounts.takes(deployment, whole["in"], whole["out"], question.numbers["pieces"])]
+
+
+def _memory(form, question, values, state):
+    """Say how much memory is asked for, and what vLLM prints of the room that is left."""
+    numbers, whole = question.numbers, form.check(values, state)[0]
+    deployment, length = meaning.deployment(whole), context(numbers, whole)
+    if "times" in numbers:
+        deployment = replace(deployment, max_model_len=length)
+    books = capacity.ledger(deployment, context_tokens=length, concurrency=whole["users"] or 1)
+    notes = [memory.times(books, float(numbers["times"]))] if "times" in numbers else []
+    return notes + [memory.needed(books)] * ("need" in numbers)
+
+
+def _gain(form, question, values, state):
+    """Say what one deployment does without and with the change that is asked about."""
+    numbers, whole = question.numbers, form.check(values, state)[0]
+    deployment, load = meaning.deployment(whole), meaning.load(whole)
+    sides = [form.check(values | side, state)[0] for side in before_and_after(question, state)]
+    if len(sides) > 1:
+        deployments = [meaning.deployment(side) for side in sides]
+        titled = [*zip(gains.words(deployments), deployments, (load, load), strict=True)]
+        return [gains.sentence(*(titled if "onward" in numbers else titled[::-1]))]
+    if "draft" in numbers:
+        before, after, taken = gains.drafting(deployment, load)
+        return [f"{gains.sentence(before, after)} {taken}"]
+    if load.shared_prefix_tokens:
+        return [gains.sentence(*gains.sharing(deployment, load))]
+    return [NO_PREFIX] * ("caching" in numbers)
+
+
+ANSWERS = (
+    (_asks_for_a_time, _time),
+    (_asks_for_memory, _memory),
+    (gains.is_of_one_deployment, _gain),
+)

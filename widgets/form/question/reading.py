@@ -1,0 +1,194 @@
+"""A question typed in a line, such as "gpt-oss-120b on H100, 32K context", read word by word.
+
+Numbers are known by the words beside them, names by the catalogue.
+"""
+
+import re
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from llmcap_kernel.address import MEAN
+from llmcap_kernel.refuse import typed_number
+
+from .names_in_it import models_and_cards
+from .patterns import (
+    DEADLINE,
+    DRAFTS,
+    EACH_OF,
+    FLAGS,
+    JOIN,
+    MANY,
+    MAX_TEXT,
+    MOST_LOST,
+    NUMBER,
+    NUMBERS,
+    OF_STARTING,
+    OVER,
+    OVERNIGHT,
+    PAIR,
+    PER,
+    PRICED,
+    RATE,
+    SHOWS,
+    STRAY,
+    SWEEPS,
+    WHICH_ONE,
+)
+from .spelling import FOREIGN, rewritten, without_slips
+from .vocabulary import QUANTS
+
+REMEMBERED = 64  # questions; a page asks several things of the one that it shows
+TAKEN = " , "  # stands where words were taken out, so that those around them are no phrase
+
+
+class Question(NamedTuple):
+    """What a question says.
+
+    Attributes
+    ----------
+    models, cards : list
+        Names of models; names of cards, each with how many.
+    numbers : dict
+        What else it says, by the input's name.
+    lost : list of str
+        What was not understood.
+    also : dict
+        Further engines and formats beside the first, as in "vLLM vs SGLang", by the input's name.
+    """
+
+    models: list[str]
+    cards: list[tuple[str, int]]
+    numbers: dict[str, Any]
+    lost: list[str]
+    also: dict[str, list[str]]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def read(text):
+    """Read a question.
+
+    Parameters
+    ----------
+    text : str
+        As it was typed.
+
+    Returns
+    -------
+    Question
+        What it says.
+
+    Examples
+    --------
+    >>> read("Qwen3-32B on two H200, 32K context").numbers
+    {'ctx': '32K'}
+    """
+    text, slips = without_slips(text.strip()[:MAX_TEXT])
+    numbers, rest = _subjects(rewritten(text))
+    numbers |= {"slips": slips} if slips else {}
+    numbers |= {"foreign": money[0]} if (money := re.search(FOREIGN, text, re.I)) else {}
+    stated, also, rest = _stated(PRICED.sub(" ", rest))
+    numbers |= {name: value for name, value in stated.items() if name not in numbers}
+    rest = re.sub(DRAFTS, TAKEN, rest, flags=re.I)
+    if "batch" in numbers:
+        rest = _until(numbers, rest)
+    rest = _lengths_in_a_pair(numbers, rest)
+    stray = _stray_numbers(numbers, rest)
+    rest = re.sub(rf"{STRAY}|\b{RATE}", TAKEN, rest, flags=re.I)
+    models, cards, lost = models_and_cards(rest, numbers)
+    return Question(models, cards, numbers, [*lost, *stray][:MOST_LOST], also)
+
+
+def _subjects(rest):
+    """What a question is about, as far as a word says it, and what is left of it."""
+    numbers: dict[str, Any] = {name: True for name, words in FLAGS.items() if words.search(rest)}
+    if "starting" in numbers:
+        rest = OF_STARTING.sub(" ", rest)
+    for name, pattern in SHOWS.items():
+        if re.search(pattern, rest, re.I):
+            numbers.setdefault("show", name)
+    for name, word in SWEEPS.items():
+        if match := re.search(rf"{OVER}{word}\b", rest, re.I):
+            numbers.setdefault("sweep", name)
+            rest = _without(rest, *match.span())
+    return numbers, rest
+
+
+def _stated(rest):
+    """The numbers that words name, further ones of the same kind, and what is left."""
+    numbers: dict[str, Any] = {}
+    also: dict[str, list[str]] = {}
+    for name, pattern in NUMBERS:
+        match = re.search(pattern, rest, re.I)
+        if match and name not in numbers:
+            numbers[name], *more = _values(name, match)
+            also |= {name: more} if more else {}
+            if name in WHICH_ONE:  # what a percentile is of has its number still to come
+                rest = _without(rest, *match.span(1), " ")
+            else:
+                rest = _without(rest, *match.span())
+    return numbers, also, rest
+
+
+def _without(rest, start, end, between=TAKEN):
+    return rest[:start] + between + rest[end:]
+
+
+def _until(numbers, rest):
+    """Read until when the work of a batch is to be done, and give what is left of a question."""
+    if match := DEADLINE.search(rest):
+        many = typed_number(match[1]) or 1
+        numbers["hours"] = f"{many * PER[match[2].lower()] / 3600:g}"
+        rest = _without(rest, *match.span())
+    if OVERNIGHT.search(rest):
+        numbers.setdefault("hours", "overnight")
+        rest = OVERNIGHT.sub(TAKEN, rest)
+    return rest
+
+
+def _lengths_in_a_pair(numbers, rest):
+    """Read a prompt and an answer written as "8k/1k", and give what is left of a question."""
+    pair = re.search(PAIR, rest)
+    if not pair or numbers.keys() & {"in", "out"}:
+        return rest
+    numbers["in"], numbers["out"] = (one.strip(",.") for one in pair.groups())
+    return _without(rest, *pair.span())
+
+
+def _stray_numbers(numbers, rest):
+    """Speeds and times that no word says the meaning of; the speed of a single user has one."""
+    stray = [match[0].strip() for match in re.finditer(STRAY, rest, re.I)]
+    speeds = [one for one in stray if re.search(RATE, one, re.I)]
+    if speeds and numbers.get("users") == "1":  # what all get is what the only one gets
+        numbers.setdefault("speed", re.findall(NUMBER, speeds[0])[0])
+        stray.remove(speeds[0])
+    return stray
+
+
+def _values(name, match):
+    """What is stated for an input; more than one where several are set side by side."""
+    words = " ".join(part.strip(" .,") for part in match.groups() if part)  # a time keeps its unit
+    if name in EACH_OF:
+        names = [QUANTS.get(one.lower(), one) for one in re.split(JOIN, words)]
+        return list(dict.fromkeys(names))
+    if name in ("rate", "each") and match.re.groups > 1:
+        number, *units = match.groups()
+        return [_a_second(number, next(filter(None, units)), 4 if name == "rate" else 10)]
+    if name == "volume":
+        return [" ".join(match[0].split())]
+    if name == "nodes":
+        many = match[1].lower()
+        return [(MANY.get(many) or int(many), bool(match.re.groups == 1 or match[2]))]
+    return [_percentile(words) if name in WHICH_ONE else words]
+
+
+def _a_second(number, unit, figures):
+    """Requests a minute, an hour or a day as requests a second."""
+    return f"{(typed_number(number) or 0) / PER[unit.lower()]:.{figures}g}"
+
+
+def _percentile(words):
+    """The name of a percentile, or of the mean, as the inputs spell it."""
+    digits = re.search(r"\d+", words)
+    if digits:
+        return f"p{digits[0]}"
+    return "p50" if words.lower() == "median" else MEAN

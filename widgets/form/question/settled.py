@@ -1,0 +1,127 @@
+"""What depends on the whole question: whose rent a number is, whose percentile, how many cards."""
+
+import re
+
+from llmcap_kernel import catalog
+from llmcap_kernel.address import MEAN
+from llmcap_kernel.refuse import typed_number
+
+from . import amounts
+from .fields import OF_LIMITS
+from .own_machine import own_machine
+
+RANKS = (MEAN, "p50", "p90", "p95", "p99")
+
+
+def settled(question):
+    """Settle what depends on the whole question.
+
+    Parameters
+    ----------
+    question : Question
+        As its words were read.
+
+    Returns
+    -------
+    Question
+        Whose numbers are those of inputs, and whose cards are all counted.
+
+    Raises
+    ------
+    BadInput
+        Where no card is known that has the memory it names, or holds its model.
+
+    Examples
+    --------
+    >>> from widgets.form.question.reading import read
+    >>> settled(read("qwen3-8b on H100 at $2.50/h")).numbers["usd"]
+    '2.50'
+    >>> settled(read("qwen3-8b under 2 s p99 first token, 20 tok/s per user")).numbers["itl"]
+    '50 ms'
+    """
+    question = _counted_cards(question)
+    numbers, lost = dict(question.numbers), list(question.lost)
+    _money(numbers, question.cards)
+    _speed(numbers)
+    which = numbers.pop("percentile", None)
+    _second_percentile(numbers, lost)
+    if which:
+        # of the gap, unless only the first token has a limit, or the gap has its own already
+        of = [n for n in ("itl", "ttft") if n in numbers and f"{n}p" not in numbers]
+        numbers |= {f"{of[0]}p": which} if of else {}
+        lost += [] if of else [which]
+    return question._replace(numbers=numbers, lost=lost)
+
+
+def _money(numbers, cards):
+    """Read money an hour as the rent of each card, or as all there is to spend."""
+    rented, whole = numbers.pop("rented", None), numbers.pop("rented of all", None)
+    if rented:  # "at $2.50/h" beside cards is what each costs; else it is all there is to spend
+        word, amount = rented.split()
+        priced = numbers.get("show") == "price"
+        each = priced and cards if word.lower() == "for" else priced or cards
+        numbers.setdefault("usd" if each else "budget", amount)
+    if whole and cards:
+        numbers.setdefault("usd", f"{(typed_number(whole) or 0) / cards[0][1]:g}")
+    elif whole:
+        numbers.setdefault("budget", whole)
+
+
+def _second_percentile(numbers, lost):
+    """Read a percentile with its own limit: the first of the gap, or one beside another."""
+    which, _, limit = numbers.pop("second", "").partition(" ")
+    if not which:
+        return
+    which = f"p{which.strip('pP')[:2]}"
+    name = "ttft" if "ttft" in numbers and "itl" not in numbers else "itl"
+    if name not in numbers and re.search(r"m", limit):
+        numbers |= {name: limit, f"{name}p": which}
+    elif name not in numbers:
+        lost.append(f"{which} {limit}")
+    else:
+        first, usual = numbers.get(f"{name}p", MEAN), numbers[name]
+        both = sorted([(first, usual), (which, limit)], key=lambda one: RANKS.index(one[0]))
+        numbers |= {name: both[1][1], f"{name}p": both[1][0]}
+        wrong = _milliseconds(both[1][1]) < _milliseconds(both[0][1])
+        numbers["two"] = OF_LIMITS[name], both, wrong
+
+
+def _milliseconds(limit):
+    """Milliseconds of a limit as it was typed."""
+    number, unit = re.split(r"(?<=[\d.,])\s*(?=[a-z]|$)", limit.strip(), maxsplit=1, flags=re.I)
+    return (typed_number(number) or 0) * (1 if unit.startswith("m") else 1e3)
+
+
+def _speed(numbers):
+    """Read the speed of one user as so long a gap at most; of two limits the shorter holds."""
+    rate = typed_number(numbers.pop("speed", None) or "")
+    if not rate:
+        return
+    gap_ms, beside = 1e3 / rate, re.match(r"(\S+)\s+(m?)", numbers.get("itl", ""))
+    other_ms = (typed_number(beside[1]) or 0) * (1 if beside[2] else 1e3) if beside else 0
+    if 0 < other_ms < gap_ms:
+        numbers["beaten"] = f"{rate:g} tok/s"
+        return
+    if other_ms > gap_ms or (other_ms and numbers.get("itlp", MEAN) != MEAN):
+        numbers["beaten"] = numbers["itl"]
+    if other_ms > gap_ms or not other_ms:
+        numbers["itl"] = f"{gap_ms:.4g} ms"
+    numbers["itlp"] = MEAN
+
+
+def _counted_cards(question):
+    """The cards of a question and how many of each; one where their memory alone is said."""
+    numbers, cards = dict(question.numbers), list(question.cards)
+    if question.models and not cards and numbers.keys() & {"memory", "home", "laptop"}:
+        name, numbers["open"] = own_machine(question.models, numbers)
+        cards = [(name, 1)]
+    if each := int(numbers.get("cards", 0)):  # "MI300X or H100, 8 cards each"
+        cards = [(name, each if n < 2 else n) for name, n in cards]
+    if nodes := numbers.get("nodes"):
+        usual = {name: _in_a_node(catalog.gpu(name)) for name, _ in cards}
+        cards = [(name, amounts.cards_of(n, nodes[0], nodes[1], usual[name])) for name, n in cards]
+    return question._replace(numbers=numbers, cards=cards)
+
+
+def _in_a_node(gpu):
+    return gpu.max_per_node if gpu.place == "server" else 1

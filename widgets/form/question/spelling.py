@@ -1,0 +1,134 @@
+"""A question's words as they are read: other spellings of one thing, and slips of a key."""
+
+import re
+from typing import Any
+
+from llmcap_kernel.refuse import shown
+
+from .patterns import A_RATE, PEAK, PEOPLE, PER
+
+FOREIGN = r"(?:€|£|\b(?:euros?|eur|gbp)\b)"  # money that is no dollar
+# A size of Llama without its number is the newest of it, in a question of today.
+NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
+# Words about a load that are typed with a slip, and those that are a letter from them and right.
+SLIPPED = ("users", "concurrent", "concurrency", "requests", "context", "tokens", "prompt",
+           "output", "budget", "llama", "mistral", "gemma", "mixtral", "deepseek")  # fmt: skip
+NO_SLIP = {"user", "uses", "used", "request", "content", "contest", "contexts", "token", "prompts",
+           "outputs", "budgets", "concurrently", "llava", "llada", "llamas"}  # fmt: skip
+# Other spellings of what is read below, in this order.
+COUNTED = (
+    r"(?=\s*(?:tok\w*|users?|requests?|prompts?|in\b|inputs?|out\b|outputs?|answers?|context"
+    rf"|documents?|{PEOPLE}))"
+)
+REWRITTEN: tuple[tuple[str, Any], ...] = (
+    (r"[()]", " "),
+    (r"\b24\s*/\s*7\b", " "),  # no pair of lengths
+    # thousands and decimals as other languages write them: "7.000 tokens", "1 000 users", "1,5 s"
+    (rf"(?<![\w.,$-])(\d{{1,3}})[.\s'’](\d{{3}}){COUNTED}", r"\1\2"),
+    (r"(?<![\w.,])(\d+),(\d{1,2})(?=\s*(?:(?:ms|s|sec\w*|eur\w*|usd)\b|[€$]))", r"\1.\2"),
+    (r"([€$]\s*\d+),(\d{1,2})(?!\d)", r"\1.\2"),
+    (r"\b([LT]4|L40S)s\b", r"\1"),
+    (
+        r"\b(?:go|going|mov(?:e|ing)|upgrad(?:e|ing)|switch(?:ing)?|chang(?:e|ing))\s+"
+        r"(?:[\w ]{0,20}?)?from\s+(.{1,30}?)\s+to\s+",
+        r" gain from \1 vs ",
+    ),
+    # what retrieval puts into a prompt
+    (
+        r"(?<![\w.])(\d+)\s*(?:chunks?|passages?|snippets?)\s*(?:of|with|at|x)?\s*(\d+)\s*tokens?\b",
+        lambda found: f" {int(found[1]) * int(found[2])} tokens prompt ",
+    ),
+    # a side behind its time: "100k tokens/min input"
+    (
+        rf"\btokens?\s*((?:/|per\b|an?\b)\s*(?:{'|'.join(PER)})\w*)\s+(?:of\s+)?"
+        r"(input|output|prompt|answer)s?\b",
+        r"\2 tokens \1",
+    ),
+    # as vLLM's log has it
+    (
+        r"\b(max\w*\s+concurrency)\s+(?:for|at)\s+([\d.,]+\s?k?i?)\s*tokens(?:\s+per\s+request)?"
+        r"\s*(?::|is|of|says)?\s*(\d+(?:\.\d+)?)\s*x",
+        r"\1 \3x for \2 tokens",
+    ),
+    (rf"{FOREIGN}\s*(?=\d)", "$"),
+    (rf"(?<![\w.$])(\d[\d.,]*k?)\s*{FOREIGN}", r"$\1"),
+    (r"\bllama[ -](8|70|405)b\b", lambda found: NEWEST[found[1]]),
+    # "2 million"
+    (r"(?<=\d)[\s-]*(thousand|million|billion)\b", lambda found: found[1][0].upper()),
+    (r"\bisl\s*/\s*osl\b", " "),  # of a pair behind it
+    (r"(?<!\w)--?(?=[a-z]{2})", " "),  # options of a command
+    (r"\b(awq|gptq)[\s-]*(?:int)?[48][\s-]?bits?\b", r"\1"),
+    (r"\bon[\s-]prem(?:ises?)?\b", " , "),
+    (r"\brpm\b", " requests/min"),
+    # a burst without a unit has that of the steady rate
+    (
+        rf"(\d[\d.,]*)\s*({A_RATE}|users?\b)([^\d]{{0,30}}?{PEAK}[^\d]{{0,12}})(\d+(?:[.,]\d+)*)"
+        rf"(?!\s*(?:\d|k\b|x\b|times|users?\b|{A_RATE}))",
+        r"\1 \2\3\4 \2",
+    ),
+    (r"(\bmac\s?\w+)\s+with\s+(?=\d+\s?gi?b\b)", r"\1 "),  # its own memory
+    (r"\bsingle[\s-](?=user|stream|session)", "1 "),
+)
+
+
+def without_slips(text):
+    """Correct the slips in the words of a question that are about its load.
+
+    Parameters
+    ----------
+    text : str
+        A question.
+
+    Returns
+    -------
+    tuple of str and list of str
+        The question without them, and what each is read as.
+
+    Examples
+    --------
+    >>> without_slips("qwen3-8b for 8 userz")
+    ('qwen3-8b for 8 users', ["'userz' is read as users."])
+    """
+    slips = {}
+    for word in re.findall(r"(?<![\w.-])[a-z]{4,}(?![\w.-])", text, re.I):
+        low = word.lower()
+        if low in SLIPPED or low in NO_SLIP:
+            continue
+        if meant := next((one for one in SLIPPED if _one_slip(low, one)), ""):
+            slips[word] = meant
+            text = re.sub(rf"(?<![\w.-]){word}(?![\w.-])", meant, text)
+    return text, [f"{shown(one)} is read as {meant}." for one, meant in slips.items()]
+
+
+def rewritten(text):
+    """Write a question in the spellings that are read.
+
+    Parameters
+    ----------
+    text : str
+        A question.
+
+    Returns
+    -------
+    str
+        The same in other words, between spaces.
+
+    Examples
+    --------
+    >>> rewritten("llama 70b, 2 million tokens a day")
+    ' llama-3.3-70b, 2M tokens a day '
+    """
+    text = f" {text} "
+    for pattern, written in REWRITTEN:
+        text = re.sub(pattern, written, text, flags=re.I)
+    return text
+
+
+def _one_slip(word, meant):
+    """Whether one letter was left out, put in, struck wrong, or two changed places."""
+    same = next((i for i, (a, b) in enumerate(zip(word, meant, strict=False)) if a != b), len(word))
+    if word == meant or not same:  # a first letter is seldom wrong
+        return False
+    mine, its = word[same:], meant[same:]
+    swapped = mine[:2] == its[:2][::-1] and mine[2:] == its[2:]
+    return swapped or mine[1:] == its[1:] or mine == its[1:] or mine[1:] == its
