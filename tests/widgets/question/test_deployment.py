@@ -1,0 +1,170 @@
+"""The model, the cards, the split, the format and the engine of a question."""
+
+from urllib.parse import urlencode
+
+import pytest
+
+from llmcap_kernel import catalog
+from tests.widgets.asking import answer, told
+from widgets.calculators import calculate, vram
+from widgets.session import Calculator
+
+SETTINGS = """backend: pytorch
+tensor_parallel_size: 4
+max_batch_size: 64
+max_num_tokens: 8192
+kv_cache_config:
+  free_gpu_memory_fraction: 0.85
+  dtype: fp8
+"""
+
+
+FALLS_BACK = "As released the weights do not fit: a copy in FP8 is taken."
+
+
+@pytest.mark.parametrize(
+    "text", ["Qwen3-30B-A3B Q4_K_M on M3 Max 64GB, 1 user", "qwen3-8b q4_k_m on L4"]
+)
+def test_a_mac_and_a_gguf_file_are_run_by_llama_cpp(text):
+    state, messages = answer("calculate", text)
+    assert (state["engine"], state["kv"]) == ("llama.cpp", "fp16")
+    assert any("is taken as the engine" in one["text"] for one in messages)
+    state, _ = answer("calculate", f"{text} vllm")
+    assert state["engine"].startswith("vllm")  # who names one has it
+
+
+@pytest.mark.parametrize(
+    ("text", "split"),
+    [
+        # vLLM, docs/serving/parallelism_scaling.md: tensors within a node, layers across
+        ("DeepSeek-R1 on 16 H100, two nodes", (8, 2, False)),
+        ("DeepSeek-R1 on two nodes of 8x H100", (8, 2, False)),
+        ("DeepSeek-R1 on 2 nodes with 8 H100 each", (8, 2, False)),
+        ("DeepSeek-R1 on 2x8 H100", (8, 2, False)),
+        ("DeepSeek-R1 on 16x H100", (8, 2, False)),
+        ("llama 405b on 4 nodes of H200", (8, 4, False)),
+        ("llama 8b on 3x L40S", (1, 3, False)),  # of 32 heads
+        ("DeepSeek-R1 on GB200 NVL72", (72, 1, True)),  # one node, of 128 heads
+    ],
+)
+def test_cards_of_several_nodes_split_a_model_as_vllm_advises(text, split):
+    state, messages = answer("calculate", text)
+    assert (state["tp"], state["pp"], state["dp"]) == split
+    assert not [one for one in messages if one["level"] == "error"]
+    assert not [one for one in messages if one["text"].startswith("Not understood")]
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        # 141 GB in 16 bits: neither holds them
+        ("llama 70b on 2x3090", {"weights": "int4-awq", "tp": 2}),
+        ("llama 70b on M4 Max 128GB", {"weights": "gguf-q4-k-m", "engine": "llama.cpp"}),
+        ("llama 8b on a 3090", {"weights": "bf16"}),
+        ("llama 70b on 2x H100", {"weights": "fp8"}),  # no desk: eight bits
+        ("llama 70b fp8 on 2x3090", {"weights": "fp8"}),
+    ],
+)
+def test_a_desk_holds_a_model_in_the_four_bits_that_people_run_there(text, state):
+    read, messages = answer("calculate", text)
+    assert {name: read[name] for name in state} == state
+    smaller = any("As released the weights do not fit" in one["text"] for one in messages)
+    assert smaller == (read["weights"] != "bf16" and "fp8" not in text)
+
+
+def test_a_memory_beside_a_model_is_that_of_a_card_for_a_desk():
+    state, messages = answer("calculate", "13B model on 24GB GPU")
+    assert catalog.gpu(state["gpu"]).memory_sold_bytes == 24e9
+    assert any("Which card of 24 GB is meant is not said" in one["text"] for one in messages)
+
+
+def test_of_cards_that_a_name_leaves_open_the_slowest_is_taken():
+    state, messages = answer("calculate", "qwen3-8b on M3 36GB")  # a Pro of 150 GB/s, a Max of 300
+    assert state["gpu"] == "apple-m3-pro"
+    assert any("Several cards are M3 36GB: M3 Pro" in one["text"] for one in messages)
+
+
+@pytest.mark.parametrize("name", ["calculate", "vram"])
+def test_a_model_that_is_scaled_from_another_is_a_guess_in_the_first_line(name):
+    view = Calculator(name, urlencode({"ask": "qwen4-900b on h100"})).view
+    assert view["status"]["text"].startswith("A guess: no config of qwen4-900b")
+    assert not any("no config" in one["text"] for one in view["messages"])
+    known = Calculator(name, urlencode({"ask": "qwen3-8b on h100"})).view
+    assert "guess" not in known["status"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "gpu", "weights", "said"),
+    [
+        # Apple's slowest of 16 GB, 68 GB/s; 16 GB of weights need four bits
+        ("llama 3.1 8b on a laptop with 16GB", "apple-m1", "gguf-q4-k-m", "laptop of 16 GB"),
+        # 118 GB in four bits: more than 128 GB leave a GPU, less than 192
+        ("can I run qwen3 235b at home", "apple-m2-ultra", "gguf-q4-k-m", "Which card is meant"),
+        # of 48 GB and 672 GB/s; those after it have 768
+        ("which quantization for 70b on 48GB", "quadro-rtx-8000", "int4-awq", "card of 48 GB"),
+        ("which quantization for 70b on 48 GB", "quadro-rtx-8000", "int4-awq", "card of 48 GB"),
+        ("gpt-oss-20b in 36 GB", "apple-m3-pro", "mxfp4", "card of 36 GB"),  # only Macs have it
+    ],
+)
+def test_a_memory_or_a_place_alone_is_the_least_machine_that_it_means(text, gpu, weights, said):
+    state, messages = answer("calculate", text)
+    assert (state["gpu"], state["tp"], state["weights"], state["users"]) == (gpu, 1, weights, 1)
+    assert any(said in one["text"] and " is taken, the " in one["text"] for one in messages)
+    assert not [one for one in messages if one["text"].startswith("Not")]
+
+
+def test_what_no_machine_at_home_holds_is_said_first():
+    view = Calculator("calculate", urlencode({"ask": "kimi k2 at home"})).view
+    assert view["status"]["text"].endswith("holds the model in four bits alone: name the cards.")
+    _, messages = answer("calculate", "llama 3.1 8b on A100 80GB at home")
+    assert not any("is meant is not said" in one["text"] for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("price of Llama-3.3-70B on two H100", "fp8"),
+        ("Llama-3.3-70B in bf16 on two H100", "bf16"),  # told
+        ("Llama-3.3-70B on two H200", "bf16"),  # 141 GB of 282
+        ("Llama-3.3-70B on one A100 80GB", "bf16"),  # computes no FP8
+        ("Llama-3.3-70B on one L40S", "bf16"),  # 71 GB in 48, in FP8 too
+    ],
+)
+def test_a_data_centre_s_card_takes_fp8_where_16_bits_do_not_fit(text, weights):
+    state, messages = answer("calculate", text)
+    assert state["weights"] == weights
+    assert any(one["text"].startswith(FALLS_BACK) for one in messages) == (weights == "fp8")
+
+
+def test_llama_cpp_splits_a_model_by_layers_unless_it_is_told():
+    """As `llama-server` does without --split-mode, on a number of cards that divides no heads."""
+    state, messages = answer("calculate", "llama 70b q4_k_m on 3x 3090")
+    assert (state["engine"], state["tp"], state["pp"]) == ("llama.cpp", 1, 3)
+    assert any("by layers" in one["text"] for one in messages)
+    assert not [one for one in messages if one["level"] == "error"]
+    state, _ = answer("calculate", "llama 70b awq on 2x 3090")
+    assert (state["tp"], state["pp"]) == (2, 1)
+
+
+@pytest.mark.parametrize("text", [SETTINGS, " ".join(SETTINGS.split())])
+def test_a_file_of_tensorrt_llm_is_read_and_what_it_lacks_is_asked_for(text):
+    """The names are those of its llmapi/llm_args.py."""
+    wanted = {"engine": "trtllm-1.0", "tp": 4, "seqs": 64, "batched": 8192, "fraction": 0.85}
+    state, messages = answer("calculate", text)
+    assert {name: state[name] for name in wanted} == wanted and state["kv"] == "fp8"
+    assert "neither model nor card" in told(messages)
+    assert "not in the answer: backend." in told(messages)
+    pasted, said = vram.FORM.check({"config": text}, vram.FORM.defaults())
+    assert pasted["engine"] == "trtllm-1.0" and "settings of TensorRT-LLM" in told(said)
+    state, _ = answer("compare", text)
+    assert (state["a.tp"], state["a.seqs"]) == (4, 64)
+    _, messages = answer("design", text)
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["calculate"]
+
+
+def test_a_setting_that_takes_no_such_value_is_refused():
+    text = SETTINGS.replace("0.85", "7")
+    state, messages = answer("calculate", text)
+    assert state == calculate.FORM.defaults()
+    assert "free_gpu_memory_fraction is '7'" in told(messages)
+    assert "is known here" in told(answer("calculate", "serve_x: y some_thing: 3")[1])

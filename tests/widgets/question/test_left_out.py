@@ -1,0 +1,72 @@
+"""What a question says that no input takes, and what is answered beside the view."""
+
+import re
+
+import pytest
+
+from tests.widgets.asking import answer, told
+from widgets.calculators import calculate
+
+
+def test_what_no_calculator_counts_is_said_in_a_sentence():
+    _, messages = answer("calculate", "llama 8b on L40S with 4 LoRA adapters")
+    assert any(one["text"].startswith("4 LoRA adapters are not counted") for one in messages)
+    for text in ("cold start of llama 8b on L4", "how long does llama 8b on L4 take to load"):
+        _, messages = answer("calculate", text)
+        assert "How long it takes to load and start is not predicted." in [
+            one["text"] for one in messages
+        ]
+        assert not [one for one in messages if one["text"].startswith("Not understood")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gpt-4o on H100", "The weights of gpt-4o are not published"),
+        ("llama 8b on CPU only", "A processor without a card (on CPU only) is not predicted."),
+        ("llama 70b with 8b draft on 2xH100", "Tokens guessed ahead (8b draft) are not counted"),
+        ("GLM-4.6, budget $100k", "A price to buy at (budget $100k) is no input"),
+    ],
+)
+def test_what_is_no_input_is_said_by_what_it_is(text, said):
+    state, messages = answer("calculate", text)
+    assert any(one["text"].startswith(said) for one in messages)
+    assert state["budget"] == calculate.FORM.defaults()["budget"]
+    assert not [one for one in messages if one["text"].startswith("Not")]
+
+
+@pytest.mark.parametrize("words", ["experts on CPU", "cpu offload", "experts in ram", "offloading"])
+def test_weights_on_the_host_are_led_to_the_command_that_counts_them(words):
+    """A card is named, so it is no question of a processor alone."""
+    _, messages = answer("calculate", f"deepseek v3.1 q4 on one rtx 4090, {words}")
+    said = " ".join(one["text"] for one in messages)
+    assert f"({words}) are not counted here: `llmcap predict --offload-share" in said
+    assert "without a card" not in said
+
+
+def test_the_memory_that_is_asked_for_is_of_one_user_and_is_said():
+    """32,000 x 327,680 B are 9.77 GiB, beside the weights."""
+    state, messages = answer("vram", "how much VRAM for llama 3.3 70b q4 with 32k context?")
+    assert state["users"] == 1
+    found = re.search(r"needs ([\d.]+) GiB a card: ([\d.]+) GiB of weights", told(messages))
+    assert 9.77 < float(found[1]) - float(found[2]) < 9.77 + 2
+    assert answer("vram", "how much VRAM for llama 3.3 70b, 8 users")[0]["users"] == 8
+    _, messages = answer("calculate", "llama 70b on my 4090 + 64gb ram")
+    assert "The host's 64 GB are not counted here" in told(messages)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my log says maximum concurrency 5.3x for 32,768 tokens on 2 H100 with llama 70b, why?",
+        "Maximum concurrency for 32,768 tokens per request: 5.30x on 2 H100, llama 70b",
+    ],
+)
+def test_the_concurrency_of_a_log_is_set_beside_the_ledger_s(text):
+    """A request takes 32,768 x 327,680 / 2 B of each card: 5 GiB."""
+    state, messages = answer("vram", text)
+    assert (state["ctx"], state["tp"], state["users"]) == (32_768, 2, 16)
+    found = re.search(r"room for ([\d.]+) requests .* left ([\d.]+) GiB", told(messages))
+    assert float(found[1]) == pytest.approx(float(found[2]) / 5, rel=0.01)
+    assert "Paste the whole log into Validate" in told(messages)
+    assert "Not understood" not in told(messages)

@@ -1,0 +1,173 @@
+"""Percentiles, limits and money of a question."""
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.widgets.asking import answer, told
+from widgets.calculators import calculate
+from widgets.session import Calculator
+
+COMMAND = "vllm serve deepseek-ai/DeepSeek-V3 --tensor-parallel-size 8 --pipeline-parallel-size 2"
+
+
+BEGINNING = "Llama-3.3-70B in FP8 on two H100, 7000 in / 1000 out, 16 users, "
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("p95 ITL < 50 ms, p99 TTFT < 2 s", ("p95", 50, "p99", 2)),
+        ("ITL p95 50 ms and TTFT p99 2 s", ("p95", 50, "p99", 2)),
+        ("p99 of the first token 2 s, p90 gap 40 ms", ("p90", 40, "p99", 2)),
+        ("50 ms gap at p95, TTFT 2 s p99", ("p95", 50, "p99", 2)),
+        ("median ttft 1 s, average gap 30 ms", ("mean", 30, "p50", 1)),
+        ("99th percentile ttft 3 s, mean gap 40 ms", ("mean", 40, "p99", 3)),
+    ],
+)
+@pytest.mark.parametrize("name", ["calculate", "design", "scorecard"])
+def test_each_latency_has_its_own_percentile(name, text, state):
+    read, messages = answer(name, f"Llama 3.1 70B, 16 users, {text}")
+    assert (read["itlp"], read["itl"], read["ttftp"], read["ttft"]) == state
+    assert not [one for one in messages if one["level"] == "warning" and one["field"] == "ask"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("$/M tokens at $2.50/h each", "usd", 2.5),
+        ("$2.50/h a card", "usd", 2.5),
+        ("rent $2.50", "usd", 2.5),
+        ("rented at 2.50 $/h", "usd", 2.5),
+        ("$2.50 per GPU hour", "usd", 2.5),
+        ("at 2.5 $/GPU-h", "usd", 2.5),
+        ("$2.50/GPU/h", "usd", 2.5),
+        ("@ $2.50/h", "usd", 2.5),  # beside the cards that it is of
+        ("price at $5/h in total", "usd", 2.5),
+        ("price for $2.50/h", "usd", 2.5),
+        ("for $9/h", "budget", 9),
+        ("budget 25 $/h", "budget", 25),
+        ("budget $25", "budget", 25),
+        ("under $9/h", "budget", 9),
+        ("max $9/h", "budget", 9),
+        ("at most 9 dollars an hour", "budget", 9),
+        ("$9 an hour", "budget", 9),
+    ],
+)
+def test_a_rent_is_of_one_card_and_a_budget_of_all(text, name, value):
+    read, messages = answer("calculate", BEGINNING + text)
+    before = calculate.FORM.defaults()
+    other = "budget" if name == "usd" else "usd"
+    assert (read[name], read[other]) == (value, before[other])
+    said = next(one["text"] for one in messages if one["text"].startswith("Read: "))
+    digits = f"{value:.2f}" if f"{value:.2f}" in text else f"{value:g}"
+    assert (f"rent ${digits}/h a card" if name == "usd" else f"budget ${digits}/h") in said
+    assert not [one for one in messages if one["text"].startswith("Not")]
+
+
+def test_no_card_or_rent_of_several_is_lost_without_a_word():
+    _, messages = answer("calculate", "H100 vs H200 llama 3.1 8b")
+    assert any("not in the answer: 1x H200" in one["text"] for one in messages)
+    state, messages = answer("compare", "qwen3-32b on H100 at $2.5/h vs H200 at $3.5/h")
+    assert (state["a.gpu"], state["b.gpu"]) == ("h100-sxm", "h200-sxm")
+    assert any("$3.5/h" in one["text"] and "Not" in one["text"] for one in messages)
+
+
+def test_a_percentile_without_a_limit_is_not_said_to_be_read():
+    _, messages = answer("design", "qwen3-8b, 8 users, p99 ttft")
+    assert any("not in the answer: p99 of the first token" in one["text"] for one in messages)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"ask": "16 H100 two nodes deepseek v3"},
+        {"ask": "kimi k2 on 8 b200"},
+        {"config": COMMAND},
+    ],
+    ids=str,
+)
+def test_where_only_a_default_limit_fails_the_answer_begins_with_the_numbers(values):
+    one = Calculator("calculate").set({"state": {"values": values, "seq": 1}})["view"]
+    said, speed = one["status"], one["headline"][0]["value"]
+    assert said["text"].startswith(f"{speed} tok/s for one user of 16, at $")
+    assert " for all cards. It fits: room for " in said["text"]
+    whole = f"{said['text']} {said['beside']}"
+    assert whole.count("$30/h") == whole.count("default") == whole.count("It fits") == 1
+    assert "It misses" not in whole and said["level"] == "warn"
+
+
+def test_a_limit_that_was_asked_for_is_a_no():
+    text = "DeepSeek-R1 on 16 H100"
+    one = Calculator("calculate").set({"state": {"values": {"ask": text}, "seq": 1}})["view"]
+    assert Calculator("calculate", urlencode({"ask": text})).view["status"] == one["status"]
+    asked_for = Calculator("calculate", urlencode({"ask": f"{text}, budget $30/h"})).view
+    assert asked_for["status"]["text"].startswith("It fits: ")
+    assert asked_for["status"]["level"] == "bad"
+    other = Calculator("calculate", urlencode({"ask": f"{text}, ttft 3 s"})).view["status"]
+    assert "It meets every limit" in other["text"] and "$30/h" in other["beside"]
+
+
+def test_a_rate_that_is_too_high_is_a_no_in_the_first_words():
+    view = Calculator("calculate", urlencode({"ask": "10 requests per second qwen3-8b l40s"})).view
+    said = re.match(r"No: one L40S.* answers ([\d.]+) of 10 requests/s\.", view["status"]["text"])
+    # 16 GB of weights leave room for some 20 users, who wait longer than 864 GB/s take to read
+    # 16 GB and 20 caches of 1.2 GB, a thousand times each
+    assert said and 0.1 < float(said[1]) < 20 / (1000 * (16 + 20 * 1.1) / 864)
+    assert view["status"]["level"] == "bad"
+    assert any(one.get("link", {}).get("name") == "design" for one in view["receipt"])
+    view = Calculator("calculate", urlencode({"ask": "6 requests/hour qwen3-8b l40s"})).view
+    assert not view["status"]["text"].startswith("No: ")
+    assert not any("link" in one for one in view["receipt"])
+
+
+def test_a_card_without_a_rent_has_no_budget():
+    _, messages = answer("calculate", "M4 Max 128GB gpt-oss-120b")
+    assert not any("budget" in one["text"] for one in messages)
+    _, messages = answer("calculate", "RTX 4090 gpt-oss-20b")
+    assert "budget $30/h" in messages[0]["text"]
+
+
+def test_the_load_and_the_limits_that_nobody_spoke_of_are_said():
+    _, messages = answer("calculate", "qwen3-8b on H100, 4k in, ttft 2 s")
+    assert messages[0]["text"].endswith(
+        "as it was: 16 users, answer 1,000 tokens, p95 gap 50 ms, budget $30/h for all cards."
+    )
+    _, messages = answer("design", "gpt-oss-120b, 4 users", "v=5&gpus=rtx-3090")
+    assert "as it was: only GeForce RTX 3090, " in messages[0]["text"]
+    _, messages = answer("vram", "on H200, 4k context")
+    assert "as it was: Llama 3.1 70B, 16 users." in messages[0]["text"]
+    _, messages = answer("vram", "qwen3-8b on H100, 4k context")
+    assert messages[0]["text"].endswith("as it was: 16 users.")
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "beaten"),
+    [
+        ("gap under 50 ms and 40 tok/s per user", (25, "mean"), "50 ms"),  # 1,000 ms / 40
+        ("10 tok/s per user, p95 gap 50 ms", (50, "p95"), "10 tok/s"),  # 100 ms on average
+        ("20 tok/s per user, mean gap 50 ms", (50, "mean"), ""),  # the same
+    ],
+)
+def test_of_a_speed_and_a_gap_the_shorter_holds_and_the_other_is_named(text, limit, beaten):
+    state, messages = answer("design", f"qwen3-32b on H100, 8 users, {text}")
+    assert (state["itl"], state["itlp"]) == limit
+    said = " ".join(one["text"] for one in messages if "Of two limits" in one["text"])
+    assert said.endswith(f"{beaten} is not in the answer.") if beaten else not said
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "said"),
+    [
+        ("mean ITL 20 ms but p95 under 10 ms", ("p95", 10), "contradict each other"),
+        ("p95 gap 50 ms, p99 40 ms", ("p99", 40), "the p99 of 40 ms is below the p95 of 50 ms"),
+        ("p95 gap 50 ms, p99 100 ms", ("p99", 100), "p95 50 ms is not"),
+        ("p95 50 ms", ("p95", 50), ""),
+    ],
+)
+def test_two_limits_on_one_latency_are_named(text, state, said):
+    read, messages = answer("calculate", f"qwen3-8b on H100, {text}")
+    assert (read["itlp"], read["itl"]) == state
+    assert said in told(messages) and "Not" not in told(messages)
+    assert bool(said) == ("wo limits" in told(messages) or "has one limit" in told(messages))

@@ -1,0 +1,166 @@
+"""The load of a question: users, requests, tokens in a time, and what requests share."""
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.widgets.asking import answer, told
+from widgets.session import Calculator
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("120 requests/min", 2), ("7200 requests per hour", 2), ("86400 requests a day", 1)],
+)
+def test_requests_of_a_longer_time_are_those_of_a_second(text, rate):
+    state, _ = answer("design", f"qwen3-8b on H100, {text}")
+    assert state["rate"] == rate
+    state, messages = answer("calculate", f"qwen3-8b on 4x H100, {text}, 1000 in, 100 out")
+    assert any("1,000 tokens in and 100 out keep" in one["text"] for one in messages)
+    assert state["users"] < 16  # Little's law: some 100 tokens of less than 10 ms each
+    state, messages = answer("calculate", "qwen3-8b on L4, 400 requests/s, 1000 in, 100 out")
+    assert any("more than it answers" in one["text"] for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("86.4 million output tokens a day", 1),
+        ("86.4M output tokens daily", 1),
+        ("8.64M input tokens per hour", 0.3429),  # 2,400 a second of prompts of 7,000
+        ("691.2M tokens/day", 1),
+        ("60 rpm", 1),
+        ("20.736 billion tokens per month", 1),  # of thirty days
+    ],
+)
+def test_tokens_a_day_are_a_mean_rate_of_requests(text, rate):
+    state, messages = answer("design", f"qwen3-8b on H100, 7000 in, 1000 out, {text}")
+    assert state["rate"] == pytest.approx(rate, rel=1e-3)
+    said = any("A busy hour has more than the average" in one["text"] for one in messages)
+    assert said == ("token" in text)
+    assert not [one for one in messages if one["level"] == "warning" and one["field"] == "ask"]
+
+
+def test_tokens_a_day_are_led_to_the_search_that_finds_the_cards():
+    text = "5M tokens a day with llama 3.3 70b on H100"
+    _, messages = answer("calculate", text)
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["design"]
+    view = Calculator("design", urlencode({"ask": text})).view
+    assert view["status"]["text"].startswith("Run 2x H100 SXM5 80GB TP-2, FP8 weights")
+
+
+def test_how_many_users_is_answered_with_the_most():
+    state, _ = answer("calculate", "How many users at 32K on two H200 with Qwen3-32B")
+    assert state["users"] is None and state["in"] == 31_000
+    state, _ = answer("calculate", "Qwen3-32B on two H200 for 8 users, how many users at most")
+    assert state["users"] == 8
+
+
+def test_a_card_for_a_desk_serves_one_person_unless_more_is_said():
+    state, messages = answer("calculate", "llama 3.3 70b q4 on M4 Max 128GB")
+    assert (state["users"], state["in"], state["out"], state["itl"]) == (1, 2000, 500, 100)
+    assert any("for one person unless said: 1 user" in one["text"] for one in messages)
+    state, _ = answer("calculate", "qwen3-8b on 4090, 8 users")  # a service
+    assert (state["users"], state["in"], state["itl"]) == (8, 7000, 50)
+    state, _ = answer("calculate", "qwen3-8b on 4090", "v=5&users=7")  # a reader chose
+    assert state["users"] == 7
+    state, _ = answer("calculate", "qwen3-8b on L40S")
+    assert state["users"] == 16
+
+
+def test_a_shared_prefix_is_no_context():
+    state, messages = answer("calculate", "qwen3-14b on L40S, 6k shared, 7k in 200 out")
+    assert (state["prefix"], state["in"], state["out"]) == (6000, 7000, 200)
+    assert "context" not in messages[0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("10k tok/s output of gpt-oss-120b on H100", 10),  # 10,000 / 1,000 tokens of an answer
+        ("gpt-oss-120b on H100, 2,000 output tokens per second", 2),
+        ("gpt-oss-120b on H100, 16k tok/s in total", 2),  # 16,000 / 8,000 tokens of a request
+    ],
+)
+def test_what_all_users_get_in_a_second_is_a_rate_and_no_context(text, rate):
+    state, messages = answer("design", text)
+    assert (state["rate"], state["in"], state["out"]) == (rate, 7000, 1000)
+    assert any("are taken as of" in one["text"] for one in messages)
+
+
+def test_a_rate_whose_nobody_says_is_no_context():
+    state, messages = answer("design", "10k tok/s gpt-oss-120b on H100")
+    assert (state["rate"], state["in"]) == (None, 7000)
+    assert "Not understood: 10k tok/s." in [one["text"] for one in messages]
+
+
+def test_people_and_agents_are_users_and_people_are_said_to_ask_at_once():
+    assert answer("calculate", "qwen3-32b on 2 H100, 10 agents")[0]["users"] == 10
+    state, messages = answer("design", "RAG chatbot for 200 employees, qwen3-32b")
+    assert state["users"] == 200
+    assert any("asking at once" in one["text"] for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "said"),
+    [
+        ("20 RPS with bursts to 60", {"rate": 60}, "of 60 requests/s, not for the steady 20"),
+        ("120 rpm, peaks of 300", {"rate": 5, "copies": None}, "not for the steady 2:"),
+        ("20 rps, spikes of 3x", {"rate": 60}, "not for the steady 20:"),
+        ("5 rps, 3x burst", {"rate": 15}, "not for the steady 5:"),
+        ("50 users, peak 120", {"users": 120}, "bursts of 120 users, not for the steady 50"),
+        # 1e6 / (8 x 3600 s)
+        ("1M documents of 2,000 tokens overnight (8 h)", {"rate": 34.72, "in": 2000}, "8 hours"),
+        ("1M documents of 2,000 tokens overnight", {"rate": 34.72}, "a night of 8 hours"),
+        ("86400 docs of 500 tokens per day", {"rate": 1, "in": 500, "ttft": 0}, "length was not"),
+        ("86400 docs of 500 tokens in a day, 50 ms itl", {"itl": 50, "rate": 1}, "24 hours are"),
+        # 1,000 x 36 / 3600 s
+        ("1000 users, 36 requests per user per hour", {"rate": 10}, "1,000 users together send 10"),
+        ("3600 employees, each 24 requests a day", {"rate": 1}, "together send 1 requests/s"),
+        ("8640 daily active users, 10 messages per user per day", {"rate": 1}, "together send 1"),
+        ("60M tokens/min input", {"rate": 142.9}, "taken as of prompts:"),  # of 7,000
+        ("200 employees, 10% at once", {"users": 20}, "10% of 200 are 20 users at once"),
+        # of a month of 720 hours
+        ("50 users, budget 7200$/month", {"budget": 10}, "$7200 a month are $10 an hour"),
+        ("50 users, under $72k a year", {"budget": 8.219}, "8,760 hours"),
+        # 7.5 tokens of a prompt for each of an answer
+        ("1.5M input tokens and 200k output tokens per hour", {"in": 7500, "rate": 0.05556}, ""),
+    ],
+)  # fmt: skip
+def test_work_in_words_becomes_a_load_and_is_said(text, state, said):
+    read, messages = answer("design", f"qwen3-8b on H100, {text}")
+    assert {name: read[name] for name in state} == state
+    assert said in told(messages)
+    assert "Not understood" not in told(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix"),
+    [
+        ("60% prefix hits", 4200),
+        ("80% of the prompt is shared", 5600),
+        ("cache hit rate 0.7", 4900),
+        ("95% cache hits", 6650),  # no percentile
+        ("prefix cache hit rate of 50%, 2k in", 1000),
+        ("system prompt of 3,000 tokens shared by all", 3000),
+    ],
+)
+def test_what_requests_share_is_a_prefix(text, prefix):
+    state, messages = answer("calculate", f"qwen3-8b on L40S, {text}")
+    assert (state["prefix"], state["itlp"]) == (prefix, "p95")
+    assert "Not" not in told(messages) and "for Design" not in told(messages)
+
+
+def test_people_who_ask_at_once_are_counted_and_how_to_change_it_is_said():
+    _, messages = answer("calculate", "5,000 students use qwen3-8b on L40S")
+    assert "All 5,000 people are taken as 5,000 users asking at once" in told(messages)
+    assert "(10% at once)" in told(messages)
+
+
+def test_a_batch_without_a_time_is_told_how_long_it_takes():
+    _, messages = answer("calculate", "50k pdfs of 5k tokens each on 4x L40S with qwen3 14b")
+    found = re.search(r"take about ([\d.]+) hours, at ([\d.]+) requests/s", told(messages))
+    assert float(found[1]) == pytest.approx(50_000 / float(found[2]) / 3600, rel=0.05)
+    _, messages = answer("design", "50k pdfs of 5k tokens each with qwen3 14b")
+    assert "Say how long it may take" in told(messages)
