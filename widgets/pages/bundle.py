@@ -27,7 +27,7 @@ HOME = "/home/llmcap"  # where a page's Python finds the packages
 # What a page's Python needs of ours: no server, no builder, no front end.
 PACKAGES = {
     "llmcap_kernel": ("**/*.py", "catalog/**/*.toml", "catalog/**/*.json"),
-    "widgets": ("*.py", "*/*.py"),
+    "widgets": ("**/*.py",),
 }
 LEFT_OUT = ("__pycache__", "server", "pages")
 STYLES = ("calculator.css", "question.css", "picture.css", "ask.css", "cells.css", "top.css")
