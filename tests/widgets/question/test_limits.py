@@ -171,3 +171,18 @@ def test_two_limits_on_one_latency_are_named(text, state, said):
     assert (read["itlp"], read["itl"]) == state
     assert said in told(messages) and "Not" not in told(messages)
     assert bool(said) == ("wo limits" in told(messages) or "has one limit" in told(messages))
+
+
+@pytest.mark.parametrize(
+    ("text", "limits", "said"),
+    [
+        ("p50 ttft 2 s, p99 ttft 500 ms", {"ttft": 0.5, "ttftp": "p99", "itl": 50}, "contradict"),
+        ("ttft p50 2 s, ttft p99 5 s, 30 ms itl", {"ttft": 5, "ttftp": "p99", "itl": 30}, "one"),
+        ("p50 itl 20 ms, p99 itl 60 ms", {"itl": 60, "itlp": "p99"}, "p50 20 ms is not"),
+        ("p95 ttft 2 s, p99 gap 40 ms", {"ttft": 2, "ttftp": "p95", "itl": 40, "itlp": "p99"}, ""),
+    ],
+)
+def test_two_limits_that_both_name_their_latency_are_of_it(text, limits, said):
+    read, messages = answer("calculate", f"qwen3-8b on H100, {text}")
+    assert {name: read[name] for name in limits} == limits
+    assert said in told(messages) and "Not" not in told(messages)

@@ -144,6 +144,7 @@ def test_work_in_words_becomes_a_load_and_is_said(text, state, said):
         ("95% cache hits", 6650),  # no percentile
         ("prefix cache hit rate of 50%, 2k in", 1000),
         ("system prompt of 3,000 tokens shared by all", 3000),
+        ("2k system prompt shared by all users", 2000),
     ],
 )
 def test_what_requests_share_is_a_prefix(text, prefix):

@@ -15,6 +15,7 @@ RENT = r"\brent(?:ed|al|s)?\b\s*(?:of|at|is|for|=|:)?\s*"
 IN_ALL = r"(?:in total|total|in all|altogether|for (?:all|both))\b"
 NO_MORE = r"\b(?:budget|under|below|max(?:imum)?|at most|up to|within|less than|no more than)\b|<=?"
 TIME = NUMBER + r"\s*(ms|milliseconds?|s|sec|seconds?)\b"
+LIMIT = r"\d[\d.,]*\s*(?:ms|milliseconds?|s|sec|seconds?)\b"  # the same in one piece
 WAIT, GAP = r"\b(?:ttft|first token)\b", r"\b(?:itl|tpot|gaps?|between tokens)\b"
 NEAR = r"[^\d$]{0,24}?"  # words that may stand between a name and its number
 BESIDE = r"(?:(?!\band\b)[^,;\d$]){0,20}?"  # or between a percentile and what it is of
@@ -194,8 +195,13 @@ NUMBERS = (
     ("itlp", rf"(?:{GAP}){BESIDE}{PERCENTILE}"),
     ("ttftp", rf"(?:{WAIT}){BESIDE}{PERCENTILE}"),
     ("second", rf"({RANKED})\s*(?:(?:of|is|at|under|below|at most|within|max|must be|should be|"
-     rf"<=?|=|:)\s*)*(\d[\d.,]*\s*(?:ms|milliseconds?|s|sec|seconds?)\b)"
+     rf"<=?|=|:)\s*)*({LIMIT})"
      rf"(?!\s*(?:to (?:the )?)?(?:{WAIT}|{GAP}|(?:a|per) token))"),
+    # the first percentile of each was taken, so this is another
+    ("other itl", rf"({RANKED}){BESIDE}{GAP}{NEAR}({LIMIT})"),
+    ("other itl", rf"{GAP}{BESIDE}({RANKED}){NEAR}({LIMIT})"),
+    ("other ttft", rf"({RANKED}){BESIDE}{WAIT}{NEAR}({LIMIT})"),
+    ("other ttft", rf"{WAIT}{BESIDE}({RANKED}){NEAR}({LIMIT})"),
     ("percentile", rf"({RANKED}|\bmean\b)"),
     ("ttft", rf"{WAIT}{NEAR}{TIME}"),
     ("ttft", rf"{TIME}\s*(?:to (?:the )?)?{WAIT}"),
@@ -220,7 +226,8 @@ NUMBERS = (
     ("maxlen", rf"\bmax[\s_-]model[\s_-]len\s*=?\s*{NUMBER}"),
     ("prefix", rf"\bsystem\s+prompt\s*(?:of|=|:|with)?\s*{NUMBER}\s*(?:tokens?)?\s*(?:is\s+)?"
      rf"{SAME}{BY_ALL}"),
-    ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}{BY_ALL}"),
+    ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}(?:\s+(?:(?:is|that is)\s+)?{SAME})?"
+     rf"{BY_ALL}"),
     ("prefix", rf"{SHARED}\s*(?:of|=|:)?\s*{NUMBER}"),
     ("caching", r"\b((?:automatic\s+)?prefix[\s-]+(?:caching|cache))\b"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b)"),

@@ -69,21 +69,27 @@ def _money(numbers, cards):
 
 def _second_percentile(numbers, lost):
     """Read a percentile with its own limit: the first of the gap, or one beside another."""
-    which, _, limit = numbers.pop("second", "").partition(" ")
-    if not which:
-        return
-    which = f"p{which.strip('pP')[:2]}"
-    name = "ttft" if "ttft" in numbers and "itl" not in numbers else "itl"
-    if name not in numbers and re.search(r"m", limit):
-        numbers |= {name: limit, f"{name}p": which}
-    elif name not in numbers:
-        lost.append(f"{which} {limit}")
-    else:
-        first, usual = numbers.get(f"{name}p", MEAN), numbers[name]
-        both = sorted([(first, usual), (which, limit)], key=lambda one: RANKS.index(one[0]))
-        numbers |= {name: both[1][1], f"{name}p": both[1][0]}
-        wrong = _milliseconds(both[1][1]) < _milliseconds(both[0][1])
-        numbers["two"] = OF_LIMITS[name], both, wrong
+    unsaid = "ttft" if "ttft" in numbers and "itl" not in numbers else "itl"
+    for of, name in (("other itl", "itl"), ("other ttft", "ttft"), ("second", unsaid)):
+        match = re.match(r"\D*(\d\d).*?(\d[\d.,]*\s*[a-z]+)$", numbers.pop(of, ""), re.I)
+        if not match:
+            continue
+        which, limit = f"p{match[1]}", match[2]
+        if name in numbers:
+            _beside_another(numbers, name, which, limit)
+        elif of != "second" or "m" in limit.lower():
+            numbers |= {name: limit, f"{name}p": which}
+        else:
+            lost.append(f"{which} {limit}")
+
+
+def _beside_another(numbers, name, which, limit):
+    """Keep of two limits on one latency that of the higher percentile, and both to be told."""
+    both = [(numbers.get(f"{name}p", MEAN), numbers[name]), (which, limit)]
+    low, high = sorted(both, key=lambda one: RANKS.index(one[0]))
+    numbers |= {name: high[1], f"{name}p": high[0]}
+    wrong = _milliseconds(high[1]) < _milliseconds(low[1])
+    numbers["two"] = OF_LIMITS[name], [low, high], wrong
 
 
 def _milliseconds(limit):
