@@ -194,14 +194,14 @@ NUMBERS = (
     ("ttftp", rf"{PERCENTILE}(?={BESIDE}{WAIT})"),
     ("itlp", rf"(?:{GAP}){BESIDE}{PERCENTILE}"),
     ("ttftp", rf"(?:{WAIT}){BESIDE}{PERCENTILE}"),
-    ("second", rf"({RANKED})\s*(?:(?:of|is|at|under|below|at most|within|max|must be|should be|"
-     rf"<=?|=|:)\s*)*({LIMIT})"
-     rf"(?!\s*(?:to (?:the )?)?(?:{WAIT}|{GAP}|(?:a|per) token))"),
     # the first percentile of each was taken, so this is another
     ("other itl", rf"({RANKED}){BESIDE}{GAP}{NEAR}({LIMIT})"),
     ("other itl", rf"{GAP}{BESIDE}({RANKED}){NEAR}({LIMIT})"),
     ("other ttft", rf"({RANKED}){BESIDE}{WAIT}{NEAR}({LIMIT})"),
     ("other ttft", rf"{WAIT}{BESIDE}({RANKED}){NEAR}({LIMIT})"),
+    ("second", rf"({RANKED})\s*(?:(?:of|is|at|under|below|at most|within|max|must be|should be|"
+     rf"<=?|=|:)\s*)*({LIMIT})"
+     rf"(?!\s*(?:to (?:the )?)?(?:{WAIT}|{GAP}|(?:a|per) token))"),
     ("percentile", rf"({RANKED}|\bmean\b)"),
     ("ttft", rf"{WAIT}{NEAR}{TIME}"),
     ("ttft", rf"{TIME}\s*(?:to (?:the )?)?{WAIT}"),
