@@ -94,7 +94,7 @@ def inputs(text, state, prefix=""):
     filled = {name for name, path in PLACES.items() if FIELDS[path] in INPUTS}
     taken = [f"{name} {value}" for name, value in pairs if name in filled]
     left = [name for name, _ in pairs if name not in filled]
-    said = [f"These are settings of TensorRT-LLM: {', '.join(taken)}."]
-    said += [f"Not among these inputs, so not in the answer: {', '.join(left)}."] if left else []
-    own = {prefix + name: value for name, value in values.items() if prefix + name in state}
-    return own, [*said, MISSING]
+    notes = [f"These are settings of TensorRT-LLM: {', '.join(taken)}."]
+    notes += [f"Not among these inputs, so not in the answer: {', '.join(left)}."] if left else []
+    values = {prefix + name: value for name, value in values.items() if prefix + name in state}
+    return values, [*notes, MISSING]
