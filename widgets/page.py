@@ -654,7 +654,7 @@ def _row(table, i):
     cells = []
     for j, text in enumerate(rest):
         level = levels[i][j] if levels else None
-        looks = (level and f"lc-{level}", len(text) <= BRIEF and "lc-brief")
+        looks = (level and f"lc-{level}", "lc-brief" if len(text) <= BRIEF else None)
         label = {"data-label": table["columns"][j + 1], "class": " ".join(filter(None, looks))}
         cells.append(h("td", {k: v or None for k, v in label.items()}, words(text)))
     high = {"class": "lc-high" if i in table["highlight"] else None}
