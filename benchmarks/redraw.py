@@ -34,14 +34,15 @@ TARGET_MS = 100
 DRAG_MOVES = 90
 # In the page: what one move is, and when it is drawn.
 SCRIPT = """
-const root = () => document.querySelector(".lc"); // no data-seq while it is drawn
+// Not the picture of the first answer, which the page has until then; no data-seq while it is drawn.
+const root = () => document.querySelector(".lc:not(.first *)");
 const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-const range = () => document.querySelector(".lc input[type=range]");
-const entry = () => document.querySelector(".lc-inputs .lc-entry input");
+const range = () => root().querySelector("input[type=range]");
+const entry = () => root().querySelector(".lc-inputs .lc-entry input");
 
 function step(i) {
-  const node = range() || entry() || document.querySelector(".lc-inputs select");
+  const node = range() || entry() || root().querySelector(".lc-inputs select");
   if (node.type === "range") {
     const last = Number(node.max);
     const at = i % (2 * last);
@@ -75,7 +76,11 @@ async function numbersPainted(after) {
 }
 
 async function settled() {
-  while (root().dataset.seq === undefined) await sleep(20);
+  const until = performance.now() + 20000;
+  while (root().dataset.seq === undefined) {
+    if (performance.now() > until) throw new Error("no answer");
+    await sleep(20);
+  }
   return Number(root().dataset.seq);
 }
 

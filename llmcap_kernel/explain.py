@@ -58,6 +58,31 @@ def digits(value: float, figures: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def percent(share: float, fine: float = 0.0995) -> str:
+    """Write a share, or how far off a prediction is.
+
+    Parameters
+    ----------
+    share : float
+        Of 1.
+    fine : float
+        Below which share a decimal is written too.
+
+    Returns
+    -------
+    str
+        A percentage; from 200% on how many times as large it was predicted, which says more.
+
+    Examples
+    --------
+    >>> percent(0.094), percent(0.214), percent(0.214, fine=1), percent(1.78), percent(14.24)
+    ('9.4%', '21%', '21.4%', '178%', '15x')
+    """
+    if share >= 2:
+        return f"{digits(1 + share, 2 if share < 99 else 3)}x"
+    return f"{share:.1%}" if share < fine else f"{share:.0%}"
+
+
 def rounded(value: float) -> float:
     """Round a number that is sent or kept to four significant figures.
 

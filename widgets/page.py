@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 VOID = {"input"}
 APPS = "../apps/"  # from a chapter
-QUANTITY = re.compile(r"[\d.,]+ \S{1,5}")  # of a cell: a number, which stays beside its unit
+BRIEF = 12  # characters of a cell that stay in one line, two such cells in a line of a card
 
 
 def h(tag, attributes=(), *children):
@@ -654,7 +654,7 @@ def _row(table, i):
     cells = []
     for j, text in enumerate(rest):
         level = levels[i][j] if levels else None
-        looks = (level and f"lc-{level}", QUANTITY.fullmatch(text) and "lc-quantity")
+        looks = (level and f"lc-{level}", "lc-brief" if len(text) <= BRIEF else None)
         label = {"data-label": table["columns"][j + 1], "class": " ".join(filter(None, looks))}
         cells.append(h("td", {k: v or None for k, v in label.items()}, words(text)))
     high = {"class": "lc-high" if i in table["highlight"] else None}

@@ -7,7 +7,7 @@ from typing import Any
 from ..evidence import compare, kernels, logs, startup
 from ..evidence.compare import Report
 from ..evidence.weak_spots import mode
-from ..explain import counted, digits
+from ..explain import counted, digits, percent
 from ..refuse import BadInput
 from .fills import add_fills, read_fills
 from .options import add_output, add_own
@@ -114,7 +114,7 @@ def _timings(text: str, options: dict[str, Any]) -> Answer:
     heads = (Column("rows"), Column("median error"), Column("80% below", 1))
     groups = [*report.groups, report.whole] if report.sure else []
     rows = (
-        (", ".join(g.name), f"{g.rows:,}", f"{g.median:.1%}", f"{g.p80:.1%}", f"{g.bias:.2f}")
+        (", ".join(g.name), f"{g.rows:,}", percent(g.median, 1), percent(g.p80, 1), f"{g.bias:.2f}")
         for g in groups
     )
     table = Table((Column("", left=True), *heads, Column("ratio", 1)), tuple(rows))
@@ -156,7 +156,7 @@ def _cells(row: Any) -> tuple[str, ...]:  # a row that is compared: no number is
         digits(row.measured),
         digits(row.predicted),
         f"{digits(row.low)} to {digits(row.high)}",
-        f"{row.error:.0%}",
+        percent(row.error, 0),
         ", ".join(row.failure_modes),
     )
 
@@ -171,7 +171,7 @@ def _summary(report: Report, screen: Screen) -> str:
     groups = {"all": {**s, "rows": s["predicted"]}, **s["by_regime"]}
     keys = ("median_abs_rel_error", "p80_abs_rel_error", "inside_interval")
     rows = (
-        (name, f"{one['rows']:,}", *(f"{one[key]:.1%}" for key in keys))
+        (name, f"{one['rows']:,}", *(percent(one[key], 1) for key in keys))
         for name, one in groups.items()
     )
     table = Table((Column("", left=True), *heads), tuple(rows))

@@ -735,6 +735,18 @@ def test_nothing_overflows_a_phone(first):
     first.page.set_viewport_size({"width": 390, "height": 844})
     first.page.wait_for_function("document.querySelector('.lc-plot .main-svg').clientWidth < 390")
     assert first.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert first.page.evaluate(SIDEWAYS) == []
+
+
+# what is wider than its place once it is unfolded
+SIDEWAYS = """() => {
+  const folds = [...document.querySelectorAll(".lc-body details:not([open])")];
+  for (const one of folds) one.open = true;
+  const wide = [...document.querySelectorAll(".lc-table")]
+    .filter((table) => table.scrollWidth > table.clientWidth + 1);
+  for (const one of folds) one.open = false;
+  return wide.map((table) => table.ariaLabel);
+}"""
 
 
 def test_a_phone_is_scrolled_a_few_times_and_not_twenty(first):

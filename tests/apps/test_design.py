@@ -31,6 +31,18 @@ def test_a_click_on_a_mark_looks_at_its_candidate(here):
     assert page.inner_text(".lc-status").startswith(f"Run {answer}")
 
 
+def test_on_a_phone_the_reasons_follow_a_few_inputs(here):
+    here.page.set_viewport_size({"width": 390, "height": 844})
+    here.live("design")
+    answer = here.page.locator(".lc-headline").bounding_box()
+    assert answer["y"] + answer["height"] < 844
+    inputs = here.page.locator(".lc-controls").bounding_box()
+    reasons = here.page.locator(".lc-remedies").bounding_box()
+    assert 0 < inputs["height"] < 480 and reasons["y"] - inputs["y"] < 500
+    row = [here.page.locator(f"[name={name}]").first.bounding_box() for name in ("in", "users")]
+    assert row[0]["y"] == row[1]["y"]
+
+
 # The words in the plot, and how much they cover: of marks, and of each other; and beyond its edge.
 COVERED = """() => {
   const plot = document.querySelector(".lc-plot");

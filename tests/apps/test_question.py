@@ -117,6 +117,7 @@ def test_the_list_of_cards_finds_each_memory(wide):
 
 def test_design_searches_among_the_cards_that_are_chosen(wide):
     wide.live("design")
+    wide.page.get_by_text("What may be chosen").click()
     wide.choose("gpus", "h100 sxm")
     wide.answered(1)
     box = wide.page.locator("input[role=combobox][name=gpus]")

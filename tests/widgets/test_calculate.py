@@ -17,7 +17,8 @@ from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail
 from tests.widgets.inputs import states
 from tests.widgets.reading import control, headline
-from widgets.calculators import calculate, cliff, vram
+from widgets.calculators import calculate, cliff, scorecard, vram
+from widgets.calculators import design as designer
 from widgets.figures.memory import memory_bars, memory_table
 from widgets.form.presets import AS_SPECIFIED
 from widgets.page import static_html, summary
@@ -491,6 +492,30 @@ def test_a_format_that_was_chosen_stays_where_the_next_model_can_have_it():
     assert told["text"] == "Weights went from FP8 to MXFP4, the format this model is released in."
     back, _ = FORM.check({"model": "llama-3.3-70b"}, state)  # nobody chose MXFP4
     assert back["weights"] == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("of", "model", "short", "usual"),
+    [
+        (calculate, "model", {"in": 1792, "out": 256}, {"in": 7000, "out": 1000}),
+        (designer, "model", {"in": 1792, "out": 256}, {"in": 7000, "out": 1000}),
+        (scorecard, "b.model", {"in": 1792, "out": 256}, {"in": 7000, "out": 1000}),
+        (vram, "model", {"ctx": 2048}, {"ctx": 8000}),
+    ],
+)
+def test_a_load_that_nobody_set_shortens_to_a_short_window(of, model, short, usual):
+    bloom, base = {model: "bloom-7b1"}, of.FORM.defaults()  # its window is 2,048 tokens
+    state, messages = of.FORM.check(bloom, base)
+    assert {n: state[n] for n in short} == short
+    assert short.keys() <= {one["field"] for one in messages}
+    assert of.FORM.parse(of.FORM.query(state))[0] == state
+    back, _ = of.FORM.check({model: "llama-3.1-70b"}, state)
+    assert {n: back[n] for n in usual} == usual
+    name = min(usual)
+    own = base | {name: usual[name] - 1}  # somebody's own
+    assert of.FORM.check(bloom, own)[0][name] == usual[name] - 1
+    linked, _ = of.FORM.parse(f"v=5&{model}=bloom-7b1")  # an address means what it says
+    assert {n: linked[n] for n in usual} == usual
 
 
 def test_a_value_that_followed_another_is_said_beside_its_input():

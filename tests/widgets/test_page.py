@@ -168,5 +168,5 @@ def test_a_number_in_a_table_stays_beside_its_unit():
     found = {words: looks for looks, words in re.findall(r"<td([^>]*)>([^<]*)</td>", text)}
     numbers = [words for words in found if re.fullmatch(r"[\d.,]+ (GiB|GB|users|tok/s)", words)]
     assert numbers
-    assert all("lc-quantity" in found[words] for words in numbers)
-    assert not any("lc-quantity" in looks for words, looks in found.items() if len(words) > 30)
+    assert all("lc-brief" in found[words] for words in numbers)
+    assert not any("lc-brief" in looks for words, looks in found.items() if len(words) > 30)

@@ -152,16 +152,43 @@ def _of_vendor(vendor):
 
 
 def _controls(state):
-    fields = FORM.by_name
+    fields, rate = FORM.by_name, state["rate"]
+    limits = {one["name"]: one for one in inputs.limit_controls(fields, state)}
     made = [
         c.search(fields["model"], state, (ANY_MODEL, *lists.model_options())),
-        _cards_control(fields["gpus"], state),
-        c.slider(fields["in"], state, _stops(state)),
-        *([] if state["rate"] else [c.slider(fields["users"], state, c.USER_STOPS)]),
-        c.entry(fields["rate"], state) | {"placeholder": "none"},
+        c.slider(fields["in"], state, _stops(state)) | c.HALF,
+        *([] if rate else [c.slider(fields["users"], state, c.USER_STOPS) | c.HALF]),
+        c.entry(fields["rate"], state) | {"placeholder": "none"} | c.HALF,
+        *(limits[name] | {"help": ""} for name in ("itl", "budget")),
         c.entry(fields["out"], state) | c.HALF,
         c.entry(fields["prefix"], state) | c.HALF,
-        *inputs.limit_controls(fields, state),
+        *(limits[name] for name in ("itlp", "ttft", "ttftp")),
+        _cards_control(fields["gpus"], state),
+        *_choice_controls(fields, state),
+    ]
+    for one in made:  # another question has other candidates
+        one["clears"] = ["pick"]
+    # what most people change stands open, so that on a phone the reasons follow
+    open_ = ("rate",) if rate else ("gpus",) if state["model"] == ANY else ()
+    folds = {title: [n for n in names if n not in open_] for title, names in FOLDS.items()}
+    return c.fold(made, folds)
+
+
+FOLDS = {
+    "More of the load": ("rate", "out", "prefix"),
+    "More limits": ("itlp", "ttft", "ttftp"),
+    "What may be chosen": (
+        *("gpus", "vendor", "engine", "bits", "batched"),
+        *("tp", "nodes", "copies", "desk", "rank"),
+    ),
+}
+
+
+def _choice_controls(fields, state):
+    """What of the catalogue may be chosen, and how it ranks."""
+    copies = "any" if state["rate"] else "1"
+    desk = f"{state['desk']} cards of workstations"
+    return [
         c.select(fields["vendor"], state, [(v, word, "") for v, word in VENDORS.items()]),
         c.select(
             fields["engine"], state, [(ANY, "vLLM, or what runs", ""), *lists.engine_options()]
@@ -170,28 +197,12 @@ def _controls(state):
         c.entry(fields["batched"], state) | {"placeholder": "engine's"} | c.HALF,
         c.entry(fields["tp"], state) | {"placeholder": "any"} | c.HALF,
         c.entry(fields["nodes"], state) | c.HALF,
-        c.entry(fields["copies"], state)
-        | {"placeholder": "any" if state["rate"] else "1"}
+        c.entry(fields["copies"], state) | {"placeholder": copies} | c.HALF,
+        c.entry(fields["desk"], state) | {"text": desk} | c.HALF,
+        c.select(fields["rank"], state, [(r, word, "") for r, word in RANKS.items()])
+        | {"text": f"cheapest by {RANKS[state['rank']].lower()}"}
         | c.HALF,
-        c.entry(fields["desk"], state) | c.HALF,
-        c.select(fields["rank"], state, [(r, word, "") for r, word in RANKS.items()]) | c.HALF,
     ]
-    subjects = {
-        "What may be chosen": (
-            "vendor",
-            "engine",
-            "bits",
-            "batched",
-            "tp",
-            "nodes",
-            "copies",
-            "desk",
-            "rank",
-        ),
-    }
-    for one in made:  # another question has other candidates
-        one["clears"] = ["pick"]
-    return c.fold(made, subjects)
 
 
 def _stops(state):

@@ -6,7 +6,7 @@ from html import escape
 
 from llmcap_kernel.evidence import kernels
 from llmcap_kernel.evidence.kernels.kinds import KINDS
-from llmcap_kernel.explain import digits, rounded
+from llmcap_kernel.explain import digits, percent, rounded
 from llmcap_kernel.refuse import BadInput, printable
 
 from ..figures import TEXT, figure, mark
@@ -110,7 +110,7 @@ def _status(report):
     whole = report.whole
     if not whole.rows:
         return {"level": "warn", "text": "Every row is in doubt, so none is counted."}
-    text = f"Half of {whole.rows:,} kernels are within {whole.median:.1%} of their formula."
+    text = f"Half of {whole.rows:,} kernels are within {percent(whole.median, 1)} of their formula."
     return {"level": "good" if whole.median <= 0.2 else "warn", "text": text}
 
 
@@ -153,7 +153,8 @@ def _figure(report):
             *(_marks(KINDS[kind].title, i, parts[kind], low, high) for i, kind in enumerate(kinds)),
         ],
         f"{len(report.sure):,} kernels, measured on one axis and predicted on the other, both "
-        f"logarithmic. Half lie within {report.whole.median:.1%} of the line where both are equal.",
+        f"logarithmic. Half lie within {percent(report.whole.median, 1)} of the line where both "
+        "are equal.",
         height=470,
         margin={"l": 68, "r": 20, "t": 40, "b": 8},
         showlegend=True,
@@ -188,7 +189,13 @@ def _groups(report):
         "caption": "How far off, by kernel, format and engine",
         "columns": ["Kernel", "Rows", "Half within", "Four of five", "Predicted over measured"],
         "rows": [
-            [", ".join(g.name), f"{g.rows:,}", f"{g.median:.1%}", f"{g.p80:.1%}", f"{g.bias:.2f}"]
+            [
+                ", ".join(g.name),
+                f"{g.rows:,}",
+                percent(g.median, 1),
+                percent(g.p80, 1),
+                f"{g.bias:.2f}",
+            ]
             for g in (*report.groups, *whole)
         ],
         "highlight": [len(report.groups)] if whole else [],

@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
-from llmcap_kernel import calibration
+from llmcap_kernel import calibration, explain
 from llmcap_kernel.evidence import compare, weak_spots
 
 from ..benchmarks import BENCHMARKS
@@ -331,9 +331,9 @@ def percent(share):
     Returns
     -------
     str
-        Such as "9.4%" or "21%"; "none" for None.
+        As `explain.percent` does; "none" for None.
     """
-    return "none" if share is None else f"{share:.1%}" if share < 0.0995 else f"{share:.0%}"
+    return "none" if share is None else explain.percent(share)
 
 
 def median(some):
@@ -401,7 +401,7 @@ def way(off):
     Examples
     --------
     >>> way(0.12), way(-0.2), way(0.001), way(2)
-    ('12% too hopeful', '20% too careful', 'right', '200% too hopeful')
+    ('12% too hopeful', '20% too careful', 'right', '3x too hopeful')
     """
     if abs(off) < 0.005:
         return "right"

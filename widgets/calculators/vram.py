@@ -23,9 +23,8 @@ FORM = Form(
     "vram",
     (
         *inputs.deployment_fields(design.worked_spec()[0]),
-        Field("ctx", "tokens", USUAL_LOAD.context_tokens, "Context of each user", 1,
-              inputs.MOST_TOKENS, unit="tokens",
-              help="Prompt and answer together. 8k is 8,000."),
+        inputs.length_field("ctx", USUAL_LOAD.context_tokens, "Context of each user",
+                            help="Prompt and answer together. 8k is 8,000."),
         Field("users", "whole", USUAL_LOAD.concurrency, "Users at once", 1, inputs.MOST_USERS,
               unit="users"),
     ),

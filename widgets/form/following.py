@@ -3,8 +3,11 @@
 from llmcap_kernel import catalog
 from llmcap_kernel.design.handover import CACHES, WIDE
 from llmcap_kernel.design.space import usual_engine
+from llmcap_kernel.spec import usual_load
 
 from . import own_card
+
+LENGTHS = {"in": "input_tokens", "out": "output_tokens", "ctx": "context_tokens"}
 
 
 def engine_of(gpu=None, weights=None):
@@ -98,3 +101,40 @@ def cache_of(engine, former, kv, model, weights):
     )
     kept = kv in WIDE or kv in CACHES.get(engine.family, ())
     return own if kv == was or not kept else kv
+
+
+def length_of(name, before, former, windows):
+    """Give a length of the load beside another model, until somebody sets the load themself.
+
+    Parameters
+    ----------
+    name : str
+        One of `LENGTHS`.
+    before : dict
+        The state before.
+    former, windows : list of int
+        What each of the models takes before, and now [tokens].
+
+    Returns
+    -------
+    int
+        That of the usual load in the windows, where the load before was the usual one in its own;
+        else as it was [tokens].
+
+    Examples
+    --------
+    >>> length_of("in", {"in": 7000, "out": 1000}, [131_072], [2048])
+    1792
+    >>> length_of("in", {"in": 1792, "out": 256}, [2048], [131_072])
+    7000
+    >>> length_of("in", {"in": 3000, "out": 1000}, [131_072], [2048])
+    3000
+    """
+    usual = usual_load(*former)
+    untouched = all(
+        before.get(one, getattr(usual, attribute)) == getattr(usual, attribute)
+        for one, attribute in LENGTHS.items()
+    )
+    if not untouched or before.get("prefix"):
+        return before[name]
+    return getattr(usual_load(*windows), LENGTHS[name])

@@ -17,6 +17,8 @@ MOST_CARDS = 1_024  # a rack joins 72, and several may spread the experts of one
 MOST_TOKENS = 10_000_000
 MOST_USERS = 100_000
 FIRST = ("model", "gpu", "tp", "weights")  # what most people change of a deployment
+# with what the length of a request changes, wherever it stands
+MODELS = ("columns", *(p + n for p in meaning.PREFIXES for n in ("model", "config")))
 LIMITS_FOLD = "The engine's own limits"
 STAGES = (1, 2, 4, 8)
 FRACTION_STOPS = tuple(n / 100 for n in range(50, 100))
@@ -188,13 +190,46 @@ def load_fields(load, *, optional_users=False):
     """
     prompt, answer, users = load.input_tokens, load.output_tokens, load.concurrency
     return (
-        Field("in", "tokens", prompt, "Prompt", 1, MOST_TOKENS, unit="tokens"),
-        Field("out", "tokens", answer, "Answer", 1, MOST_TOKENS, unit="tokens"),
+        length_field("in", prompt, "Prompt"),
+        length_field("out", answer, "Answer"),
         Field("users", "whole", users, "Users at once", 1, MOST_USERS, unit="users",
               optional=optional_users,
               help="Empty for the most that meet the limits." if optional_users else ""),
         Field("prefix", "tokens", load.shared_prefix_tokens, "Shared by all", 0, MOST_TOKENS,
               unit="tokens", help="The start of every prompt, kept once by a prefix cache."),
+    )  # fmt: skip
+
+
+def length_field(name, default, label, **more):
+    """List an input that is a length, which follows a model of a short window until it is set.
+
+    Parameters
+    ----------
+    name : str
+        One of `following.LENGTHS`.
+    default : int
+        Where an untouched calculator opens [tokens].
+    label : str
+        What a person calls it.
+    **more : object
+        What else there is to say of it.
+
+    Returns
+    -------
+    Field
+        The input; an address means the default where it does not say it.
+    """
+
+    def own(state, before):
+        if before is None:
+            return default
+        windows = (meaning.windows(one) for one in (before, state))
+        return following.length_of(name, before, *windows)
+
+    return Field(
+        name, "tokens", default, label, 1, MOST_TOKENS, unit="tokens",
+        follows=MODELS, own=own, because="the usual load in the window of the model",
+        titled=lambda tokens: f"{tokens:,} tokens", **more,
     )  # fmt: skip
 
 

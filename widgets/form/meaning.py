@@ -1,11 +1,13 @@
 """What a state of the inputs means: a model, a deployment, a load and limits of the kernel."""
 
 from llmcap_kernel import catalog
-from llmcap_kernel.address import LIMITS, MEAN
+from llmcap_kernel.address import LETTERS, LIMITS, MEAN
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail, Workload
 
 from . import own_card, pasted
+
+PREFIXES = ("", *(f"{one}." for one in LETTERS))  # of one deployment's inputs, and of several's
 
 
 def known_model(name):
@@ -42,8 +44,26 @@ def chosen_model(state, prefix=""):
     Model or None
         The model; None where the kernel refuses its record.
     """
-    config = state[prefix + "config"]
+    config = state.get(prefix + "config")
     return pasted.model(config) if config else known_model(state[prefix + "model"])
+
+
+def windows(state):
+    """List the windows of the models of a state.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state, of one deployment or of several.
+
+    Returns
+    -------
+    list of int
+        The most tokens of a request of each model [tokens]; none where any model may be chosen.
+    """
+    count = state.get("columns", 0)
+    models = [chosen_model(state, p) for p in (PREFIXES[1 : count + 1] if count else ("",))]
+    return [model.max_context_tokens for model in models if model]
 
 
 def deployment(state, prefix=""):

@@ -74,7 +74,7 @@ class Field:
         Whether it may be left empty, which leaves the choice to the kernel.
     follows : tuple of str
         Inputs with which it changes, as a weight format does with the model, unless
-        it is given itself.
+        it is given itself; those that a form lacks are passed over.
     formerly : object, optional
         Its default in addresses of former versions, where it was another.
     until : str
@@ -448,7 +448,7 @@ class Form:
     def _followed(self, state, before, given, base):
         """Let what follows an input that has changed follow it."""
         for field in (*self.fields, *self.fields):  # one may follow another that follows
-            changed = any(state[name] != before[name] for name in field.follows)
+            changed = any(state.get(name) != before.get(name) for name in field.follows)
             untouched = field.name not in given and state[field.name] == before[field.name]
             if field.own is not None and changed and untouched:
                 state[field.name] = field.own(state, base)
@@ -521,7 +521,7 @@ class Form:
 
     def _unwritten(self, field, state):
         """What an input is in an address that does not say it."""
-        moved = any(state[name] != self.by_name[name].default for name in field.follows)
+        moved = any(state[n] != self.by_name[n].default for n in field.follows if n in state)
         return field.own(state, None) if moved and field.own else field.default
 
     def _key(self, name):

@@ -8,7 +8,7 @@ import re
 from statistics import median
 from typing import NamedTuple
 
-from llmcap_kernel.explain import digits
+from llmcap_kernel.explain import digits, percent
 
 from ..pictures import proof
 from ..pictures.proof import FEWEST, FILE, OURS, ROOFLINE, seconds, tools_that_answer
@@ -315,7 +315,12 @@ def _pairs(rows):
         ratio = f"{n['median'] / n['our_median']:.1f}x"
         ratio = ratio if n["our_median"] < n["median"] else f"**{ratio}**"
         yield cells(
-            name, group, ratio, f"{n['rows']:,}", f"{n['median']:.0%}", f"{n['our_median']:.0%}"
+            name,
+            group,
+            ratio,
+            f"{n['rows']:,}",
+            percent(n["median"], 0),
+            percent(n["our_median"], 0),
         )
 
 
@@ -328,7 +333,9 @@ def _regimes(part):
     columns = ("question", "predictions", "median", "80th percentile", "inside")
     yield _table(*columns, "median of rows in no doubt")
     for name, n in every.items():
-        yield cells(*_errors_of(name, n), f"{short[name]['median']:.1%}" if name in short else "-")
+        yield cells(
+            *_errors_of(name, n), percent(short[name]["median"], 1) if name in short else "-"
+        )
     said = "The same without the rows that are themselves in doubt"
     yield _fold(said, _table(*columns), *(cells(*_errors_of(*one)) for one in short.items()))
     yield "\nWhole groups left out, mean share inside the interval: "
@@ -336,7 +343,7 @@ def _regimes(part):
 
 
 def _errors_of(name, n):
-    errors = (f"{n['median']:.1%}", f"{n['p80']:.1%}", f"{n['inside']:.0%}")
+    errors = (percent(n["median"], 1), percent(n["p80"], 1), f"{n['inside']:.0%}")
     return name, f"{n['rows']:,}", *errors
 
 
@@ -407,13 +414,13 @@ def _timed(part):
     yield "\nThe host launches the layers of a prompt one by one. A short one waits for that host, "
     yield "and this one is several times slower than those that the constants come from.\n"
     kernels = (
-        cells(name, f"{n['rows']:,}", f"{n['median']:.1%}", f"{n['p80']:.1%}")
+        cells(name, f"{n['rows']:,}", percent(n["median"], 1), percent(n["p80"], 1))
         for name, n in part["kernels"].items()
     )
     heads = _table("kernels alone", "rows", "median", "80th percentile")
     yield _fold("Kernels alone", heads, *kernels)
     served = (
-        cells(name, f"{n['rows']:,}", f"{n['median']:.1%}", f"{n['p80']:.1%}")
+        cells(name, f"{n['rows']:,}", percent(n["median"], 1), percent(n["p80"], 1))
         for name, n in part["serving"].items()
     )
     heads = _table("p50, p90, p95 and p99 at a rate", "rows", "median", "80th percentile")

@@ -1,7 +1,7 @@
 // A table of the answer.
 import { h } from "./dom.js";
 
-const QUANTITY = /^[\d.,]+ \S{1,5}$/; // as page.py has it: a number stays beside its unit
+const BRIEF = 12; // as page.py has it
 
 export function tableBox(table) {
   const head = h("tr", {}, table.columns.map((name) => h("th", { scope: "col" }, name)));
@@ -28,6 +28,6 @@ export function tableBox(table) {
 
 function cellAttributes(table, i, j, cell) {
   const level = ((table.levels || [])[i] || [])[j];
-  const looks = [level && `lc-${level}`, QUANTITY.test(cell) && "lc-quantity"].filter(Boolean);
+  const looks = [level && `lc-${level}`, cell.length <= BRIEF && "lc-brief"].filter(Boolean);
   return { "data-label": table.columns[j + 1], class: looks.join(" ") || undefined };
 }
