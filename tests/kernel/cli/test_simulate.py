@@ -54,6 +54,16 @@ def test_a_trace_has_arrivals_and_lengths_of_its_own(run, tmp_path):
     assert faster["offered_rps"] == pytest.approx(4.0)
 
 
+def test_rows_of_a_trace_that_are_left_out_are_counted(run, tmp_path):
+    path = tmp_path / "burst.csv"
+    rows = "".join(f"{at},GPT-4,400,{50 * (at % 4 > 0)},450,API log\n" for at in range(40))
+    path.write_text(f"Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n{rows}")
+    told = strict(run("simulate", *B, "--trace", str(path), "--json")[1])
+    assert told["requests"] == 30
+    assert told["left_out"] == "Left out of 40 requests of the trace: 10 without an answer."
+    assert told["left_out"] in unwrapped(run("simulate", *B, "--trace", str(path))[1])
+
+
 def test_a_trace_that_asks_too_much_says_so(run, tmp_path):
     path = tmp_path / "trace.csv"
     rows = "".join(f"2026-01-01 10:00:00.{i:03},4000,100\n" for i in range(100))
