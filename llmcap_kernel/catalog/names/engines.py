@@ -218,16 +218,32 @@ def engine_record(engine: str, version: str) -> str:
     name = known("engines")[found.record]
     if name == found.family == "llama.cpp" and not _fused(said):
         return UNFUSED
-    numbers = release(version) or _release_in(said)
+    numbers = release(version) or release(version_in(said))
     if found.family not in VERSIONED or not numbers:
         return name
     return nearest_version(found.family, numbers) or name
 
 
-def _release_in(name: str) -> tuple[int, ...]:
-    """The release that stands behind a program's name, as in the tag of its image."""
+def version_in(name: str) -> str:
+    """Find the version that stands behind a program's name, as in the tag of its image.
+
+    Parameters
+    ----------
+    name : str
+        As somebody spells it.
+
+    Returns
+    -------
+    str
+        Its numbers; "" where none is named, and for that of a product around the program.
+
+    Examples
+    --------
+    >>> version_in("vLLM 0.8.5"), version_in("lmsysorg/sglang:v0.5.9-cu129"), version_in("NIM 1.8")
+    ('0.8.5', '0.5.9', '')
+    """
     found = _IN_NAME.search(key(cleaned(name)))
-    return release(found.group(1)) if found else ()
+    return found.group(1) if found else ""
 
 
 def version_on(engine: str, version: str, day: str) -> str:
@@ -252,7 +268,7 @@ def version_on(engine: str, version: str, day: str) -> str:
     >>> version_on("vllm/vllm-openai:v0.14.0", "", "2026-03-11")
     ''
     """
-    stated = release(version) or _release_in(version or engine)
+    stated = release(version) or version_in(version or engine)
     if stated or not _DAY.fullmatch(day):
         return version
     records = table("engines")["engines"]
