@@ -84,14 +84,14 @@ def test_users_ask_again(run):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--rate", "0"), "rate is 0.0: it takes a number from 1e-06"),
-        (("--rate", "-2"), "rate is -2.0: it takes a number from 1e-06"),
+        (("--rate", "0"), "rate is 0: it takes a number from 1e-06"),
+        (("--rate", "-2"), "rate is -2: it takes a number from 1e-06"),
         (("--rate", "many"), "rate is 'many': it takes a number."),
         ((), "rate is missing: it takes requests a second, or give --trace FILE."),
         (("--rate", "1", "--input", "-5"), "input is -5: it takes a number from 1 to"),
         (("--rate", "1", "--output", "0"), "output is 0: it takes a number from 1 to"),
         (("--rate", "1", "--requests", "0"), "requests is 0: it takes a whole number from 1"),
-        (("--rate", "1", "--spread", "-1"), "spread is -1.0: it takes a number from 0 to"),
+        (("--rate", "1", "--spread", "-1"), "spread is -1: it takes a number from 0 to"),
         (("--rate", "1", "--arrivals", "posson"), "Did you mean poisson?"),
         (("--rate", "1", "--input", "200k"), "llama-3.1-70b takes 131,072."),
         (("--rate", "1", "--users", "3"), "rate is '1': arrivals users take none."),
