@@ -10,7 +10,7 @@ from ..spec import Deployment, Workload
 from . import overhead
 from .cache import is_compressed, is_grouped, layout
 from .pool import room_doubt_bytes, weights_by_role
-from .room import pool_tokens, refuses, room_for, sequences_in, token_bytes
+from .room import longest_at_once, pool_tokens, refuses, room_for, sequences_in, token_bytes
 
 STARTS = YES, LIKELY, DOUBTFUL, NO = ("yes", "likely", "doubtful", "no")
 START_WORDS = {
@@ -283,12 +283,14 @@ class Ledger(Explained):
             )
         least = self.weights_bytes + self.overhead_bytes + self.least_room_bytes
         longest = (d.max_model_len if self.longest_bytes else 0) or 0
+        at_once = longest_at_once(d) if longest else 1
         doubtful = self.start == DOUBTFUL
         opening = f"Doubtful ({self._doubt_words}): it" if doubtful else "Does not start"
+        users = "one user" if at_once == 1 else counted(at_once, "user")
         return (
-            f"{opening}{' does not start' * doubtful} at memory fraction {d.fraction:g}: with one "
-            f"user at {max(self.context_tokens, longest):,} tokens it needs {gib(least)} a card, "
-            f"the engine has {gib(self.budget_bytes)}; {self.largest}."
+            f"{opening}{' does not start' * doubtful} at memory fraction {d.fraction:g}: with "
+            f"{users} at {max(self.context_tokens, longest):,} tokens it needs {gib(least)} a "
+            f"card, the engine has {gib(self.budget_bytes)}; {self.largest}."
         )
 
     @property

@@ -330,11 +330,38 @@ def pool_tokens(deployment: Deployment, pool_bytes: float, context_tokens: int) 
 
 
 def _longest_bytes(deployment: Deployment) -> float:
-    """Cache of the longest request, where the engine must have room for one to start."""
+    """Cache of the longest requests that the engine must have room for to start."""
     d = deployment
     if not d.max_model_len or d.engine.family in SHORTER_CACHE:
         return 0.0
-    return float(kv_sequence_bytes(d, d.max_model_len))
+    return float(longest_at_once(d) * kv_sequence_bytes(d, d.max_model_len))
+
+
+def longest_at_once(deployment: Deployment) -> int:
+    """Count the requests of the longest length whose cache an engine sets aside when it starts.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    int
+        One, or each of llama.cpp's slots.
+
+    References
+    ----------
+    llama.cpp, src/llama-kv-cache.cpp: the cells of all sequences are allocated at once.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> d = catalog.deployment(model="qwen3-8b", gpu="l4", engine="llama.cpp", max_num_seqs=2)
+    >>> longest_at_once(d)
+    2
+    """
+    return deployment.seqs_limit if deployment.engine.family == "llama.cpp" else 1
 
 
 def refuses(deployment: Deployment, state_blocks: int) -> bool:

@@ -407,8 +407,8 @@ def _llamacpp(books: Ledger) -> Iterator[tuple[str, str]]:
     yield f"model buffer size = {books.weights_bytes / 2**20:.2f} MiB", "3%"
     # every slot has its part of the cache from the start, shared prefix and all
     each = books.kv_bytes_per_sequence + books.shared_bytes
-    cache = books.deployment.seqs_limit * each / 2**20
-    yield f"llama_kv_cache: size = {cache:.2f} MiB", "1%"
+    cache = books.longest_bytes or books.deployment.seqs_limit * each
+    yield f"llama_kv_cache: size = {cache / 2**20:.2f} MiB", "1%"
 
 
 def _tokens(books: Ledger) -> int:

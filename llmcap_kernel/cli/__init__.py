@@ -216,11 +216,12 @@ def parser_of(command: str) -> "Parser":
     >>> parser_of("scorecard").prog
     'llmcap scorecard'
     """
+    from ..explain import capitalised
     from .options import Parser
 
     name, about = COMMANDS[command]
     module = importlib.import_module(f"{__name__}.{name}")
-    parser = Parser(prog=f"llmcap {command}", description=f"{about[0].upper()}{about[1:]}.")
+    parser = Parser(prog=f"llmcap {command}", description=f"{capitalised(about)}.")
     parser.set_defaults(run=module.run, command=command, how=None)
     module.options(parser)
     words = [str(action.metavar) for action in parser._actions if not action.option_strings]

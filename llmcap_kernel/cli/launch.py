@@ -2,8 +2,10 @@
 
 import argparse
 from dataclasses import replace
+from typing import Any
 
 from .. import capacity, catalog, design
+from ..catalog import names
 from ..design import handover, manifests
 from ..refuse import number, one_of
 from ..spec import Deployment, Slo, Workload
@@ -74,11 +76,7 @@ def run(args: argparse.Namespace) -> Answer:
     stops = _stops(d, load)
     made = "\n".join([*(f"# {text}" for text in stops), made])
     printed = capacity.printed(capacity.ledger(d, context_tokens=load.context_tokens))
-    score = _score(d, load, bench)
-    warned = [note.text for note in design.warnings(d, load) if note.about == "sequences"]
-    if usual := by_default(args):
-        warned.append(f"The load is {cards.load_words(load, usual)}.")
-    warned = [*cards.engine_notes(args.engine, d), *warned]
+    score, warned = _score(args.engine or "", d, load, bench), _warnings(args, d, load)
     data = {
         "launch": made,
         "log": [{"line": one.text, "within": one.within} for one in printed],
@@ -88,17 +86,29 @@ def run(args: argparse.Namespace) -> Answer:
     }
 
     def text(screen: Screen) -> str:
-        if form != "command":
-            return made
-        lines = [f"#   {one.text}" + f"  within {one.within}" * bool(one.within) for one in printed]
-        expected = "\n".join(["# its log will say, four times in five:", *lines])
-        comments = [f"# {text}" for text in warned]
-        check = "\n".join(["# measure what was predicted", bench.text, "# and score it", score])
-        return "\n\n".join([made, *comments, expected, check])
+        return made if form != "command" else _text(data, warned)
 
     rows = tuple((name, str(data[name])) for name in ("launch", "benchmark", "validate"))
     columns = (Column("step", left=True), Column("command", left=True))
     return Answer(data, (data,), Table(columns, rows), text)
+
+
+def _warnings(args: argparse.Namespace, d: Deployment, load: Workload) -> list[str]:
+    """What was taken, and what of the load does not run at once."""
+    warned = [note.text for note in design.warnings(d, load) if note.about == "sequences"]
+    if usual := by_default(args):
+        warned.append(f"The load is {cards.load_words(load, usual)}.")
+    return [*cards.engine_notes(args.engine, d), *warned]
+
+
+def _text(data: dict[str, Any], warned: list[str]) -> str:
+    """The commands as a shell takes them, with the rest as its comments."""
+    within = (f"  within {one['within']}" if one["within"] else "" for one in data["log"])
+    lines = (f"#   {one['line']}{off}" for one, off in zip(data["log"], within, strict=True))
+    expected = "\n".join(["# its log will say, four times in five:", *lines])
+    measure = ["# measure what was predicted", data["benchmark"]]
+    check = "\n".join([*measure, "# and score it", data["validate"]])
+    return "\n\n".join([data["launch"], *(f"# {text}" for text in warned), expected, check])
 
 
 def _stops(d: Deployment, load: Workload) -> list[str]:
@@ -117,7 +127,7 @@ def _stops(d: Deployment, load: Workload) -> list[str]:
     return told
 
 
-def _score(d: Deployment, load: Workload, bench: handover.Command) -> str:
+def _score(asked: str, d: Deployment, load: Workload, bench: handover.Command) -> str:
     """The command that puts the benchmark's file beside the prediction of this very deployment."""
     own_client = d.engine.family in ("vllm", "sglang")  # whose file names the engine
     stated: dict[str, object] = {
@@ -132,7 +142,9 @@ def _score(d: Deployment, load: Workload, bench: handover.Command) -> str:
         "kv": d.kv.name,
         "shared-prefix": load.shared_prefix_tokens or None,  # no client's file says it
     }
-    if d.engine.name != catalog.engine(d.engine.family).name:
-        stated["engine-version"] = ".".join(map(str, d.engine.release))
+    version = names.version_in(asked)
+    if not version and d.engine.name != catalog.engine(d.engine.family).name:
+        version = ".".join(map(str, d.engine.release))
+    stated["engine-version"] = version or None
     words = [f"--{name} {value}" for name, value in stated.items() if value is not None]
     return " ".join(["llmcap validate", bench.words[-1], *words])

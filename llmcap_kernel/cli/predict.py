@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import capacity, catalog, design, huggingface
+from .. import capacity, catalog, design
 from ..catalog import names
 from ..design import Card
 from ..design.cards import GAPS, WAITS
-from ..explain import Line, gib, quantity
-from ..refuse import BadInput
+from ..explain import Line, capitalised, gib, quantity
+from ..refuse import BadInput, shown
 from ..spec import Deployment, Slo, Workload
 from . import cards
 from .options import (
@@ -27,6 +27,7 @@ from .options import (
     read_deployment,
     read_limits,
     read_load,
+    read_model,
 )
 from .tables import Answer, Column, Screen, Table, prose_table
 
@@ -119,16 +120,12 @@ def _launched(args: argparse.Namespace) -> tuple["Launch | None", Deployment, li
         return None, read_deployment(args), []
     from ..evidence import launch
 
-    if args.model is not None and args.config is not None:
-        raise BadInput("model", "model is given twice: give --model NAME or --config FILE.")
     command = _command(args.launch)
     one = launch.read(command, _named_files(command))
-    model = (
-        args.model if args.config is None else huggingface.load(args.config, weights=args.weights)
-    )
+    model = None if args.model is None and args.config is None else read_model(args)
     chosen: dict[str, Any] = read_chosen(args)
     deployment, copies, notes = launch.meant(one, gpu=args.gpu or "", model=model, **chosen)
-    taken = [f"{text[0].upper()}{text[1:]}." for text in notes]
+    taken = [f"{capitalised(text)}." for text in notes]
     if copies > 1:
         taken.append(f"The command starts {copies} copies: the numbers are of one.")
     return one, deployment, taken
@@ -156,14 +153,20 @@ def _fill_load(
     longest = deployment.request_limit_tokens
     users, said = open_loop.taken(deployment, read_load(args, longest), load.request_rate / copies)
     args.concurrency = str(users) if users else None
-    return [f"{said[0].upper()}{said[1:]}."] if users else []
+    return [f"{capitalised(said)}."] if users else []
 
 
-FILES = {".yaml", ".yml", ".json", ".sh", ".txt", ".py"}  # a name that is no command
+SETTINGS = {".yaml", ".yml", ".json"}  # files that take no options
+FILES = {*SETTINGS, ".sh", ".txt", ".py"}  # a name that is no command
 
 
 def _command(words: list[str]) -> str | list[str]:
     """The words of a command, or the text of the one file that is named."""
+    file, *behind = words or [""]
+    option = next((word for word in behind if word.startswith("-")), "")
+    if option and Path(file).suffix.lower() in SETTINGS:
+        told = f"{shown(option)} stands behind the file, where no option is read"
+        raise BadInput("command line", f"{told}: llmcap predict {option} ... -- {shown(file)}")
     named = len(words) == 1 and Path(words[0])
     if named and (named.is_file() or named.suffix.lower() in FILES):
         from ..evidence import results

@@ -135,15 +135,16 @@ def run(args: argparse.Namespace) -> Answer:
     slo = _limits(args)
     d = read_deployment(args)
     usual = _usual_lengths(args, d)
-    load = _load(args)
+    load, left_out = _load(args)
     lengths = _length_words(args, load, usual)
     _refuse_beyond(args, d, load, lengths if usual else "")
     with Bar("simulating") as bar:
         found = simulation.estimated(d, load, progress=bar.share)
     bursts = _burst_words(args)
     data = {**_data(d, load, found, slo), "lengths": lengths}
-    data |= {"bursts": bursts} if bursts else {}
-    said = f"{lengths} {bursts}".rstrip()
+    more = {"bursts": bursts, "left_out": left_out}
+    data |= {name: text for name, text in more.items() if text}
+    said = " ".join(filter(None, (lengths, *more.values())))
     return Answer(data, _records(found), _table(found), _text(d, load, found, slo, said))
 
 
@@ -166,15 +167,16 @@ def _usual_lengths(args: argparse.Namespace, d: Deployment) -> list[str]:
     return usual
 
 
-def _load(args: argparse.Namespace) -> tuple[Request, ...]:
-    """The requests, drawn or read."""
+def _load(args: argparse.Namespace) -> tuple[tuple[Request, ...], str]:
+    """The requests, drawn or read, and what of a trace is left out."""
     rate = None if args.rate is None else read_number("rate", args.rate)
     if args.trace is not None:
         from ..evidence import traces
 
         _check_trace(args)
         most = None if args.requests is None else _whole(args, "requests", REQUESTS)
-        return simulation.of_trace(traces.read(args.trace, most), rate_rps=rate)
+        trace = traces.read(args.trace, most)
+        return simulation.of_trace(trace.requests, rate_rps=rate), trace.left_out
     load = Load(
         count=_whole(args, "requests", REQUESTS),
         arrivals=_arrivals(args, rate),
@@ -185,7 +187,7 @@ def _load(args: argparse.Namespace) -> tuple[Request, ...]:
         shared_prefix_tokens=_whole(args, "shared_prefix", 0),
         seed=_whole(args, "seed", 0),
     )
-    return simulation.requests(load)
+    return simulation.requests(load), ""
 
 
 def _check_trace(args: argparse.Namespace) -> None:

@@ -545,6 +545,19 @@ def test_tensorrt_llm_s_file_limits_the_tokens_of_the_cache():
     assert launch.read(text).kv_pool_tokens == 40_000
 
 
+@pytest.mark.parametrize(
+    ("gpu", "tokens"),
+    # ollama/ollama, server/routes.go: from 23 and 47 GiB on; Llama 3.1 has 131,072 positions
+    [("rtx-3060-12gb", 4096), ("rtx-4090", 32_768), ("h100-sxm", 131_072)],
+)
+def test_ollama_s_context_goes_by_the_card(gpu, tokens):
+    d, _, notes = launch.meant(launch.read("ollama run llama3.1:8b"), gpu=gpu)
+    assert d.max_model_len == tokens
+    assert any(f"{tokens:,} tokens of context" in text for text in notes)
+    told = launch.read("OLLAMA_CONTEXT_LENGTH=8192 ollama run llama3.1:8b")
+    assert launch.deployment(told, gpu=gpu).max_model_len == 8192
+
+
 YARN = '{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":32768}'
 
 

@@ -548,6 +548,21 @@ def test_llama_cpp_prints_the_cache_of_all_its_slots():
     # 32 layers x 8 heads x 128 x keys and values x 2 bytes are 131,072 bytes a token: 1 GiB a slot
     assert line(max_num_seqs=1) == "llama_kv_cache: size = 1024.00 MiB"
     assert line() == "llama_kv_cache: size = 4096.00 MiB"  # four slots by default
+    # --ctx-size, of which each slot has its part, is allocated whatever the requests are
+    assert line(max_model_len=32_768, max_num_seqs=1) == "llama_kv_cache: size = 4096.00 MiB"
+    assert line(max_model_len=32_768, max_num_seqs=2) == "llama_kv_cache: size = 8192.00 MiB"
+
+
+def test_llama_cpp_starts_with_room_for_the_context_of_all_its_slots():
+    """128 KiB a token: 4 x 131,072 tokens are 64 GiB, and one is 16, of some 18 on this card."""
+
+    def books(slots):
+        more = {"weights": "gguf-q4-k-m", "kv": "f16", "max_model_len": 131_072}
+        d = started("llama-3.1-8b", "rtx-4090", "llama.cpp", max_num_seqs=slots, **more)
+        return capacity.ledger(d, context_tokens=8000)
+
+    assert books(1).starts and not books(4).starts
+    assert "with 4 users at 131,072 tokens it needs 68" in books(4).verdict
 
 
 def test_each_replica_of_attention_prints_its_own_tokens():

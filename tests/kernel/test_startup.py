@@ -618,3 +618,9 @@ def test_lines_in_any_order_never_break_it(lines, odd):
         startup.beside(read)
     except BadInput as problem:
         assert "\n" not in str(problem)
+
+
+def test_sglang_s_last_line_has_the_step_that_its_arguments_leave_open():
+    """srt/managers/scheduler.py prints it behind max_total_num_tokens, as it is taken."""
+    unsaid = K00149.replace("chunked_prefill_size=2048, page_size", "page_size")
+    assert logs.read(unsaid).max_num_batched_tokens == 2048

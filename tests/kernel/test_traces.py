@@ -58,7 +58,17 @@ output: 'x', output_token_ids: [5, 6, 7, 8], finish_reason: stop
 
 
 @pytest.fixture
-def read(tmp_path):
+def read(whole):
+    """Read the requests of a text."""
+
+    def of(text, most=None):
+        return whole(text, most).requests
+
+    return of
+
+
+@pytest.fixture
+def whole(tmp_path):
     """Read a text as a trace."""
 
     def of(text, most=None):
@@ -71,6 +81,47 @@ def read(tmp_path):
 
 def lengths(found):
     return [(one.input_tokens, one.output_tokens) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (BURSTGPT, "3 requests of the trace: 1 without an answer."),
+        (BURSTGPT + "9,x,0,7,7,y\n9,x,0,0,0,y\n", "5 requests of the trace: 2 without a prompt "),
+        (AZURE + "2023-11-16 18:15:52,374,0\n", "3 requests of the trace: 1 without an answer."),
+        (MOONCAKE.replace(": 52", ": 0"), "2 requests of the trace: 1 without an answer."),
+        (json.dumps({**RESULT, "output_lens": [0, 2]}), "2 requests of the trace: 1 without an"),
+        (SGLANG.replace("_tokens': 5", "_tokens': 0"), "2 requests of the trace: 1 without an"),
+        (VLLM.rpartition("INFO")[0], "2 requests of the trace: 1 without an answer."),
+    ],
+    ids=["burstgpt", "no prompts", "azure", "mooncake", "client", "sglang", "vllm, not over"],
+)
+def test_requests_without_an_answer_are_counted(whole, text, told):
+    assert whole(text).left_out.startswith(f"Left out of {told}")
+    assert whole(AZURE).left_out == ""
+
+
+# vllm/entrypoints/openai/chat_completion/serving.py logs each piece of a stream with its token
+# ids, and at its end the whole text with `output_token_ids=None`.
+ASKED = """INFO 01-05 10:00:07 [logger.py:43] Received request chatcmpl-1: prompt: 'a', \
+params: SamplingParams(n=1), prompt_token_ids: [1, 2, 3], prompt_embeds shape: None.
+"""
+PIECES = """INFO 01-05 10:00:08 [logger.py:77] Generated response chatcmpl-1 (streaming delta): \
+output: 'x', output_token_ids: [5], finish_reason: None
+INFO 01-05 10:00:08 [logger.py:77] Generated response chatcmpl-1 (streaming delta): \
+output: 'yz', output_token_ids: [6, 7], finish_reason: length
+"""
+END = """INFO 01-05 10:00:09 [logger.py:77] Generated response chatcmpl-1 (streaming complete): \
+output: 'xyz', output_token_ids: None, finish_reason: streaming_complete
+"""
+
+
+def test_the_pieces_of_a_stream_are_one_answer(read):
+    assert lengths(read(ASKED + PIECES + END)) == [(3, 3)]
+    counted = END.replace("'xyz'", "'<streaming_complete: 40 tokens>'")
+    assert lengths(read(ASKED + counted)) == [(3, 40)]
+    with pytest.raises(BadInput, match=r"output_token_ids is None: .* --enable-log-deltas"):
+        read(ASKED + END)
 
 
 @pytest.mark.parametrize(
@@ -187,5 +238,5 @@ def test_whatever_a_file_holds_it_is_read_or_refused(tmp_path_factory, data):
     except BadInput as problem:
         assert len(str(problem)) < 600 and "\n" not in str(problem)
     else:
-        assert all(isinstance(one, Request) and one.input_tokens > 0 for one in found)
-        assert all(sum(n for _, n in one.prefix) <= one.input_tokens for one in found)
+        assert all(isinstance(one, Request) and one.input_tokens > 0 for one in found.requests)
+        assert all(sum(n for _, n in one.prefix) <= one.input_tokens for one in found.requests)

@@ -16,6 +16,7 @@ from .engines import (
     program,
     release,
     timed_as,
+    version_in,
     version_on,
 )
 from .formats import QAT_QUANT, USUAL_QUANT, checkpoint_format, is_tag, read_format, weight_format
@@ -51,6 +52,7 @@ __all__ = [
     "release",
     "split",
     "timed_as",
+    "version_in",
     "version_on",
     "weight_format",
 ]

@@ -32,7 +32,7 @@ COUNT_BEFORE = re.compile(
     re.S | re.I,
 )
 COUNT_AFTER = re.compile(
-    r"(.+?[^\s(])(?:(?<!pcie)(?<!evo)(?:\s*[\s(]|(?<=\d))[x×*]\s*|:)([1-9]\d{0,3})\)?\s*",
+    r"(.+?[^\s(])(?:(?<!pcie)(?<!evo)(?:\s*[\s(]|(?<=\d)(?<!mi\d{3}(?=x\s)))[x×*]\s*|:)([1-9]\d{0,3})\)?\s*",
     re.S | re.I,
 )
 COUNT_WORDS = {
@@ -73,6 +73,7 @@ GLUED = (
     (re.compile(r"(?<=\b[345]0[5-9]0)m\b"), " mobile"),
     (re.compile(r"\b(trainium|inferentia)\s(?=\d\b)"), r"\1"),
     (re.compile(r"(?<=\d{4})d\b"), " d"),
+    (re.compile(r"\bpcie[3-6]\b"), "pcie"),
     (re.compile(r"\b([abhv]\d{3})(?=sxm|pcie|nvl)"), r"\1 "),
     (re.compile(r"\bh20(?=[\s-]*141\s?g)"), "h20 3e"),
     (re.compile(r"\b(m\d)\s+air\b"), r"\1"),
@@ -406,7 +407,7 @@ def _read(text: str) -> Found:
         return UNKNOWN
     name = _stated(plain)
     loose = name.words & (PARTITIONS | {"class"})
-    name = name._replace(words=name.words - loose)
+    name = _in_gb(name._replace(words=name.words - loose))
     bridged = "nvlink" in name.words and not _matches(name)
     name = name._replace(words=name.words - {"nvlink"}) if bridged else name
     whole = frozenset().union(name.words, *(one.words for one in parsed))
@@ -457,6 +458,15 @@ def _stated(plain: str) -> _Stated:
         int(cores.group(1)) if cores else 0,
         int(watts.group(1)) if watts else 0,
     )
+
+
+def _in_gb(name: _Stated) -> _Stated:
+    """A name with its number as the memory where nothing else makes it a card: "a100-sxm-80"."""
+    if name.gb or _matches(name):
+        return name
+    sizes = sorted(word for word in name.words if re.fullmatch(r"[1-9]\d{1,2}", word))
+    made = (name._replace(words=name.words - {size}, gb=float(size)) for size in sizes)
+    return next(filter(_matches, made), name)
 
 
 def _gb(memory: re.Match[str]) -> float:

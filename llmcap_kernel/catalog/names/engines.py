@@ -11,7 +11,10 @@ from .text import cleaned
 _NO_RELEASE = re.compile(r"0\.(?:0|1)(?:\.0)?\.dev\d")
 
 # A version behind the name of its own program, and not of a product around it: "NIM 1.8".
-_IN_NAME = re.compile(r"(?:vllm(?:-openai)?|(?:tensorrt|trt)-?llm|sglang)[-:=@]*v?(\d+(?:\.\d+)+)")
+_IN_NAME = re.compile(
+    r"(?:vllm|(?:tensorrt|trt)-?llm|sglang)"
+    r"(?:[-/](?:openai|rocm|cpu|xpu|tpu|ascend|release|repo|version))*[-:=@(]*v?(\d+(?:\.\d+)+)"
+)
 
 # llama.cpp counts its builds: "b5863", "2f68ce7cf (6918)". Some name a year alone.
 _BUILD, _YEAR = re.compile(r"(?:\bb|\()(\d{4,5})\b"), re.compile(r"\b(20\d\d)\b")
@@ -192,7 +195,8 @@ def engine_record(engine: str, version: str) -> str:
     engine : str
         As the source spells it; vLLM's record stands in for one that the catalogue lacks.
     version : str
-        As the source spells it; that in the engine's name, or the newest, when it is not stated.
+        As the source spells it, or an image with it; that in the engine's name, or the newest,
+        when it is not stated.
 
     Returns
     -------
@@ -210,14 +214,36 @@ def engine_record(engine: str, version: str) -> str:
     >>> engine_record("llama-bench", "b5863 (a4575513)")  # before attention was fused by itself
     'llama.cpp-b6324'
     """
-    in_name = _IN_NAME.search(key(cleaned(engine)))
-    found, numbers = program(engine), release(version or (in_name.group(1) if in_name else ""))
+    found, said = program(engine), version or engine
     name = known("engines")[found.record]
-    if name == found.family == "llama.cpp" and not _fused(version):
+    if name == found.family == "llama.cpp" and not _fused(said):
         return UNFUSED
+    numbers = release(version) or release(version_in(said))
     if found.family not in VERSIONED or not numbers:
         return name
     return nearest_version(found.family, numbers) or name
+
+
+def version_in(name: str) -> str:
+    """Find the version that stands behind a program's name, as in the tag of its image.
+
+    Parameters
+    ----------
+    name : str
+        As somebody spells it.
+
+    Returns
+    -------
+    str
+        Its numbers; "" where none is named, and for that of a product around the program.
+
+    Examples
+    --------
+    >>> version_in("vLLM 0.8.5"), version_in("lmsysorg/sglang:v0.5.9-cu129"), version_in("NIM 1.8")
+    ('0.8.5', '0.5.9', '')
+    """
+    found = _IN_NAME.search(key(cleaned(name)))
+    return found.group(1) if found else ""
 
 
 def version_on(engine: str, version: str, day: str) -> str:
@@ -239,8 +265,11 @@ def version_on(engine: str, version: str, day: str) -> str:
     --------
     >>> version_on("SGLang", "main branch", "2026-03-11"), version_on("SGLang", "", "2026")
     ('0.5.9', '')
+    >>> version_on("vllm/vllm-openai:v0.14.0", "", "2026-03-11")
+    ''
     """
-    if release(version) or not _DAY.fullmatch(day):
+    stated = release(version) or version_in(version or engine)
+    if stated or not _DAY.fullmatch(day):
         return version
     records = table("engines")["engines"]
     own = (r for name, r in records.items() if name.startswith(f"{program(engine).record}-"))

@@ -7,7 +7,7 @@ from typing import Any
 from ...refuse import BadInput
 from ...spec import BatchLimits, Engine
 from .. import cards
-from ..names.engines import nearest_version, program, release
+from ..names import engines as names
 from ..tables import MAX_SPELLED, key, known, named, table
 
 DEFAULT_ENGINE = "vllm"
@@ -75,14 +75,10 @@ def _engine_name(name: object) -> str:
     try:
         return named("engines", "engine", name)
     except BadInput:
-        meant = program(name) if isinstance(name, str) and len(name) <= MAX_SPELLED else None
+        meant = names.program(name) if isinstance(name, str) and len(name) <= MAX_SPELLED else None
         if not meant or meant.name == "other":
             raise
-    spelled = key(str(name)).rpartition("/")[2]  # an image's registry may have numbers too
-    version = re.search(r"(?:^|[^\w.]|llm|sglang)v?(\d+(?:\.\d+)+.*)", spelled)
-    numbers = release(version.group(1)) if version else ()
-    stands_for = known("engines")[meant.record]
-    return (numbers and nearest_version(meant.record, numbers)) or stands_for
+    return names.engine_record(str(name), "")
 
 
 def engine_record(name: str) -> dict[str, Any]:

@@ -4,11 +4,12 @@ import argparse
 import difflib
 import re
 import textwrap
+from itertools import pairwise
 from pathlib import PurePath
 from typing import Any, NoReturn
 
 from ...catalog import names
-from ...refuse import BadInput, either, shown
+from ...refuse import BadInput, either, printable, shown, typed_number
 
 # Fields of what is counted, and the options that set them where these are named otherwise.
 SET_BY = {
@@ -122,9 +123,21 @@ def as_typed(problem: BadInput, parser: argparse.ArgumentParser, words: list[str
         option = next(alike, "")
         if option and field == problem.field:
             text = re.sub(rf"^{re.escape(field)}(?=[ :])", option, text)
+            text = _number_as_typed(text, option, words)
         if options:  # a bound that another field sets
             text = text.replace(f"({field})", f"({option or options[0]})")
     return BadInput(problem.field, text)
+
+
+def _number_as_typed(text: str, option: str, words: list[str]) -> str:
+    """A refusal with the number as it was typed: 1e9, and not 1000000000.0."""
+    behind = dict(pairwise(words))
+    stated = (word.partition("=")[2] for word in words if word.startswith(f"{option}="))
+    typed = next(stated, behind.get(option, ""))
+    found = re.match(rf"{re.escape(option)} is (-?[\d.]+(?:e[+-]?\d+)?)(?=:)", text)
+    if not found or typed_number(typed) != float(found[1]):
+        return text
+    return f"{text[: found.start(1)]}{printable(typed, 40)}{text[found.end(1) :]}"
 
 
 def _plain(name: str) -> str:

@@ -12,12 +12,14 @@ from ...spec import LEAST_FRACTION, Deployment, Gpu, Lora, Model, Speculation
 from .. import startup
 from ..startup import ACCEPT, StartUp
 from .record import TITLES, Launch
+from .relatives import CONTEXT_BY_CARD
 
 DRAFTED = {"vllm": 1, "sglang": 3, "llama.cpp": 3, "trtllm": 1}  # tokens, where none are said
 HEADS = ("eagle", "medusa", "mlp", "dflash", "dspark", "hydra")
 # Tokens of a step by those of a server, where vLLM runs within a program: engine/arg_utils.py,
 # `get_batch_defaults`, UsageContext.LLM_CLASS.
 OFFLINE_TOKENS = {2048: 8192}
+OLLAMA_TOKENS = ((47, 262_144), (23, 32_768))  # by the memory of all cards [GiB]
 WITHOUT_DRAFT = ("gram", "suffix", "lookup")
 
 
@@ -119,7 +121,7 @@ def meant(
     pinned: list[str] = []
     if "memory_fraction" not in given:
         found, pinned = _with_pool(launch, found)
-    said = [*changes, *said, *_spread(launch, found)]
+    said = [*changes, *said, *_context(launch, found), *_spread(launch, found)]
     return found, copies, (*launch.notes, *notes, *taken, *said, *on_host, *pinned)
 
 
@@ -129,6 +131,8 @@ def _terms(launch: Launch, started: StartUp, d: Deployment) -> dict[str, Any]:
         name: getattr(launch, name)
         for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_size")
     }
+    if CONTEXT_BY_CARD in launch.notes and not launch.max_model_len:
+        terms["max_model_len"] = _ollama_tokens(d)
     if launch.offline and launch.engine == "vllm" and not launch.max_num_batched_tokens:
         terms["max_num_batched_tokens"] = OFFLINE_TOKENS.get(d.limits.batched_tokens, 16_384)
     terms |= {"eager": bool(launch.eager), "mixed_chunk": bool(launch.mixed_chunk)}
@@ -138,6 +142,20 @@ def _terms(launch: Launch, started: StartUp, d: Deployment) -> dict[str, Any]:
     if launch.lora_rank:
         terms["lora"] = Lora(launch.lora_rank, launch.lora_adapters or 1)
     return terms
+
+
+def _context(launch: Launch, d: Deployment) -> list[str]:
+    """What is taken of a context that the command leaves to the cards."""
+    if CONTEXT_BY_CARD not in launch.notes or not d.max_model_len:
+        return []
+    return [f"{d.max_model_len:,} tokens of context are Ollama's on these cards"]
+
+
+def _ollama_tokens(d: Deployment) -> int:
+    """The context that Ollama takes unless told: server/routes.go, `defaultNumCtx`."""
+    visible_gib = d.num_gpus * d.gpu.memory_visible_bytes / GIB
+    tokens = next((n for least_gib, n in OLLAMA_TOKENS if visible_gib >= least_gib), 4096)
+    return min(tokens, d.model.max_context_tokens)
 
 
 def _with_pool(launch: Launch, d: Deployment) -> tuple[Deployment, list[str]]:

@@ -60,6 +60,7 @@ TGI_ENV = {
 }
 # Ollama's parameters of a model, and variables of its server.
 OLLAMA = {"num_ctx": "context", "num_gpu": "--gpu-layers", "num_batch": "--ubatch-size"}
+CONTEXT_BY_CARD = "the context is not said: Ollama goes by the memory of the cards"
 OLLAMA_ENV = {"OLLAMA_CONTEXT_LENGTH": "context", "OLLAMA_NUM_PARALLEL": "--parallel"}
 # What no number here rests on: sampling, and how the server is reached and told of.
 OLLAMA_QUIET = re.compile(
@@ -207,7 +208,7 @@ def _ollama(model: str, parameters: Mapping[str, str], env: Mapping[str, str]) -
         context = _whole(named, values, "context")
         words += ["--ctx-size", str(context * max(_whole(named, values, "--parallel"), 1))]
     else:
-        said.append("the context is not said: the model's longest taken; Ollama goes by the card")
+        said.append(CONTEXT_BY_CARD)
     for option in ("--gpu-layers", "--ubatch-size"):
         words += [option, values[option]] if option in values else []
     if "--ubatch-size" in values:  # num_batch is both

@@ -45,7 +45,8 @@ def read(log: Log) -> dict[str, Any]:
         "max_model_len": log.count("context_length") or log.last_count(rf"context_len={M}"),
         "max_num_seqs": log.last_count(rf"max_running_requests={M}, context_len")
         or log.count("max_running_requests"),
-        "max_num_batched_tokens": log.count("chunked_prefill_size"),
+        "max_num_batched_tokens": log.last_count(rf"\bchunked_prefill_size={M}, max_prefill")
+        or log.count("chunked_prefill_size"),
         "block_tokens": log.count("page_size"),
         "eager": log.truth("disable_cuda_graph"),
         "speculation": _draft(log),

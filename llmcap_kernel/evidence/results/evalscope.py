@@ -4,7 +4,7 @@ Names: `evalscope/perf/utils/perf_constants.py` (1.9) and `benchmark_util.py` be
 means. A second file, `benchmark_percentile.json`, states neither users nor lengths.
 """
 
-from .line import Fields, Line, Reader, metrics, none_completed, number, rate_of, whole, word
+from .line import Fields, Line, Reader, lost, metrics, none_completed, number, rate_of, whole, word
 
 # Names of the first version in which each was written so, the newest first.
 NAMES = {
@@ -35,8 +35,8 @@ def _first(data: Fields, what: str) -> object:
 
 
 def _lines(data: Fields, where: str) -> list[Line]:
-    done = _first(data, "done")
-    problem = none_completed(done, _first(data, "failed"), "Success Requests")
+    done, failed = _first(data, "done"), _first(data, "failed")
+    problem = none_completed(done, failed, "Success Requests")
     if problem:
         return [Line(where, {}, problem)]
     rate = rate_of(_first(data, "rate"))  # -1 where all are sent at once
@@ -50,6 +50,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
         "concurrency": whole(_first(data, "users")),
         "request_rate": rate,
         "requests": whole(done) if rate else "",
+        "lost": lost(failed, done),
     }
     values: dict[str, float | None] = {
         metric: next((v * ms for name, ms in names if (v := number(data.get(name)))), None)

@@ -10,6 +10,7 @@ from .line import (
     Line,
     Reader,
     first_number,
+    lost,
     metrics,
     none_completed,
     number,
@@ -34,9 +35,8 @@ def _recognises(data: Fields) -> bool:
 def _lines(data: Fields, where: str) -> list[Line]:
     made = table(data, "aggregated_metrics")
     stats = table(made, "stats")
-    problem = none_completed(
-        made.get("num_completed_requests"), made.get("num_error_requests"), "num_completed_requests"
-    )
+    done, failed = made.get("num_completed_requests"), made.get("num_error_requests")
+    problem = none_completed(done, failed, "num_completed_requests")
     if problem:
         return [Line(where, {}, problem)]
     unit_ms = 1e3 * SECONDS.get(word(data.get("_time_unit")) or "s", 1.0)
@@ -48,6 +48,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
         "input_tokens": whole(_middle(stats, "num_input_tokens")),
         "output_tokens": whole(_middle(stats, "num_output_tokens")),
         "concurrency": whole(made.get("num_concurrency")),
+        "lost": lost(failed, done),
     }
     ttft, gap = _middle(stats, "ttft"), _middle(stats, "tpot")
     values = {

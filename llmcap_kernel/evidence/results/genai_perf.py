@@ -20,6 +20,7 @@ from .line import (
     first_number,
     in_flight,
     in_step,
+    lost,
     metrics,
     none_completed,
     rate_of,
@@ -48,7 +49,10 @@ def _recognises(data: Fields) -> bool:
 
 
 def _lines(data: Fields, where: str) -> list[Line]:
-    problem = _none(data)
+    done, failed = (
+        table(data, name).get("avg") for name in ("request_count", "error_request_count")
+    )
+    problem = none_completed(done, failed, "request_count")
     if problem:
         return [Line(where, {}, problem)]
     config = table(data, "input_config") or data
@@ -67,6 +71,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
         "output_tokens": whole(_statistic(data, "output_sequence_length")),
         "concurrency": users if users or rate else in_flight(answered, latency),
         "request_rate": rate,
+        "lost": lost(failed, done),
         "requests": whole(_statistic(data, "request_count", first="avg")) if rate else "",
         **({} if rate else in_step(lengths.get("min"), lengths.get("max"))),
     }
@@ -85,13 +90,6 @@ def _milliseconds(data: Fields, name: str) -> float:
     """Milliseconds of a metric's unit; 0 where it is none of time."""
     unit = table(data, name).get("unit", "ms")
     return 1e3 * SECONDS.get(unit.strip().lower(), 0.0) if isinstance(unit, str) else 0.0
-
-
-def _none(data: Fields) -> str:
-    done, failed = (
-        table(data, name).get("avg") for name in ("request_count", "error_request_count")
-    )
-    return none_completed(done, failed, "request_count")
 
 
 def _statistic(

@@ -9,6 +9,7 @@ from .line import (
     Line,
     Reader,
     dig,
+    lost,
     metrics,
     none_completed,
     number,
@@ -50,9 +51,8 @@ def _settings(data: Fields) -> Fields:
 def _benchmark(one: Fields, model: object, where: str) -> list[Line]:
     made, settings = table(one, "metrics"), _settings(one)
     totals = table(made, "request_totals") or table(one, "request_totals")
-    problem = none_completed(
-        totals.get("successful"), totals.get("errored"), "request_totals.successful"
-    )
+    done, failed = totals.get("successful"), totals.get("errored")
+    problem = none_completed(done, failed, "request_totals.successful")
     if problem:
         return [Line(where, {}, problem)]
     common = {
@@ -62,6 +62,7 @@ def _benchmark(one: Fields, model: object, where: str) -> list[Line]:
         "client_of": "vLLM",
         "input_tokens": whole(_successful(made, "prompt_token_count")),
         "output_tokens": whole(_successful(made, "output_token_count")),
+        "lost": lost(failed, done),
         **_load(settings, made, totals),
     }
     values = {

@@ -9,6 +9,7 @@ from .line import (
     Line,
     Reader,
     in_flight,
+    lost,
     metrics,
     none_completed,
     number,
@@ -52,6 +53,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
         else in_flight(rates.get("requests_per_sec"), latency),
         "request_rate": rate,
         "requests": whole(load.get("count")) if rate else "",
+        "lost": lost(failed, done.get("count")),
     }
     values = {
         "ttft_ms": _milliseconds(times, "time_to_first_token"),

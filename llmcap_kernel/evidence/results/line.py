@@ -450,6 +450,30 @@ def none_completed(completed: Any, failed: Any, name: str = "completed") -> str:
     return f"{name} is {shown(completed)}: no request came through{more}"
 
 
+def lost(failed: Any, done: Any) -> str:
+    """Say which part of the requests has no answer.
+
+    Parameters
+    ----------
+    failed, done : object
+        How many failed, and how many were answered.
+
+    Returns
+    -------
+    str
+        The part; "" where none failed or nothing is stated.
+
+    Examples
+    --------
+    >>> lost(80, "120"), lost(0, 200), lost(None, 200)
+    ('80 of 200', '', '')
+    """
+    without, answered = whole(failed), whole(done)
+    if not without or not isinstance(without, int) or not isinstance(answered, int):
+        return ""
+    return f"{without:,} of {without + answered:,}"
+
+
 def length_contradicts(
     name: str, stated: Any, totals: str, mean: float | None, at_most: bool = False
 ) -> str:

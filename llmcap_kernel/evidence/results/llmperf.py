@@ -10,6 +10,7 @@ from .line import (
     Line,
     Reader,
     length_contradicts,
+    lost,
     metrics,
     none_completed,
     number,
@@ -34,11 +35,8 @@ def _recognises(data: Fields) -> bool:
 
 
 def _lines(data: Fields, where: str) -> list[Line]:
-    problem = none_completed(
-        data.get("results_num_completed_requests"),
-        data.get("results_number_errors"),
-        "results_num_completed_requests",
-    )
+    done, failed = data.get("results_num_completed_requests"), data.get("results_number_errors")
+    problem = none_completed(done, failed, "results_num_completed_requests")
     sent = number(data.get("results_number_input_tokens_mean"))
     problem = problem or length_contradicts(
         "mean_input_tokens", data.get("mean_input_tokens"), "results_number_input_tokens", sent
@@ -56,6 +54,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
         "input_tokens": whole(sent or data.get("mean_input_tokens")),
         "output_tokens": whole(answered or data.get("mean_output_tokens")),
         "concurrency": whole(data.get("num_concurrent_requests")),
+        "lost": lost(failed, done),
     }
     values = {
         "ttft_ms": _milliseconds(data, "ttft_s"),

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from ...refuse import shown
-from .line import Fields, Line, Reader, in_flight, number, table, tails, whole
+from .line import Fields, Line, Reader, first_number, in_flight, lost, number, table, tails, whole
 from .wide import quantity
 
 WHOLE, SENT, VUS = "http_req_duration", "http_reqs", "vus"
@@ -64,9 +64,8 @@ def _of_k6(data: Fields) -> dict[str, Fields]:
 
 def _k6(data: Fields, where: str) -> list[Line]:
     made = _of_k6(data)
-    lost = table(made, "http_req_failed")
-    failed = number(lost.get("rate")) or number(lost.get("value"))
-    if failed and failed >= 1:
+    failed = first_number(table(made, "http_req_failed"), "rate", "value") or 0.0
+    if failed >= 1:
         return [Line(where, {}, "http_req_failed is 1: no request came through")]
     whole_ms, sent = made[WHOLE], table(made, SENT)
     seconds = number(table(data, "config").get("duration"))
@@ -74,12 +73,18 @@ def _k6(data: Fields, where: str) -> list[Line]:
     rate = number(sent.get("rate")) or (count / seconds if count and seconds else None)
     mean = number(whole_ms.get("avg"))
     users = in_flight(rate, mean and mean / 1e3) or whole(table(made, VUS).get("max"))
-    common = COMMON | {"concurrency": users}
+    common = COMMON | {"concurrency": users} | _failed(failed * (count or 0), count)
     out = _timed("e2e", whole_ms, whole_ms.get("med") or whole_ms.get("avg"), common, where)
     for name, entry in made.items():
         if "med" in entry and not name.startswith(("http_", "iteration")):
             out += _timed(name, entry, entry["med"], common, where)
     return out or [Line(where, {}, f"{WHOLE}: no number above zero")]
+
+
+def _failed(failed: float | None, sent: float | None) -> Fields:
+    """What a load tester leaves open: it times the requests that failed as well."""
+    part = lost(failed, (sent or 0) - (failed or 0))
+    return {"assumed": f"{part} requests failed and are among the times"} if part else {}
 
 
 # Locust
@@ -101,6 +106,7 @@ def _locust(data: Fields, where: str) -> list[Line]:
     users = in_flight(data.get("requests/s"), mean and mean / 1e3)
     # an event of the script's own is a part of a request, and tells of no users
     own = {"needs": (*NEEDS, "concurrency")} if of == name else {"concurrency": users}
+    own |= _failed(number(data.get("failure count")), many)
     # of 500 requests no percentile above the 99.8th was measured
     rare = {n: v for n, v in data.items() if not (p := PERCENT.fullmatch(n)) or _seen(p, many)}
     return _timed(of, rare, data.get("median response time"), COMMON | own, where)

@@ -16,6 +16,7 @@ from .line import (
     Line,
     in_step,
     length_contradicts,
+    lost,
     none_completed,
     number,
     rate_contradicts,
@@ -143,16 +144,14 @@ def _load(data: Fields, done: object) -> Fields:
         "concurrency": limit,
         "request_rate": rate,
         "requests": prompts if rate else "",
-        "lost": _lost(prompts, whole(done)),
+        "lost": lost(data.get("failed"), done) or lost(_short_of(prompts, whole(done)), done),
         **({} if rate else in_step(*_answers(data))),
     }
 
 
-def _lost(prompts: object, done: object) -> str:
-    """Which part of the requests has no answer; "" where all have one."""
-    if not isinstance(prompts, int) or not isinstance(done, int) or done >= prompts:
-        return ""
-    return f"{prompts - done:,} of {prompts:,}"
+def _short_of(prompts: object, done: object) -> int:
+    """How many of the prompts have no answer."""
+    return prompts - done if isinstance(prompts, int) and isinstance(done, int) else 0
 
 
 def _answers(data: Fields) -> tuple[object, object]:

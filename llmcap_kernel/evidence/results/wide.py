@@ -15,6 +15,8 @@ from . import whose
 from .line import SECONDS, Document, Fields, Form, Line, Reader, number
 from .tables import HEADER_WITHIN, lines_of, markdown
 
+# Limits on an answer, which is then taken to be as long.
+LIMITS = ("max_tokens", "max_new_tokens", "max_output_tokens", "max_completion_tokens")
 # Columns of `benchmarks/measured.csv`, and what people call each.
 COLUMNS = {
     "model": ("model_id", "model_name", "model_path"),
@@ -35,6 +37,8 @@ COLUMNS = {
     "input_tokens": (
         *("input_len", "input_length", "random_input_len", "isl", "prompt_tokens", "prompt_len"),
         *("prompt_length", "mean_input_tokens", "avg_input_tokens", "input", "prompt"),
+        *("in_len", "in_length", "in_tokens", "num_input_tokens", "num_prompt_tokens", "in"),
+        *("input_seq_len", "input_sequence_length", "prefill_len", "prefill_tokens"),
     ),
     "output_tokens": (
         *("output_len", "output_length", "random_output_len", "osl", "completion_tokens"),
@@ -46,6 +50,10 @@ COLUMNS = {
             "output",
             "answer",
         ),
+        *("out_len", "out_length", "out_tokens", "num_output_tokens", "num_generated_tokens"),
+        *("output_seq_len", "output_sequence_length", "decode_len", "decode_tokens", "out"),
+        *("response_tokens", "response_len", "new_tokens", "gen_tokens", "gen_length"),
+        *LIMITS,
     ),
     "cached_tokens": (),
     "concurrency": (
@@ -254,8 +262,8 @@ def _lines(data: Fields, where: str) -> list[Line]:
                 lost.append(Line(f"{where} {name}", {}, told))
         elif column:
             common.setdefault(column, cell)
-            served = name if "_".join(_words(name)) in OUTCOMES else served
-        elif name and "_".join(_words(name)) not in QUIET:
+            served = name if _is_among(name, OUTCOMES) else served
+        elif name and not _is_among(name, QUIET):
             strange.append(name)
     common["not_read"] = tuple(strange)
     outcome = served if number(common.get("concurrency")) else ""
@@ -267,7 +275,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
         fields = {"metric": measures.name, "value": value * measures.scale * factor}
         if measures.percent is None:
             times[measures.name] = fields["value"]
-        taken = "; ".join(filter(None, (taken, _of_outcome(outcome))))
+        taken = "; ".join(filter(None, (taken, _of_outcome(outcome), _of_limit(data))))
         fields |= {"percentile": measures.percent} | ({"assumed": taken} if taken else {})
         fields |= {"rate_column": name} if measures.unsaid == "tokens" else {}
         fields |= {"needs": _needs(measures.name, common)}
@@ -285,6 +293,16 @@ BLANK = ("", "-", "--", "\u2014", "\u2013", "na", "n/a", "nan", "none", "null", 
 
 def _of_outcome(name: str) -> str:
     return f"{shown(name)} beside users at once taken as what was served" if name else ""
+
+
+def _of_limit(data: Fields) -> str:
+    """What is said where the first column of answers has a limit on them."""
+    name = next((name for name in data if column_of(name) == "output_tokens"), "")
+    return f"{shown(name)} taken as how long answers are" if _is_among(name, LIMITS) else ""
+
+
+def _is_among(name: str, names: tuple[str, ...]) -> bool:
+    return "_".join(_words(name)) in names
 
 
 def _is_blank(cell: object) -> bool:

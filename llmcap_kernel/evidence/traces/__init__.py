@@ -8,7 +8,9 @@ No file is trusted: what is malformed costs one sentence that names the line and
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
+from ...explain import counted
 from ...refuse import BadInput, number, shown
 from ...simulation import Request
 from . import clients, logs, mooncake, tables
@@ -24,7 +26,44 @@ KNOWN = (
 )
 
 
-def read(path: str | Path, most: int | None = None) -> list[Request]:
+class Trace(NamedTuple):
+    """What a file holds.
+
+    Attributes
+    ----------
+    requests : tuple of Request
+        In the order of the file; their times as it has them [s].
+    without_prompt, without_answer : int
+        Requests among them that state no token of a prompt, or else none of an answer: they
+        failed, or were not over, and are left out.
+    """
+
+    requests: tuple[Request, ...]
+    without_prompt: int = 0
+    without_answer: int = 0
+
+    @property
+    def left_out(self) -> str:
+        """What is not among the requests, in a sentence.
+
+        Returns
+        -------
+        str
+            How many of how many, and why; "" where nothing is left out.
+
+        Examples
+        --------
+        >>> Trace((Request(0, 472, 18), Request(1, 417, 276)), without_answer=1).left_out
+        'Left out of 3 requests of the trace: 1 without an answer.'
+        """
+        why = {"a prompt": self.without_prompt, "an answer": self.without_answer}
+        told = [f"{many:,} without {what}" for what, many in why.items() if many]
+        every = len(self.requests) + sum(why.values())
+        of = f"Left out of {counted(every, 'request')} of the trace"
+        return f"{of}: {' and '.join(told)}." if told else ""
+
+
+def read(path: str | Path, most: int | None = None) -> Trace:
     """Read the requests of a trace.
 
     Parameters
@@ -36,8 +75,8 @@ def read(path: str | Path, most: int | None = None) -> list[Request]:
 
     Returns
     -------
-    list of Request
-        In the order of the file; their times as it has them [s].
+    Trace
+        Those with a prompt and an answer, and how many have none.
 
     Raises
     ------
@@ -46,13 +85,21 @@ def read(path: str | Path, most: int | None = None) -> list[Request]:
     """
     if most is not None:
         number("requests", most, 1, MAX_REQUESTS, "requests", whole=True)
-    found = list(islice(_requests(path), most or MAX_REQUESTS + 1))
+    found: list[Request] = []
+    left_out = {"without_prompt": 0, "without_answer": 0}
+    for one in _requests(path):
+        if one.input_tokens and one.output_tokens:
+            found.append(one)
+        else:
+            left_out["without_answer" if one.input_tokens else "without_prompt"] += 1
+        if len(found) == (most or MAX_REQUESTS + 1):
+            break
     if len(found) > MAX_REQUESTS:
         message = f"trace has over {MAX_REQUESTS:,} requests: take fewer of it with --requests."
         raise BadInput("trace", message)
     if not found:
         raise BadInput("trace", f"trace {shown(str(path))} has no request with an answer.")
-    return found
+    return Trace(tuple(found), **left_out)
 
 
 def _requests(path: str | Path) -> Iterator[Request]:

@@ -49,7 +49,7 @@ def requests(at: int, data: Mapping[str, Any]) -> Iterator[Request]:
     Returns
     -------
     iterator of Request
-        Those that got an answer.
+        One each; those that failed have no answer.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def requests(at: int, data: Mapping[str, Any]) -> Iterator[Request]:
     --------
     >>> result = {"input_lens": [9, 8], "output_lens": [3, 0], "start_times": [5.0, 6.0]}
     >>> [one[:3] for one in requests(1, result)]
-    [(5.0, 9, 3)]
+    [(5.0, 9, 3), (6.0, 8, 0)]
     """
     prompts, answers = (data[name] for name in LISTS)
     for name, found in zip(LISTS, (prompts, answers), strict=True):
@@ -72,8 +72,7 @@ def requests(at: int, data: Mapping[str, Any]) -> Iterator[Request]:
     times = _times(at, data, len(prompts))
     for sent_s, prompt, answer in zip(times, prompts, answers, strict=True):
         lengths = tokens(at, "input_lens", prompt), tokens(at, "output_lens", answer)
-        if all(lengths):
-            yield Request(seconds(at, "start_times", sent_s), *lengths)
+        yield Request(seconds(at, "start_times", sent_s), *lengths)
 
 
 def _times(at: int, data: Mapping[str, Any], many: int) -> list[Any]:

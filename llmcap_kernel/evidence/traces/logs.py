@@ -3,7 +3,8 @@
 
 SGLang notes a request when it is finished, with its tokens and how long it took
 (srt/utils/request_logger.py), as text or as JSON. vLLM notes the tokens of a prompt when it comes,
-and those of the answer when it is complete (entrypoints/logger.py). Their clocks tell seconds.
+and those of the answer when it is complete, or of a stream piece by piece and none of the whole
+(entrypoints/logger.py, openai/chat_completion/serving.py). Their clocks tell seconds.
 """
 
 import json
@@ -18,7 +19,9 @@ from .line import Line, moment, refused, seconds, tokens
 STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d{1,9})?)")
 VLLM_STAMP = re.compile(r"\b(\d\d-\d\d) (\d\d:\d\d:\d\d)\b")
 RECEIVED = re.compile(r"Received request ([^\s:]{1,200}): ")
-GENERATED = re.compile(r"Generated response ([^\s:]{1,200})(?: \([^)]{0,40}\))?: ")
+GENERATED = re.compile(r"Generated response ([^\s:]{1,200})(?: \(([^)]{0,40})\))?: ")
+PIECE, NO_IDS = "streaming delta", "output_token_ids: None"
+IN_WORDS = re.compile(r"output: ['\"]<streaming_complete: (\d{1,9}) tokens>")
 NUMBER = r"['\"]?\b{}['\"]?[:=] ?(-?[\d.e+-]{{1,25}})"
 FINISHED = {
     name: re.compile(NUMBER.format(name))
@@ -63,29 +66,44 @@ def requests(first: Line, rest: Iterator[Line]) -> Iterator[Request]:
     Returns
     -------
     iterator of Request
-        Those with an answer.
+        One each, in the order of their ends; those that have none in the log have no answer.
 
     Raises
     ------
     BadInput
         When such a line lacks its tokens or its time.
     """
-    open_requests: dict[str, tuple[float, int]] = {}
+    open_requests: dict[str, Request] = {}
     for line in chain((first,), rest):
         if "Finish: obj=" in line or '"request.finished"' in line:
             found = _finished(line)
         elif match := RECEIVED.search(line):
             if len(open_requests) >= MOST_OPEN:
                 refused(line.at, "request", match[1], f"at most {MOST_OPEN:,} without an answer")
-            open_requests[match[1]] = _vllm_time(line), _ids(line, "prompt_token_ids")
+            prompt = _ids(line, "prompt_token_ids")
+            open_requests[match[1]] = Request(_vllm_time(line), prompt, 0)
             continue
         elif (match := GENERATED.search(line)) and match[1] in open_requests:
-            sent_s, prompt = open_requests.pop(match[1])
-            found = Request(sent_s, prompt, _ids(line, "output_token_ids"))
+            found = _longer(open_requests.pop(match[1]), line)
+            if match[2] == PIECE:
+                open_requests[match[1]] = found
+                continue
         else:
             continue
-        if found.input_tokens and found.output_tokens:
-            yield found
+        yield found
+    yield from open_requests.values()
+
+
+def _longer(one: Request, line: Line) -> Request:
+    """A request with what a line of vLLM has of its answer; the end of a stream has no ids."""
+    if NO_IDS not in line:
+        more = _ids(line, "output_token_ids")
+        return one._replace(output_tokens=one.output_tokens + more)
+    whole = IN_WORDS.search(line)
+    if whole is None and not one.output_tokens:
+        takes = "a list, or pieces of the answer before it, as vLLM notes with --enable-log-deltas"
+        refused(line.at, "output_token_ids", None, takes)
+    return one._replace(output_tokens=int(whole[1])) if whole else one
 
 
 def _finished(line: Line) -> Request:

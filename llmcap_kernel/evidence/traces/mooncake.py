@@ -64,8 +64,7 @@ def requests(first: Line, rest: Iterator[Line]) -> Iterator[Request]:
                 refused(line.at, name, None, "a number")
         sent_s = seconds(line.at, "timestamp", data["timestamp"], 1e3)
         prompt, answer = (tokens(line.at, name, data[name]) for name in FIELDS[1:])
-        if prompt and answer:
-            yield Request(sent_s, prompt, answer, _pieces(line.at, data, prompt))
+        yield Request(sent_s, prompt, answer, _pieces(line.at, data, prompt))
 
 
 def _pieces(at: int, data: Mapping[str, Any], left: int) -> tuple[tuple[Hashable, int], ...]:

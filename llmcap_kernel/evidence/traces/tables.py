@@ -2,7 +2,7 @@
 
 Azure: `TIMESTAMP, ContextTokens, GeneratedTokens` (AzurePublicDataset, 2023 and 2024).
 BurstGPT: `Timestamp` in seconds, `Request tokens`, `Response tokens` and others (HPMLL/BurstGPT).
-Rows without prompt or answer are requests that failed, and are left out.
+Rows without prompt or answer are requests that failed.
 """
 
 import csv
@@ -93,8 +93,7 @@ def requests(header: Line, rest: Iterator[Line]) -> Iterator[Request]:
         time, prompt, answer = (cells[i] for i in at)
         sent_s = columns.read_time(line.at, titles[0], time)
         lengths = tokens(line.at, titles[1], prompt), tokens(line.at, titles[2], answer)
-        if all(lengths):
-            yield Request(sent_s, *lengths)
+        yield Request(sent_s, *lengths)
 
 
 def _cells(line: str) -> list[str]:

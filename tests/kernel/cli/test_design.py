@@ -103,9 +103,9 @@ def test_a_rate_is_shared_by_copies(run):
 
 
 BAD = {
-    "no budget": (("--budget-usd-h", "0"), "--budget-usd-h is 0.0"),
+    "no budget": (("--budget-usd-h", "0"), "--budget-usd-h is 0"),
     "negative prompt": (("--input=-7000",), "from 1 to"),
-    "no rate": (("--rate", "0"), "rate is 0.0"),
+    "no rate": (("--rate", "0"), "rate is 0"),
     "a rate beyond one copy": (("--rate", "900", "--copies", "1"), "rate is 900 requests/s"),
     "a rate of users": (("--rate", "2", "--users", "4"), "give one of them"),
     "half an API": (("--api-input", "1"), "--api-output"),

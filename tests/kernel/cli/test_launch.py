@@ -117,6 +117,22 @@ def test_bad_input_is_one_sentence(run, more, said):
     assert said in err and len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("engine", "version"),
+    [
+        ("vllm 0.8.5", "0.8.5"),
+        ("lmsysorg/sglang:v0.5.9-cu129", "0.5.9"),
+        ("trtllm-0.21", "0.21"),
+        ("vllm", None),
+    ],
+)
+def test_the_score_is_of_the_version_that_was_asked_for(run, engine, version):
+    words = ["--model", "qwen3-8b", "--gpu", "l4", "--engine", engine, "--users", "4"]
+    score = shlex.split(json.loads(run("launch", *words, "--json")[1])["validate"])
+    said = score[score.index("--engine-version") + 1] if "--engine-version" in score else None
+    assert said == version
+
+
 @pytest.mark.parametrize("command", ["launch", "predict"])
 def test_an_engine_that_another_stands_in_for_is_said_so(run, command):
     """TGI has no command and no ledger of its own here, and no log of vLLM's lines."""

@@ -10,7 +10,7 @@ from llmcap_kernel.design import WORKED_SLO
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail
 
-from .plain import COLUMN
+from .plain import COLUMN, B
 
 
 @pytest.mark.parametrize("separator", [" ", ",", "&", " , "])
@@ -140,3 +140,19 @@ def test_cards_that_a_name_counts_split_a_model_as_vllm_advises(gpu, model, word
 def test_a_mac_runs_llama_cpp_unless_it_is_told():
     assert build("qwen3-8b", "M4 Max 64GB", {}).engine.family == "llama.cpp"
     assert build("qwen3-8b", "M4 Max 64GB", {"engine": "vllm"}).engine.family == "vllm"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("predict", "--usd-h=-2"), "--usd-h is -2: it takes"),
+        (("predict", "--usd-h", "-2"), "--usd-h is -2: it takes"),
+        (("predict", "--tp", "99k"), "--tp is 99k: it takes"),
+        (("simulate", "--rate", "1e9"), "--rate is 1e9: it takes"),
+        (("predict", "--", "x.yaml", "--json"), "'--json' stands behind the file"),
+    ],
+)
+def test_a_refusal_has_the_number_and_the_option_as_they_were_typed(run, words, told):
+    command, *rest = words
+    code, _, err = run(command, *B, *rest)
+    assert code == 2 and err.startswith(f"llmcap: {told}")

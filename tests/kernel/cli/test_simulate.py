@@ -54,6 +54,16 @@ def test_a_trace_has_arrivals_and_lengths_of_its_own(run, tmp_path):
     assert faster["offered_rps"] == pytest.approx(4.0)
 
 
+def test_rows_of_a_trace_that_are_left_out_are_counted(run, tmp_path):
+    path = tmp_path / "burst.csv"
+    rows = "".join(f"{at},GPT-4,400,{50 * (at % 4 > 0)},450,API log\n" for at in range(40))
+    path.write_text(f"Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n{rows}")
+    told = strict(run("simulate", *B, "--trace", str(path), "--json")[1])
+    assert told["requests"] == 30
+    assert told["left_out"] == "Left out of 40 requests of the trace: 10 without an answer."
+    assert told["left_out"] in unwrapped(run("simulate", *B, "--trace", str(path))[1])
+
+
 def test_a_trace_that_asks_too_much_says_so(run, tmp_path):
     path = tmp_path / "trace.csv"
     rows = "".join(f"2026-01-01 10:00:00.{i:03},4000,100\n" for i in range(100))
@@ -74,14 +84,14 @@ def test_users_ask_again(run):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--rate", "0"), "rate is 0.0: it takes a number from 1e-06"),
-        (("--rate", "-2"), "rate is -2.0: it takes a number from 1e-06"),
+        (("--rate", "0"), "rate is 0: it takes a number from 1e-06"),
+        (("--rate", "-2"), "rate is -2: it takes a number from 1e-06"),
         (("--rate", "many"), "rate is 'many': it takes a number."),
         ((), "rate is missing: it takes requests a second, or give --trace FILE."),
         (("--rate", "1", "--input", "-5"), "input is -5: it takes a number from 1 to"),
         (("--rate", "1", "--output", "0"), "output is 0: it takes a number from 1 to"),
         (("--rate", "1", "--requests", "0"), "requests is 0: it takes a whole number from 1"),
-        (("--rate", "1", "--spread", "-1"), "spread is -1.0: it takes a number from 0 to"),
+        (("--rate", "1", "--spread", "-1"), "spread is -1: it takes a number from 0 to"),
         (("--rate", "1", "--arrivals", "posson"), "Did you mean poisson?"),
         (("--rate", "1", "--input", "200k"), "llama-3.1-70b takes 131,072."),
         (("--rate", "1", "--users", "3"), "rate is '1': arrivals users take none."),

@@ -22,6 +22,28 @@ def test_every_engine_of_the_table(row):
         assert catalog.engine(row["spelled"]).name == row["record"]
 
 
+@pytest.mark.parametrize(
+    ("spelled", "record"),
+    [
+        ("nvcr.io/nvidia/tensorrt-llm/release:0.21.0", "trtllm-0.19"),
+        ("vllm/vllm-openai:v0.11.0-x86_64", "vllm-0.11"),
+        ("rocm/vllm:rocm6.4.1_vllm_0.10.1_20250909", "vllm-0.10"),
+        ("vllm/vllm-openai-rocm:v0.14.0", "vllm-0.14"),
+        ("lmsysorg/sglang:v0.5.9-cu129-amd64", "sglang-0.5.9"),
+        ("vLLM (0.11.2)", "vllm-0.11"),
+        ("vllm-openai:latest", "vllm-0.33"),
+        ("nvcr.io/nvidia/ai-dynamo/vllm-runtime:0.4.0", "vllm-0.33"),  # Dynamo's version
+        ("llama.cpp b5863", "llama.cpp-b6324"),
+    ],
+)
+def test_an_engine_with_its_version_is_one_in_a_row_or_typed(spelled, record):
+    assert names.engine_record(spelled, "") == catalog.engine(spelled).name == record
+    plain = {"engine": names.family(spelled), "engine_version": spelled}
+    line = results.Line("a", {"model": "qwen3-8b", "gpu": "h100-sxm", "metric": "itl_ms"} | plain)
+    spelled = measurements.measurement(line._replace(fields=line.fields | {"value": "9"})).spelled
+    assert names.engine_record(spelled.engine, spelled.version) == record
+
+
 @pytest.mark.parametrize("row", [r for r in TABLE if r["of"] == "version"], ids=str)
 def test_every_version_of_the_table(row):
     assert ".".join(map(str, names.release(row["spelled"]))) == row["family"]

@@ -5,6 +5,7 @@ The files hold round numbers under the names that the clients' sources write: a 
 """
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -468,6 +469,68 @@ def test_requests_without_an_answer_are_said(completed, said):
         made = measurements.measurement(line, measurements.options_of(gpu="h100"))
         found = [text for text in made.spelled.taken if "requests failed" in text]
         assert tuple(text.partition(":")[0] for text in found) == said
+
+
+def _guidellm(data):
+    made = data["benchmarks"][0]
+    return made["metrics"].get("request_totals") or made["request_totals"]
+
+
+# Where each client writes how many requests were answered, and how many failed: the files named
+# at the top of each reader.
+FAILURES = {
+    "guidellm.json": lambda data, done, failed: _guidellm(data).update(
+        successful=done, errored=failed
+    ),
+    "aiperf.json": lambda data, done, failed: data.update(
+        request_count={"unit": "requests", "avg": done},
+        error_request_count={"unit": "requests", "avg": failed},
+    ),
+    "evalscope_summary.json": lambda data, done, failed: data.update(
+        {"Success Requests": done, "Failed Requests": failed}
+    ),
+    "inference_perf_stage.json": lambda data, done, failed: (
+        data["successes"].update(count=done),
+        data["failures"].update(count=failed),
+    ),
+    "genai_bench.json": lambda data, done, failed: data["aggregated_metrics"].update(
+        num_completed_requests=done, num_error_requests=failed
+    ),
+    "llmperf_summary.json": lambda data, done, failed: data.update(
+        results_num_completed_requests=done, results_number_errors=failed
+    ),
+    "k6_summary_export.json": lambda data, done, failed: (
+        data["metrics"]["http_reqs"].update(count=done + failed),
+        data["metrics"]["http_req_failed"].update(value=failed / (done + failed)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize(("failed", "said"), [(0, ""), (80, "80 of 200 requests failed")])
+def test_every_client_s_failures_are_said(name, failed, said):
+    data = json.loads((FILES / name).read_text("utf-8"))
+    FAILURES[name](data, 200 - failed, failed)
+    line = results.parse(json.dumps(data).encode(), name)[0]
+    given = {"model": "qwen3-8b", "gpu": "h100", "input_tokens": 1000, "output_tokens": 200}
+    made = measurements.measurement(line, measurements.options_of(**given))
+    told = [text for text in (*made.spelled.taken, *made.spelled.left_open) if "failed" in text]
+    assert [text[: len(said)] for text in told] == ([said] if said else [])
+
+
+def test_a_block_on_the_screen_says_its_failures():
+    text = (FILES / "vllm_serve.txt").read_text("utf-8")
+    text = re.sub(r"(Failed requests: +)0", r"\g<1>7", text)
+    assert results.parse(text.encode(), "log.txt")[0].fields["lost"] == "7 of 107"
+
+
+def test_locust_times_what_failed_too():
+    head, *rows = (FILES / "locust_stats.csv").read_text("utf-8").splitlines()
+    at, of = head.split(",").index("Failure Count"), head.split(",").index("Request Count")
+    cells = rows[1].split(",")
+    cells[at] = "7"
+    line = results.parse("\n".join([head, ",".join(cells)]).encode(), "a_stats.csv")[0]
+    assert line.fields["assumed"].startswith(f"7 of {int(cells[of]):,} requests failed")
 
 
 def test_nothing_answered_is_said_of_a_load_tester_too():

@@ -33,6 +33,23 @@ def test_the_quantities_of_a_row_are_rows_and_each_names_its_column():
 
 
 @pytest.mark.parametrize(
+    ("prompt", "answer", "said"),
+    [
+        ("in_len", "out_len", ""),
+        ("isl", "osl", ""),
+        ("prompt_len", "max_tokens", "'max_tokens' taken as how long answers are"),
+        ("Input tokens", "max_new_tokens", "'max_new_tokens' taken as how long answers are"),
+        ("in_tokens", "out_tokens", ""),
+        ("num_input_tokens", "num_output_tokens", ""),
+    ],
+)
+def test_lengths_are_read_as_people_head_them(prompt, answer, said):
+    (line,) = read(f"model,gpu,{prompt},{answer},users,itl_ms", "qwen3-8b,l4,3000,300,4,22")
+    assert measurements.measurement(line).load[2:5] == (3000, 300, 4)
+    assert line.fields.get("assumed", "") == said and line.fields["not_read"] == ()
+
+
+@pytest.mark.parametrize(
     ("text", "gap"),
     [
         ("model;gpu;itl (ms)\nqwen3-8b;l4;22,1", 22.1),  # a spreadsheet of a German desk
