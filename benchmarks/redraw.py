@@ -34,7 +34,7 @@ TARGET_MS = 100
 DRAG_MOVES = 90
 # In the page: what one move is, and when it is drawn.
 SCRIPT = """
-// Not the picture of the first answer, which the page has until then; no data-seq while it is drawn.
+// Not the picture of the first answer, which the page has until then. No data-seq: it is drawn.
 const root = () => document.querySelector(".lc:not(.first *)");
 const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));

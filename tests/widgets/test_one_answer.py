@@ -785,7 +785,7 @@ def test_nobody_wins_what_is_too_close_to_call(capsys):
     state = {f"{x}.{key}": value for x in "ab" for key, value in asked.items()} | sides
     state |= {"columns": 2, "a.tp": 1, "b.tp": 1, "show": "rate"}
     along = compare.FORM.check(state | {"sweep": "ctx", "from": 4000, "to": 16000})[0]
-    choices = compare.FORM.check(state | {"sweep": "gpu"})[0]
+    choices = compare.FORM.check(state | {"sweep": "tp"})[0]
     for said in (told, *(compare.view(one)["status"]["text"] for one in (along, choices))):
         assert "oo close to call" in said and "stimates favour" in said, said
         assert "has the fastest answers" not in said, said
