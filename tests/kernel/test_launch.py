@@ -1101,8 +1101,8 @@ def mutated(draw):
 
 
 def _bare(text):
-    """Without quotes, escapes and blanks."""
-    return re.sub(r"[\s'\"\\]", "", text)
+    """Without quotes, escapes, blanks and dashes, of which a chat makes long ones."""
+    return re.sub(r"[\s'\"\\–—-]", "", text)
 
 
 def of_one_model(text):
