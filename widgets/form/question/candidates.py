@@ -6,7 +6,7 @@ from typing import Any
 
 from llmcap_kernel import catalog
 
-from .assumed import ALONE
+from .defaults import ALONE
 from .fields import ANY, CARDS
 
 WHICH_MODEL = re.compile(

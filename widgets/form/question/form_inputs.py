@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from llmcap_kernel.design.copies import MOST_COPIES
 from llmcap_kernel.refuse import BadInput
 
-from . import assumptions, gains, predicted
-from .assumed import ALONE, lifted, one_person, within_window
+from . import gains, predicted, taken
 from .candidates import candidates
 from .columns import before_and_after, columns
+from .defaults import ALONE, lifted, one_person, within_window
 from .deployment import deployment
 from .elsewhere import elsewhere
 from .fewest_cards import fewest_cards
@@ -67,9 +67,9 @@ def inputs(form, text, state):
     values |= {"users": users} if users else {}
     notes = [
         *_read_and_assumed(question, values, state, assumed),
-        *(*worked, *flying, *counted, *assumptions.lifted_limits(assumed.lifted)),
+        *(*worked, *flying, *counted, *taken.lifted_limits(assumed.lifted)),
         *predicted.predicted(form, question, values, state),
-        *assumptions.deployment_assumed(question, values, state.keys()),
+        *taken.deployment_assumed(question, values, state.keys()),
     ]
     left = left_out(question, values, state.keys())
     too_many = few or (worked and "rate" in question.numbers)
@@ -167,8 +167,8 @@ def _assumed(form, question, stated, state):
 def _read_and_assumed(question, values, state, assumed):
     """Say what was read, and whose load was taken."""
     yield from read_back(question, values, state)
-    yield from assumptions.load_assumed(question, values, assumed.alone)
-    yield from assumptions.shorter_load(assumed.shorter)
+    yield from taken.load_assumed(question, values, assumed.alone)
+    yield from taken.shorter_load(assumed.shorter)
 
 
 def _links(question, values, state, text, too_many):
