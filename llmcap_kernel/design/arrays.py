@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import bandwidth, calibration, capacity
 from ..numeric import Number, floor, maximum, minimum, where
-from ..serving import LoadWork, Served, met_in_a_step, prompts_in_a_pass
+from ..serving import LoadWork, Served, prompts_between_steps, prompts_in_a_pass
 from ..simulation import percentiles
 from ..simulation.rates import NUMBERS, Flights, knots
 from ..simulation.spread import spread_at_rate
@@ -457,7 +457,7 @@ def _served(
     prompt = passes = bandwidth.prefill_work(stack, **tokens, alone=stack.sharing_groups > 1)
     together: Number = 1.0
     if not stack.mixes_prompts:
-        met = met_in_a_step(running, load.output_tokens / decode.tokens_per_step)
+        met = prompts_between_steps(running, load.output_tokens / decode.tokens_per_step)
         together = prompts_in_a_pass(met, running, stack.batch_limit_tokens / computed)
         passes = bandwidth.prefill_work(stack, **tokens, prompts=together)
     work = LoadWork(
