@@ -280,8 +280,8 @@ class Trial:
         served = _served(stack.only(first), load, of_first, running[first], self.apart)
         made_tok_s = served.output_tok_s[place]
         if self.asked.rate is not None:  # no more is paid for than is asked
-            asked_tok_s = self.asked.rate / copies * load.output_tokens
-            made_tok_s = minimum(made_tok_s, asked_tok_s)
+            offered_tok_s = self.asked.rate / copies * load.output_tokens
+            made_tok_s = minimum(made_tok_s, offered_tok_s)
         rent, price = _rent(stack), _price(stack, made_tok_s)
         never = ~room.starts
         columns = {

@@ -184,7 +184,7 @@ class Card(Explained):
         if self.usd_mtok is None:
             return None
         made_tok_s = self.expected.served.output_tok_s
-        idle = self.expected.asked_tok_s < BUSY * made_tok_s
+        idle = self.expected.offered_tok_s < BUSY * made_tok_s
         return serving.usd_per_mtok(usd_h=self.usd_h, tok_s=made_tok_s) if idle else None
 
     def at(self, concurrency: int) -> "Card":
@@ -339,7 +339,7 @@ class Card(Explained):
             Rent divided by output rate.
         """
         rate, price = quantity(self.expected.output_tok_s.value, "tok/s"), self.usd_mtok
-        asked = self.expected.asked_tok_s < self.expected.served.output_tok_s
+        asked = self.expected.offered_tok_s < self.expected.served.output_tok_s
         return Line(
             "usd_mtok",
             f"rent / 3600 / {'what the rate asks for' if asked else 'output_rate'} x 1e6",
@@ -497,7 +497,7 @@ def card(
     room = capacity.workload_room(deployment, workload)
     estimates = calibration.estimates(deployment, workload) if room.starts else None
     if rate_rps is not None and estimates:
-        estimates = estimates.apart(rate_rps)
+        estimates = estimates.at_random_times(rate_rps)
     return Card(deployment, workload, slo or NO_SLO, room, estimates, label, rate_rps)
 
 

@@ -65,7 +65,7 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
     spread = spread_of(estimates.served, gaps_alone=gaps)
     spreads = spread.doubted() if gaps else (spread,)  # prompts in steps are in gaps alone
     ceiling = ceiling_s(estimates.ceiling, quantity, percent)
-    mean_faster, mean_slower, reason = estimates.width(MEANS[quantity])
+    mean_faster, mean_slower, reason = estimates.interval_factors(MEANS[quantity])
     value = max(quantile_s(spread, quantity, percent), ceiling)
 
     def end_s(end: str, at: float, name: str) -> float:

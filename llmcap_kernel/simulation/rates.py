@@ -466,7 +466,7 @@ def of_served(users: Sequence[Number], served: Sequence[Served]) -> Flights:
 
 def _apart(deployment: Deployment, workload: Workload, users: int, family: str | None) -> Estimates:
     load = replace(workload, concurrency=users)
-    return calibration.estimates(deployment, load, family=family).apart()
+    return calibration.estimates(deployment, load, family=family).at_random_times()
 
 
 @dataclass(frozen=True)
@@ -535,7 +535,7 @@ class AtRate:
                 "rate_rps", f"{message} requests/s, so its queue would grow without end."
             )
         ceiling = ceiling_s(self.estimates.ceiling, quantity, percent)
-        steps, means = (self.estimates.width(MEANS[name]) for name in ("itl", quantity))
+        steps, means = (self.estimates.interval_factors(MEANS[name]) for name in ("itl", quantity))
 
         def end_s(end: str, at: float, name: str) -> float:
             faster, slower = catalog.table("tails")["widths"][name]
