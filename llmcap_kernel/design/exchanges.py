@@ -381,9 +381,13 @@ def relaxations(result: Search, most: int = 6) -> tuple[Relaxation, ...]:
     if result.order:
         return ()
     slower = list(_slower(result))
-    retuned = with_other_steps(result)
+    with_other_tokens = with_other_steps(result)
     single = [
-        *([Relaxation((_steps_of(result, retuned),), retuned)] if retuned else ()),
+        *(
+            [Relaxation((_steps_of(result, with_other_tokens),), with_other_tokens)]
+            if with_other_tokens
+            else ()
+        ),
         *(*_limits_alone(result, 1), *_users(result), *_shorter(result), *_narrower(result)),
         *(relaxation for relaxation in slower if len(relaxation.changes) == 1),
     ]

@@ -4,7 +4,7 @@ The rules are those of vLLM's V1 scheduler. Requests are served in the order the
 first gives every decoding sequence its token; what is left of `max_num_batched_tokens` goes to
 prompts, which may be cut. A request is admitted when the cache has room for its whole prompt.
 If a token needs a block and none is free, unused pieces of prompts leave the prefix cache. If that
-is not enough, the sequence that was admitted last is pre-empted, and computed again later.
+is not enough, the sequence that was admitted last is preempted, and computed again later.
 
 An engine that does not mix gives prompts steps of their own, as SGLang's scheduler does
 (managers/scheduler.py, `get_next_batch_to_run`): all prompts that have room are computed first,
@@ -38,7 +38,7 @@ class Served(NamedTuple):
     input_tokens, output_tokens, cached_tokens : int
         Tokens of its prompt, of its answer, and of the prompt that were cached [tokens].
     preempted : int
-        Number of times it was pre-empted.
+        Number of times it was preempted.
     """
 
     sent_s: float
@@ -117,7 +117,7 @@ class Run:
     groups : tuple of Group
         The steps, in order.
     late : tuple of (float, int)
-        Gaps of sequences that were pre-empted between two tokens, each with a count of 1 [s].
+        Gaps of sequences that were preempted between two tokens, each with a count of 1 [s].
     stopped : bool
         Whether it was stopped before the last answer.
     """
@@ -381,7 +381,7 @@ class _Loop:
             self.cache[key].ready = True
         if entry.first_s < 0:
             entry.first_s = self.now_s
-        else:  # it was pre-empted before
+        else:  # it was preempted before
             self.late.append((self.now_s - entry.token_s, 1))
         entry.answer_tokens += 1
         entry.joined_step = self.step
@@ -495,7 +495,7 @@ class _Loop:
             self.spare -= piece.bytes
 
     def make_room(self) -> bool:
-        """Make room for the tokens of the next step; return whether a sequence was pre-empted."""
+        """Make room for the tokens of the next step; return whether a sequence was preempted."""
         squeezed = False
         while (size := self.needed_bytes(1)) > self.free:
             if self.unused:
@@ -508,7 +508,7 @@ class _Loop:
         return squeezed
 
     def last_token_s(self) -> float:
-        """Find when the pre-empted sequence, the last admitted, had its last token."""
+        """Find when the preempted sequence, the last admitted, had its last token."""
         while self.paused:
             since_s, count = self.paused.pop()
             if count:
