@@ -159,14 +159,14 @@ def gib(size_bytes: float) -> str:
     return quantity(size_bytes, "GiB")
 
 
-def counted(number: int, what: str) -> str:
+def counted(number: int, noun: str) -> str:
     """Count things in words.
 
     Parameters
     ----------
     number : int
         How many.
-    what : str
+    noun : str
         One of them.
 
     Returns
@@ -179,7 +179,7 @@ def counted(number: int, what: str) -> str:
     >>> counted(1, "row"), counted(1200, "row")
     ('1 row', '1,200 rows')
     """
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def capitalised(text: str) -> str:

@@ -39,14 +39,14 @@ NARROWER = {
 
 
 class Place(NamedTuple):
-    """Where a tensor stands: its place among its like, how many they are, and its model."""
+    """The position of a tensor among those of its kind, their number, and the model."""
 
     at: int
     of: int
     model: Model
 
 
-def _more(place: Place) -> bool:
+def _use_more_bits(place: Place) -> bool:
     eighth = place.of // 8
     return place.at < eighth or place.at >= 7 * place.of // 8 or (place.at - eighth) % 3 == 2
 
@@ -57,7 +57,7 @@ def _grouped(place: Place) -> bool:
 
 WHEN: dict[str, Callable[[Place], bool]] = {
     "always": lambda place: True,
-    "more": _more,
+    "more": _use_more_bits,
     "first two": lambda place: place.at < 2,
     "first four": lambda place: place.at < 4,
     "all but the eighths": lambda place: place.of // 8 <= place.at < 7 * place.of // 8,
@@ -78,7 +78,7 @@ def _always(name: str) -> Choices:
 
 
 def _tiny(default: str, better: str, output: str, embedding: str) -> dict[str, Choices]:
-    """The recipe of the types around two bits and below."""
+    """Build the recipe of the types around two bits and below."""
     return {
         "rest": _always(default),
         "output": _always(output),
@@ -239,12 +239,12 @@ def element_bytes(model: Model, file_type: str) -> tuple[float, ...]:
 
 
 def _layers(tensor: Tensor) -> tuple[int, ...]:
-    """Layers of a tensor; as many as it has copies where they are not known."""
+    """List the layers of a tensor; where these are not known, count its copies."""
     return tensor.layers or tuple(range(tensor.copies))
 
 
 def _class(tensor: Tensor, model: Model) -> str:
-    """The class of a tensor in the quantiser's table; "" for one that stays in 32 bits."""
+    """Find the class of a tensor in the quantiser's table; "" for one that stays in 32 bits."""
     if tensor.name == "embed_tokens_per_layer":
         return "output" if model.tied_embeddings else "embedding"
     if tensor.role in ("norm", "router"):
@@ -270,7 +270,7 @@ def _mean(tensor: Tensor, kind: str, file_type: str, values: list[int], model: M
 
 
 def _type(tensor: Tensor, kind: str, file_type: str, place: Place) -> str:
-    """The block type of one tensor."""
+    """Choose the block type of one tensor."""
     if tensor.role == "expert" and place.model.family in SHIPPED:
         return "MXFP4"
     if not place.model.experts:
@@ -283,24 +283,24 @@ def _type(tensor: Tensor, kind: str, file_type: str, place: Place) -> str:
     if kind == "output" and not choices:
         return "Q6_K" if tensor.width % BLOCKS[default][0] == 0 else "Q8_0"
     chosen = next((name for name, when in choices if WHEN[when](place)), default)
-    chosen = _raised(chosen, kind, file_type, place.model)
+    chosen = _with_exceptions(chosen, kind, file_type, place.model)
     for _ in range(2):  # a row that fills no block of 256 may fill none of 32 either
         if tensor.width % BLOCKS[chosen][0]:
             chosen = NARROWER.get(chosen, "F16")
     return chosen
 
 
-def _raised(chosen: str, kind: str, file_type: str, model: Model) -> str:
-    """What models of 80 layers and mixtures of eight experts are given beyond the table."""
+def _with_exceptions(chosen: str, kind: str, file_type: str, model: Model) -> str:
+    """Apply the exceptions for models of 80 layers and mixtures of eight experts."""
     if file_type in ("F16", "MXFP4"):
         return chosen
-    low = file_type.startswith(("IQ1", "IQ2"))
-    if kind == "v" and not low and model.layers == 80 and model.heads != model.kv_heads:
+    low_bits = file_type.startswith(("IQ1", "IQ2"))
+    if kind == "v" and not low_bits and model.layers == 80 and model.heads != model.kv_heads:
         chosen = "Q5_K" if chosen in ("Q3_K", "Q4_K") else chosen
     if model.experts != 8:
         return chosen
     if kind == "o" and (file_type in EIGHT or file_type.startswith("IQ")):
         return "Q5_K"
-    if kind == "k" or (kind == "v" and not low):
-        return "Q4_K" if low else "Q8_0"
+    if kind == "k" or (kind == "v" and not low_bits):
+        return "Q4_K" if low_bits else "Q8_0"
     return chosen

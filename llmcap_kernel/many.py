@@ -1,4 +1,4 @@
-"""Many points, one function: in this process, on an executor, and again after an interruption.
+"""Compute one function at many points: here or on an executor, resumable after an interruption.
 
 Any `concurrent.futures.Executor` will do: threads, processes, or a cluster's. Dask's is
 `distributed.Client(address).get_executor()`; its workers need this package and nothing else.
@@ -57,29 +57,35 @@ def each(
     >>> each(abs, [-2, -1, 3])
     {-2: 2, -1: 1, 3: 3}
     """
-    wanted = tuple(dict.fromkeys(points))
-    found = _read(kept, wanted) if kept is not None else {}
-    left = [point for point in wanted if point not in found]
-    computed = _on(executor, function, left) if executor else _here(function, left)
+    unique = tuple(dict.fromkeys(points))
+    results = _read(kept, unique) if kept is not None else {}
+    remaining = [point for point in unique if point not in results]
+    computed = (
+        _on_executor(executor, function, remaining)
+        if executor
+        else _in_this_process(function, remaining)
+    )
     try:
         for point, result in computed:
-            found[point] = result
+            results[point] = result
             if kept is not None:
-                _keep(kept, point, result)
-            if progress is not None and progress(len(found) / len(wanted)) is False:
+                _append(kept, point, result)
+            if progress is not None and progress(len(results) / len(unique)) is False:
                 break
     finally:
         computed.close()
-    return {point: found[point] for point in wanted if point in found}
+    return {point: results[point] for point in unique if point in results}
 
 
-def _here(function: Callable[[P], Any], points: Iterable[P]) -> "Results[P]":
+def _in_this_process(function: Callable[[P], Any], points: Iterable[P]) -> "Results[P]":
     for point in points:
         yield point, function(point)
 
 
-def _on(executor: "Executor", function: Callable[[P], Any], points: Iterable[P]) -> "Results[P]":
-    """Results as they come; what has not begun is cancelled when nobody waits for it."""
+def _on_executor(
+    executor: "Executor", function: Callable[[P], Any], points: Iterable[P]
+) -> "Results[P]":
+    """Yield results as they come; cancel what has not begun when the caller stops."""
     from concurrent.futures import as_completed  # a page has no use for it
 
     futures = {executor.submit(function, point): point for point in points}
@@ -92,38 +98,38 @@ def _on(executor: "Executor", function: Callable[[P], Any], points: Iterable[P])
 
 
 def _read(kept: str | Path, points: Iterable[P]) -> dict[P, Any]:
-    """Results of a file by point; a last line that was cut off is computed again."""
+    """Read the results of a file by point; drop a last line that was cut off."""
     by_key = {repr(point): point for point in points}
-    found: dict[P, Any] = {}
+    results: dict[P, Any] = {}
     name = shown(str(kept))
     try:
         text = Path(kept).read_text(encoding="utf-8") if Path(kept).exists() else ""
     except (OSError, UnicodeError):
         raise BadInput("kept", f"kept {name} cannot be read.") from None
     lines = text.split("\n")
-    for at, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, 1):
         if not line:
             continue
         try:
             key, result = json.loads(line)
         except (ValueError, TypeError, RecursionError):
-            if at == len(lines):
-                _cut(kept, len(text) - len(line), text)
+            if number == len(lines):
+                _truncate(kept, len(text) - len(line), text)
                 break
             message = (
-                f"kept {name} line {at:,} is {shown(line[:60])}: it takes a point and a result."
+                f"kept {name} line {number:,} is {shown(line[:60])}: it takes a point and a result."
             )
             raise BadInput("kept", message) from None
         if isinstance(key, str) and key in by_key:
-            found[by_key[key]] = result
-    return found
+            results[by_key[key]] = result
+    return results
 
 
-def _cut(kept: str | Path, length: int, text: str) -> None:
+def _truncate(kept: str | Path, length: int, text: str) -> None:
     Path(kept).write_text(text[:length], encoding="utf-8")
 
 
-def _keep(kept: str | Path, point: Hashable, result: Any) -> None:
+def _append(kept: str | Path, point: Hashable, result: Any) -> None:
     try:
         with open(kept, "a", encoding="utf-8") as file:
             file.write(json.dumps([repr(point), result]) + "\n")

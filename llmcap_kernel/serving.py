@@ -2,8 +2,8 @@
 
 `serve` is the only path from a deployment and a load to its numbers. With
 `CEILING` it computes what the spec sheet allows, with fitted efficiencies what can
-be expected; nothing else differs. A single user is a load of one, and users for
-whom the cache has no room wait for the others.
+be expected; nothing else differs. A single user is a load of one, and users that
+do not fit in the cache wait for the others.
 """
 
 import math
@@ -18,9 +18,9 @@ from .once import cached_property
 from .refuse import BadInput
 from .spec import CEILING, Deployment, Efficiency, Workload
 
-# Of the step that is computed when a request comes, half is left on average.
+# When a request comes, half of the running step is left on average.
 BEGUN_STEPS = 0.5
-UNKNOWN = -1.0  # how many ask at once
+UNKNOWN = -1.0  # value of `LoadWork.at_once` where it is not known
 
 
 def closed_loop_wait_s(
@@ -71,12 +71,12 @@ def closed_loop_wait_s(
     0.86
     """
     base_s = away_s + prefill_share * (prompt_s + others_s)
-    both_s = base_s + others_s + (1 - prefill_share) * prompt_s
-    root_s = maximum(both_s * both_s - 4 * base_s * others_s, 0.0) ** 0.5
-    round_s = (both_s + root_s) / 2
-    ahead = prompt_s / (round_s - others_s)  # share of a round that a user spends in the queue
-    ahead = ahead + burst_share * maximum(0.5 - ahead, 0.0)
-    return prompt_s + others_s * ahead
+    sum_s = base_s + others_s + (1 - prefill_share) * prompt_s
+    root_s = maximum(sum_s * sum_s - 4 * base_s * others_s, 0.0) ** 0.5
+    round_s = (sum_s + root_s) / 2
+    queued_share = prompt_s / (round_s - others_s)  # of a round, that a user spends in the queue
+    queued_share = queued_share + burst_share * maximum(0.5 - queued_share, 0.0)
+    return prompt_s + others_s * queued_share
 
 
 class LoadWork(NamedTuple):
@@ -90,14 +90,14 @@ class LoadWork(NamedTuple):
         Prefill of all users' prompts at once, as a library's loop runs it; None for
         a server, which receives prompts one by one.
     passes : Work
-        Prefill of those of others' prompts that are computed together: `prompt`, but where prompts
-        have steps of their own, which take all that came since the last step.
+        Prefill of the other users' prompts that are computed together. It is `prompt`, except where
+        prompts have steps of their own: such a step computes all that came since the last one.
     together : float or array
-        How many these are.
+        How many prompts are computed together.
     users : float or array
         Requests in progress.
     turns : float or array
-        Requests in flight per request in progress; above 1 the others wait.
+        Requests in flight per request in progress; above 1 some wait for room.
     input_tokens, prefill_tokens, output_tokens : float or array
         Tokens of a prompt, those of them that are computed, and tokens of an
         answer [tokens].
@@ -106,11 +106,11 @@ class LoadWork(NamedTuple):
     server : float or array
         1 where a server sends the tokens to clients, 0 in a library's loop.
     mixed : float or array
-        1 where the steps that decode take pieces of prompts along, 0 where prompts have steps of
-        their own.
+        1 where a decode step also prefills chunks of prompts, 0 where prompts have steps of their
+        own.
     at_once : float or array
-        Share of the users whose prompts come at the same moment, where that is known; below 0
-        where it is not, so that the efficiency's `burst_share` holds.
+        Share of the users whose prompts come at the same moment, where that is known. Below 0 it
+        is not, and the efficiency's `burst_share` holds.
     """
 
     decode: bandwidth.Work
@@ -152,8 +152,8 @@ def most_running(deployment: Deployment, workload: Workload) -> int:
     >>> most_running(b, Workload(90, 10)) == b.seqs_limit
     True
     """
-    held = capacity.workload_room(deployment, workload).sequences
-    return min(held, deployment.seqs_limit * deployment.attention_replicas)
+    sequences = capacity.workload_room(deployment, workload).sequences
+    return min(sequences, deployment.seqs_limit * deployment.attention_replicas)
 
 
 @lru_cache(maxsize=16_384)
@@ -208,8 +208,8 @@ def load_work(
     passes, together = prompt, 1.0
     if not d.mixes_prompts:
         steps = load.output_tokens / decode.tokens_per_step
-        met = users if at_once > 0 else met_in_a_step(users, steps)
-        together = prompts_in_a_pass(met, users, d.batch_limit_tokens / computed)
+        arrivals = users if at_once > 0 else prompts_between_steps(users, steps)
+        together = prompts_in_a_pass(arrivals, users, d.batch_limit_tokens / computed)
         passes = _prompt_work(d, load.input_tokens, cached, together)
     return LoadWork(
         decode,
@@ -229,60 +229,60 @@ def load_work(
     )
 
 
-def met_in_a_step(users: Number, steps: Number) -> Number:
-    """Count the prompts that have come between two decode steps, where any has.
+def prompts_between_steps(users: Number, steps: Number) -> Number:
+    """Compute the mean number of prompts between two decode steps, given that there is one.
 
-    Users ask again as soon as they are answered, and answers end in decode steps alone: while all
-    decode an answer, each has a prompt computed.
+    Users ask again as soon as they are answered, and answers end in decode steps only. While all
+    users decode one answer, each sends one prompt.
 
     Parameters
     ----------
     users : float or array
-        Users who ask again and again.
+        Users who ask again as soon as they are answered.
     steps : float or array
         Decode steps of an answer.
 
     Returns
     -------
     float or array
-        Mean of a Poisson number that is not 0.
+        Mean of a Poisson distribution without its zero.
 
     Examples
     --------
-    >>> round(met_in_a_step(16, 1000), 3), round(met_in_a_step(200, 100), 3)
+    >>> round(prompts_between_steps(16, 1000), 3), round(prompts_between_steps(200, 100), 3)
     (1.008, 2.313)
     """
-    each = users / steps
-    return each / (1 - math.e**-each)
+    prompts_per_step = users / steps
+    return prompts_per_step / (1 - math.e**-prompts_per_step)
 
 
-def prompts_in_a_pass(met: Number, users: Number, most: Number) -> Number:
+def prompts_in_a_pass(arrivals: Number, users: Number, max_prompts: Number) -> Number:
     """Count the prompts that are computed together, where prompts have steps of their own.
 
     Parameters
     ----------
-    met : float or array
+    arrivals : float or array
         Prompts that have come since the last decode step.
     users : float or array
         Users in progress.
-    most : float or array
+    max_prompts : float or array
         Prompts for which a step has tokens.
 
     Returns
     -------
     float or array
-        At least the one that is asked about.
+        Prompts in the step, at least 1.
 
     Examples
     --------
     >>> prompts_in_a_pass(2.3, 200, 1.5), prompts_in_a_pass(2.3, 200, 0.2)
     (1.5, 1.0)
     """
-    return maximum(minimum(minimum(met, users), most), 1.0)
+    return maximum(minimum(minimum(arrivals, users), max_prompts), 1.0)
 
 
 def _cached_tokens(deployment: Deployment, workload: Workload) -> float:
-    """Tokens of a prompt that the prefix cache holds in whole pages, on average."""
+    """Count the prompt tokens that the prefix cache holds in whole pages, on average."""
     block = deployment.block_tokens
     return floor(workload.shared_prefix_tokens / block) * block * workload.hit_share
 
@@ -347,9 +347,9 @@ class Served(Explained):
 
     @property
     def burst_share(self) -> Number:
-        """Share of the users whose prompts come at the same moment."""
-        known = self.work.at_once
-        return where(known < 0, self.efficiency.burst_share, known)
+        """Share of users whose prompts come at the same moment."""
+        at_once = self.work.at_once
+        return where(at_once < 0, self.efficiency.burst_share, at_once)
 
     @cached_property
     def pass_s(self) -> Number:
@@ -360,24 +360,24 @@ class Served(Explained):
 
     @property
     def other_s(self) -> Number:
-        """Time of those for which one of them counts [s]."""
+        """Time of `pass_s` per prompt [s]."""
         return self.pass_s / self.work.together
 
     @property
     def others_s(self) -> Number:
-        """Prefill of the prompts of all users who are not computed together with one [s]."""
+        """Time to prefill the other users' prompts that are not in a prompt's own pass [s]."""
         return (self.work.users - self.work.together) * self.other_s
 
     @cached_property
     def added_s(self) -> Number:
-        """What a prompt adds to the decode steps that compute it beside their own tokens [s].
+        """Time that a prompt adds to the decode steps that also compute its chunks [s].
 
-        While all users decode an answer, each has a prompt computed: where these have more chunks
-        than an answer has steps, several share a step.
+        While all users decode one answer, each sends one prompt. Where these prompts have more
+        chunks than an answer has steps, several chunks share a step.
         """
         decode, prompt = self.work.decode, self.work.prompt
         steps = self.work.output_tokens / decode.tokens_per_step
-        own_chunks = prompt.steps * prompt.share  # a micro-batch meets its part of a pipeline's
+        own_chunks = prompt.steps * prompt.share  # a micro-batch of a pipeline computes its part
         chunks = maximum(self.work.users * own_chunks / steps, 1.0)
         both_s = bandwidth.joined(decode, prompt, chunks).total_s(self.efficiency)
         chunk_s = (both_s - self.step_s) / chunks
@@ -386,17 +386,17 @@ class Served(Explained):
 
     @cached_property
     def waited_s(self) -> Number:
-        """Time that decoding waits for the prompt of another user [s]."""
+        """Time by which another user's prompt delays decoding [s]."""
         share = self.efficiency.prefill_share
         if not somewhere(share > 0):
-            return 0.0  # as at the ceiling, where prompts hide behind decoding
-        # what has steps of its own hides behind none
+            return 0.0  # at the ceiling, prefill hides behind decoding
+        # a prompt in a step of its own cannot hide behind decoding
         apart_s = where(share > 0, self.other_s, 0.0)
         return where(self.work.mixed > 0, share * self.added_s, apart_s)
 
     @property
     def users(self) -> Number:
-        """Requests in progress; the others wait for room."""
+        """Number of requests in progress; the others wait for room."""
         return self.work.users
 
     @property
@@ -411,7 +411,7 @@ class Served(Explained):
 
     @property
     def decode_tok_s(self) -> Number:
-        """Rate of all users while nobody prefills [tok/s]."""
+        """Output tokens of all users while no prompt is prefilled [tok/s]."""
         return self.work.users * self.decode.tok_s_user
 
     @property
@@ -423,29 +423,29 @@ class Served(Explained):
 
     @property
     def begun_s(self) -> Number:
-        """Rest of the step that is computed for others when a request comes [s]."""
+        """Rest of the step that is running when a request comes [s]."""
         steps = self.work.server * self.efficiency.begun_share * BEGUN_STEPS
         return minimum(self.work.users - 1, 1.0) * steps * self.step_s
 
     @cached_property
     def client_s(self) -> Number:
         """Time a request spends outside the queue for its prefill and its decoding [s]."""
-        # the cards are free for others while a prompt passes a pipeline's later stages, and the
-        # other groups of attention are, where each computes a part of a pass
+        # the cards are free for other prompts while this one is in a pipeline's later stages, or
+        # where its attention group computes only a part of a pass
         cards_s = minimum(self.own_s, self.pass_s)
         return self.request_s + self.begun_s + self.prefill_s - cards_s
 
     @property
     def _away_s(self) -> Number:
-        """Decoding of an answer while no prompt is prefilled, and time outside the queue [s]."""
+        """Time of a round outside the prefill queue, if no prompt delayed decoding [s]."""
         return self.work.output_tokens * self.itl_decode_s + self.client_s
 
     @cached_property
     def waited_queued_s(self) -> Number:
-        """Time that decoding waits for prompts while a user is in the queue with its own [s].
+        """Decoding delay from prompts computed while a user waits in the queue itself [s].
 
-        A queue of its own, of prompts as long as decoding waits for each: however short they are
-        beside their prefill, a user who decodes meets them at this rate.
+        It is the wait in a second queue, in which each prompt takes `waited_s` in place of its
+        prefill. These prompts do not delay the user's own tokens, so `itl_s` subtracts them.
         """
         waited_s = self.waited_s
         if not somewhere(waited_s > 0):
@@ -459,7 +459,7 @@ class Served(Explained):
 
     @cached_property
     def queue_s(self) -> Number:
-        """Mean wait for the prefill of a prompt that has room, including that prefill [s]."""
+        """Mean wait for the prefill of an admitted prompt, including that prefill [s]."""
         share = self.waited_s / self.other_s
         wait_s = closed_loop_wait_s(
             prompt_s=self.pass_s,
@@ -479,12 +479,12 @@ class Served(Explained):
 
     @property
     def round_s(self) -> Number:
-        """Time from the request to its last token where it has room at once [s]."""
+        """Mean time from a request to its last token, without a wait for room [s]."""
         return self.queue_s + self.client_s + self.work.output_tokens * self.itl_s
 
     @property
     def room_wait_s(self) -> Number:
-        """Mean wait for room in the cache; 0 where all users have it [s]."""
+        """Mean wait for room in the cache; 0 where all users fit [s]."""
         waiting = self.work.turns - 1
         return waiting * self.round_s if somewhere(waiting > 0) else 0.0
 
@@ -535,8 +535,8 @@ class Served(Explained):
     @property
     def total_tok_s(self) -> Number:
         """Prompt and output tokens of all users [tok/s]."""
-        both = self.work.input_tokens + self.work.output_tokens
-        return self.output_tok_s * both / self.work.output_tokens
+        tokens_per_request = self.work.input_tokens + self.work.output_tokens
+        return self.output_tok_s * tokens_per_request / self.work.output_tokens
 
     @property
     def batch_output_tok_s(self) -> Number:
@@ -592,58 +592,58 @@ class Served(Explained):
         )
 
     def _seconds(self, *names: str) -> tuple[str, ...]:
-        """Properties that are times, formatted."""
+        """Format properties that are times."""
         return tuple(quantity(getattr(self, name), "s") for name in names)
 
     def _queue_line(self) -> Line:
-        each = quantity(self.other_s, "s")
+        users, per_prompt = f"{self.users:,} users", quantity(self.other_s, "s")
         return Line(
             "queue",
             "closed-loop wait of users who ask again as soon as they are answered",
-            f"{self.users:,} users, {each} each, back after {self.work.output_tokens:,} tokens",
+            f"{users}, {per_prompt} each, back after {self.work.output_tokens:,} tokens",
             quantity(self.queue_s, "s"),
         )
 
     def _waited_line(self) -> Line:
         own, waited = self._seconds("added_s" if self.work.mixed else "other_s", "waited_s")
-        said = ("waited", "prefill, in steps of its own", own)
+        label_and_formula = ("waited", "prefill, in steps of its own", own)
         if self.work.mixed:
             share = f"{self.efficiency.prefill_share:.2f} x {own}"
-            said = ("waited", "prefill_share x added", share)
-        return Line(*said, waited, "arXiv 2403.02310, section 4")
+            label_and_formula = ("waited", "prefill_share x added", share)
+        return Line(*label_and_formula, waited, "arXiv 2403.02310, section 4")
 
     def _itl_line(self) -> Line:
         step, waited, queued, itl = self._seconds(
             "itl_decode_s", "waited_s", "waited_queued_s", "itl_s"
         )
-        users, out = f"{self.users:,}", f"{self.work.output_tokens:,}"
+        users, output_tokens = f"{self.users:,}", f"{self.work.output_tokens:,}"
         return Line(
             "itl",
             "step + (users x waited - waited in the queue) / output_tokens",
-            f"{step} + ({users} x {waited} - {queued}) / {out}",
+            f"{step} + ({users} x {waited} - {queued}) / {output_tokens}",
             itl,
         )
 
     def _ttft_lines(self) -> tuple[Line, ...]:
-        """Time to the first token, after the wait for room where there is one."""
-        queue, client, whole, room, ttft = self._seconds(
+        """Derive the time to the first token, with the wait for room where there is one."""
+        queue, client, round_time, room, ttft = self._seconds(
             "queue_s", "client_s", "round_s", "room_wait_s", "ttft_mean_s"
         )
         if not self.work.turns > 1:
             return (Line("ttft", "queue + client", f"{queue} + {client}", ttft),)
-        turns = f"{self.work.turns - 1:.3g} x {whole}"
+        waits = f"{self.work.turns - 1:.3g} x {round_time}"
         return (
-            Line("room_wait", "users waiting for each served x round", turns, room),
+            Line("room_wait", "users waiting for each served x round", waits, room),
             Line("ttft", "queue + client + room_wait", f"{queue} + {client} + {room}", ttft),
         )
 
     def _output_line(self) -> Line:
         queue, client, itl = self._seconds("queue_s", "client_s", "itl_s")
-        users, out = f"{self.users:,}", f"{self.work.output_tokens:,}"
+        users, output_tokens = f"{self.users:,}", f"{self.work.output_tokens:,}"
         return Line(
             "output_rate",
             "users x output_tokens / (queue + client + output_tokens x itl)",
-            f"{users} x {out} / ({queue} + {client} + {out} x {itl})",
+            f"{users} x {output_tokens} / ({queue} + {client} + {output_tokens} x {itl})",
             quantity(self.output_tok_s, "tok/s"),
         )
 

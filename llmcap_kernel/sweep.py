@@ -1,4 +1,4 @@
-"""Sweeps: one quantity along one variable, and where an answer changes on the way.
+"""Sweeps: one quantity along one variable, and where an answer changes along it.
 
 The variables of a load are whole numbers of users and of tokens. So one deployment
 overtakes another, misses a limit or runs out of room at a whole number, which
@@ -65,12 +65,12 @@ QUANTITIES = {
 }
 
 
-LEVEL = 1.02  # values apart by less are level: no interval is so narrow
-LIMITED = {"itl_s": "itl", "ttft_s": "ttft"}  # means that a limit may hold by a percentile
+LEVEL = 1.02  # values within this ratio count as equal: no interval is so narrow
+LIMITED = {"itl_s": "itl", "ttft_s": "ttft"}  # means whose limit may be on a percentile
 
 
 def quantity_of(name: str) -> Quantity:
-    """Find what a name says.
+    """Look up a quantity by its name.
 
     Parameters
     ----------
@@ -98,14 +98,14 @@ def quantity_of(name: str) -> Quantity:
 
 
 def _percentile(name: str) -> tuple[str, float] | None:
-    """Latency and percent of a `Tail.name`."""
+    """Split a `Tail.name` into latency and percent; None for another name."""
     latency, _, percent = name.partition(" p")
-    known = latency in TAILED and percent.replace(".", "", 1).isdigit()
-    return (latency, float(percent)) if known else None
+    is_percentile = latency in TAILED and percent.replace(".", "", 1).isdigit()
+    return (latency, float(percent)) if is_percentile else None
 
 
 def judged(slo: Slo, quantity: str) -> tuple[str, float | None]:
-    """Find what the limits hold of a quantity: its mean, or a percentile.
+    """Find the limit on a quantity: on its mean, or on a percentile.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def load_at(workload: Workload, variable: str, value: int) -> Workload:
 def usual_range(
     workload: Workload, variable: str, deployments: Iterable[Deployment]
 ) -> tuple[int, int]:
-    """Choose where a sweep begins and ends where nobody says.
+    """Choose the default range of a sweep.
 
     Parameters
     ----------
@@ -201,23 +201,23 @@ def usual_range(
     (1000, 163840)
     """
     prompt, answer = workload.input_tokens, workload.output_tokens
-    whole, columns = workload.context_tokens, tuple(deployments)
+    context, columns = workload.context_tokens, tuple(deployments)
     window = max(d.model.max_context_tokens for d in columns)
     if variable == "concurrency":
-        most = max(serving.most_running(d, workload) for d in columns)
-        top = max(2 * workload.concurrency, min(1.2 * most, 1024), 8)
-        return 1, 2 ** math.ceil(math.log2(top))
+        max_running = max(serving.most_running(d, workload) for d in columns)
+        highest = max(2 * workload.concurrency, min(1.2 * max_running, 1024), 8)
+        return 1, 2 ** math.ceil(math.log2(highest))
     if variable == "shared_prefix_tokens":
         return 0, prompt
     if variable == "context_tokens":
-        return min(1000, whole), max(window, whole)
+        return min(1000, context), max(window, context)
     if variable == "input_tokens":
         return min(100, prompt), max(window - answer, prompt, 2)
-    top = min(max(window - prompt, answer), max(16 * answer, 16_000))
-    return min(100, answer), max(top, 2)
+    highest = min(max(window - prompt, answer), max(16 * answer, 16_000))
+    return min(100, answer), max(highest, 2)
 
 
-# What `obstacle` says, in words; where it says nothing, a price has no rent.
+# The results of `obstacle` in words; with "", a price is missing since no rent is known.
 OBSTACLES = {
     "length": "takes no request so long",
     "start": "does not start",
@@ -295,17 +295,17 @@ def measure(
     >>> measure(a, design.WORKED_WORKLOAD, "itl_s") is None
     True
     """
-    what = quantity_of(quantity)
+    quantity_info = quantity_of(quantity)
     reason = obstacle(deployment, workload) if reason is None else reason
-    if not what.estimated:
+    if not quantity_info.estimated:
         if reason in ("length", "start"):
             return None
         return design.room(capacity.workload_ledger(deployment, workload))
     if reason:
         return None
-    found = calibration.estimates(deployment, workload)
-    of = None if quantity in QUANTITIES else _percentile(quantity)
-    return percentile(found, *of) if of else getattr(found, quantity)
+    estimates = calibration.estimates(deployment, workload)
+    tail = None if quantity in QUANTITIES else _percentile(quantity)
+    return percentile(estimates, *tail) if tail else getattr(estimates, quantity)
 
 
 def curve(
@@ -354,8 +354,8 @@ def curve(
     """
     stops = tuple(stops)
     function = partial(_at, deployment, workload, variable, quantity)
-    found = many.each(function, stops, executor=executor)
-    return tuple(found[stop] for stop in stops)
+    estimates = many.each(function, stops, executor=executor)
+    return tuple(estimates[stop] for stop in stops)
 
 
 def _at(
@@ -396,10 +396,10 @@ def whole_stops(low: int, high: int, count: int, *, even: bool = False) -> tuple
     number("count", count, 2, 100_000, whole=True)
     shares = [i / (count - 1) for i in range(count)]
     if even:
-        spread = {round(low + (high - low) * share) for share in shares}
+        numbers = {round(low + (high - low) * share) for share in shares}
     else:
-        spread = {round(low * (high / low) ** share) for share in shares}
-    return tuple(sorted(spread | {low, high}))
+        numbers = {round(low * (high / low) ** share) for share in shares}
+    return tuple(sorted(numbers | {low, high}))
 
 
 @dataclass(frozen=True)
@@ -442,25 +442,25 @@ def turns(answer: Callable[[int], Any], stops: Iterable[int]) -> tuple[Turn, ...
     >>> turns(lambda users: users > 37, (1, 10, 100))
     (Turn(at=38, before=False, after=True),)
     """
-    found: list[Turn] = []
+    changes: list[Turn] = []
     for low, high in pairwise(stops):
-        before, last = answer(low), answer(high)
-        while before != last:
-            at = _first_other(answer, low, high)
-            after = answer(at)
-            found.append(Turn(at, before, after))
-            low, before = at, after
-    return tuple(found)
+        before, high_answer = answer(low), answer(high)
+        while before != high_answer:
+            first_changed = _first_other(answer, low, high)
+            after = answer(first_changed)
+            changes.append(Turn(first_changed, before, after))
+            low, before = first_changed, after
+    return tuple(changes)
 
 
 def _first_other(answer: Callable[[int], Any], low: int, high: int) -> int:
-    """First number with another answer than `low`, whose answer differs from that of `high`."""
+    """Find the first number above `low` whose answer differs from that of `low`."""
     first, between = answer(low), range(low + 1, high)
     return low + 1 + bisect_left(between, True, key=lambda x: answer(x) != first)
 
 
 def leaders(values: Mapping[str, float | None], *, less: bool) -> str | None:
-    """Name the best of some values, and those that are level with it.
+    """Name the best of some values, and those that are practically equal to it.
 
     Parameters
     ----------
@@ -480,16 +480,16 @@ def leaders(values: Mapping[str, float | None], *, less: bool) -> str | None:
     >>> leaders({"A": 30.0, "B": 30.5, "C": 40.0}, less=True)
     'A and B'
     """
-    known = {label: value for label, value in values.items() if value is not None}
-    if not known:
+    available = {label: value for label, value in values.items() if value is not None}
+    if not available:
         return None
-    best = (min if less else max)(known.values())
-    level = (x for x in known if max(known[x], best) <= LEVEL * min(known[x], best))
-    return " and ".join(level)
+    best = (min if less else max)(available.values())
+    near_best = (x for x in available if max(available[x], best) <= LEVEL * min(available[x], best))
+    return " and ".join(near_best)
 
 
 def unsettled(first: Estimate, second: Estimate) -> bool:
-    """Say whether measurements may as well turn the order of two estimates.
+    """Say whether measurements could reverse the order of two estimates.
 
     Parameters
     ----------
@@ -517,7 +517,7 @@ def unsettled(first: Estimate, second: Estimate) -> bool:
 
 @dataclass(frozen=True)
 class Lead:
-    """Who is ahead on a part of a range, and whether that is known.
+    """The label that leads on a part of a range, and whether that is certain.
 
     Attributes
     ----------
@@ -526,7 +526,7 @@ class Lead:
     leader : str
         As `leaders` names it.
     rivals : tuple of str
-        Those behind, whose measurements may as well be ahead: `unsettled`.
+        Labels behind it that could be ahead when measured: `unsettled`.
     """
 
     start: int
@@ -536,7 +536,7 @@ class Lead:
 
     @property
     def close(self) -> str:
-        """Leader and rivals, where the order is not known; "" where it is."""
+        """Leader and rivals, where the order is not certain; "" where it is."""
         return " and ".join((self.leader, *self.rivals)) if self.rivals else ""
 
 
@@ -546,7 +546,7 @@ def leads(
     *,
     less: bool,
 ) -> tuple[Lead, ...]:
-    """Split a range by who is ahead.
+    """Split a range by the label that leads.
 
     Parameters
     ----------
@@ -572,14 +572,20 @@ def leads(
     """
 
     def answer(x: int) -> tuple[str | None, tuple[str, ...]]:
-        known = {label: one for label, one in estimates_at(x).items() if one is not None}
-        leader = leaders({label: one.value for label, one in known.items()}, less=less)
+        available = {
+            label: estimate for label, estimate in estimates_at(x).items() if estimate is not None
+        }
+        leader = leaders(
+            {label: estimate.value for label, estimate in available.items()}, less=less
+        )
         if leader is None:
             return None, ()
         ahead = leader.split(" and ")
-        best = known[ahead[0]]
+        best = available[ahead[0]]
         return leader, tuple(
-            label for label, one in known.items() if label not in ahead and unsettled(best, one)
+            label
+            for label, estimate in available.items()
+            if label not in ahead and unsettled(best, estimate)
         )
 
     stops = tuple(stops)
@@ -593,12 +599,12 @@ def leads(
     )
 
 
-def too_close(found: Iterable[Lead]) -> str:
-    """Say between whom the order is not known.
+def too_close(leads_found: Iterable[Lead]) -> str:
+    """Write between which labels the order is not certain.
 
     Parameters
     ----------
-    found : iterable of Lead
+    leads_found : iterable of Lead
         As `leads` gives them.
 
     Returns
@@ -613,26 +619,30 @@ def too_close(found: Iterable[Lead]) -> str:
     >>> too_close([Lead(1, 16, "A", ("B",))])
     'Too close to call between A and B'
     """
-    found = tuple(found)
-    same: list[Lead] = []
-    for one in found:  # stretches side by side between the same are one
-        together = same and {*_names(same[-1])} == {*_names(one)} and same[-1].end + 1 == one.start
-        if together:
-            same[-1] = Lead(same[-1].start, one.end, same[-1].leader, same[-1].rivals)
-        elif one.rivals:
-            same.append(one)
-    parts = [f"between {one.close}{_where(one, found)}" for one in same]
-    return f"Too close to call {', and '.join(parts)}" if parts else ""
+    leads_found = tuple(leads_found)
+    merged: list[Lead] = []
+    for lead in leads_found:  # join adjacent parts with the same labels
+        continues = (
+            merged and {*_names(merged[-1])} == {*_names(lead)} and merged[-1].end + 1 == lead.start
+        )
+        if continues:
+            merged[-1] = Lead(merged[-1].start, lead.end, merged[-1].leader, merged[-1].rivals)
+        elif lead.rivals:
+            merged.append(lead)
+    phrases = [f"between {lead.close}{_where(lead, leads_found)}" for lead in merged]
+    return f"Too close to call {', and '.join(phrases)}" if phrases else ""
 
 
-def _names(one: Lead) -> tuple[str, ...]:
-    return (*one.leader.split(" and "), *one.rivals)
+def _names(lead: Lead) -> tuple[str, ...]:
+    return (*lead.leader.split(" and "), *lead.rivals)
 
 
-def _where(one: Lead, found: tuple[Lead, ...]) -> str:
-    if one.start == found[0].start:
-        return "" if one.end == found[-1].end else f" up to {one.end:,}"
-    return f" from {one.start:,}" + ("" if one.end == found[-1].end else f" to {one.end:,}")
+def _where(lead: Lead, leads_found: tuple[Lead, ...]) -> str:
+    if lead.start == leads_found[0].start:
+        return "" if lead.end == leads_found[-1].end else f" up to {lead.end:,}"
+    return f" from {lead.start:,}" + (
+        "" if lead.end == leads_found[-1].end else f" to {lead.end:,}"
+    )
 
 
 def crossings(
@@ -666,11 +676,11 @@ def crossings(
         return None if a is None or b is None else (a > b) - (a < b)
 
     stops = tuple(stops)
-    found: list[Turn] = []
-    last = None
+    crossings_found: list[Turn] = []
+    last_order = None
     for turn in (Turn(stops[0], None, order(stops[0])), *turns(order, stops)):
-        if turn.after and last and turn.after != last:
-            found.append(Turn(turn.at, last, turn.after))
-        # where the curves are equal the order before it counts; after a gap it does not
-        last = last if turn.after == 0 else turn.after
-    return tuple(found)
+        if turn.after and last_order and turn.after != last_order:
+            crossings_found.append(Turn(turn.at, last_order, turn.after))
+        # equal curves keep the order before them; a gap resets it
+        last_order = last_order if turn.after == 0 else turn.after
+    return tuple(crossings_found)

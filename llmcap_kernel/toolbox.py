@@ -487,8 +487,8 @@ def reading(
     room = capacity.workload_ledger(deployment, workload).max_concurrent
     if not room:
         return Reading(0)
-    in_force = efficiency or calibration.efficiency_for(deployment)
-    served = serve(deployment, workload, in_force)
+    efficiency_used = efficiency or calibration.efficiency_for(deployment)
+    served = serve(deployment, workload, efficiency_used)
     return Reading(
         room,
         served.itl_s,
@@ -523,15 +523,19 @@ class Effect(Explained):
         tuple of Line
             The steps of the derivation.
         """
-        was, now = self.before, self.after
-        out = []
-        for label, unit, read in COLUMNS:
-            old, new = read(was), read(now)
-            if old is None and new is None:
+        reading_before, reading_after = self.before, self.after
+        derivation = []
+        for label, unit, get in COLUMNS:
+            value_before, value_after = get(reading_before), get(reading_after)
+            if value_before is None and value_after is None:
                 continue
-            cells = [quantity(v, unit) if v is not None else "none" for v in (new, old)]
-            out.append(Line(label, "after / before", " / ".join(cells), _times(old, new)))
-        return tuple(out)
+            cells = [
+                quantity(v, unit) if v is not None else "none" for v in (value_after, value_before)
+            ]
+            derivation.append(
+                Line(label, "after / before", " / ".join(cells), _times(value_before, value_after))
+            )
+        return tuple(derivation)
 
 
 COLUMNS: tuple[tuple[str, str, Callable[[Reading], float | None]], ...] = (
@@ -543,10 +547,10 @@ COLUMNS: tuple[tuple[str, str, Callable[[Reading], float | None]], ...] = (
 )
 
 
-def _times(was: float | None, now: float | None) -> str:
-    if not was or now is None:
-        return "from none" if now else "none"
-    return f"{now / was:.2f}x"
+def _times(before: float | None, after: float | None) -> str:
+    if not before or after is None:
+        return "from none" if after else "none"
+    return f"{after / before:.2f}x"
 
 
 def effect(
@@ -640,7 +644,7 @@ def effects(
     >>> [e.name for e in tried]
     ['FP8', '16']
     """
-    out = []
+    computed = []
     for name, after in changes.items():
         if isinstance(after, Deployment):
             changed: dict[str, Any] = {"deployment_after": after}
@@ -650,5 +654,5 @@ def effects(
             raise BadInput(
                 "changes", f"{name} is {after!r:.60}: it takes a Deployment or a Workload."
             )
-        out.append(effect(name, deployment, workload, efficiency=efficiency, **changed))
-    return tuple(out)
+        computed.append(effect(name, deployment, workload, efficiency=efficiency, **changed))
+    return tuple(computed)

@@ -1,4 +1,4 @@
-"""What cards send each other in a pass, and how long it takes."""
+"""Collectives between the cards in a pass, and how long they take."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from ..numeric import Number, minimum, where
 from ..spec import Deployment, Efficiency, Gpu
 
 ACTIVATION_BYTES = 2  # collectives carry 16-bit activations
-SUM_BYTES = 4  # the logarithm of what a softmax divides by, of each head
+SUM_BYTES = 4  # the log-sum-exp of a softmax, one per head
 
 
 def all_reduce_s(
@@ -81,15 +81,15 @@ def all_to_all_s(
     >>> all_to_all_s(message_bytes=9e8, cards=2, link_bandwidth_bytes_s=450e9)
     0.001
     """
-    moved = (cards - 1) / cards * message_bytes
-    return where(cards > 1, moved / link_bandwidth_bytes_s + latency_s, 0.0)
+    sent_bytes = (cards - 1) / cards * message_bytes
+    return where(cards > 1, sent_bytes / link_bandwidth_bytes_s + latency_s, 0.0)
 
 
 def link_bandwidth_bytes_s(deployment: Deployment) -> float:
     """Find the one-way bandwidth at which a tensor-parallel group sums, per card.
 
-    Across nodes every card of a node sums a part of the message with its peers, over a network card
-    of its own, so that a sum has all of a node's.
+    Across nodes each card sums a part of the message over its own network card, so that one
+    all-reduce uses all network cards of a node.
 
     Parameters
     ----------
@@ -118,10 +118,10 @@ def link_bandwidth_bytes_s(deployment: Deployment) -> float:
 
 
 def _link_bytes_s(gpu: Gpu, cards: int, network_cards: int = 1) -> float:
-    """One-way bandwidth of a card to another of so many; across nodes by so many network cards."""
+    """Find the one-way bandwidth between two cards of a group; across nodes, by network cards."""
     if cards > gpu.max_per_node:
-        across_bytes_s = network_cards * gpu.node_link_bandwidth_bytes_s
-        return minimum(gpu.link_bandwidth_bytes_s, across_bytes_s)
+        network_bytes_s = network_cards * gpu.node_link_bandwidth_bytes_s
+        return minimum(gpu.link_bandwidth_bytes_s, network_bytes_s)
     return gpu.link_bandwidth_bytes_s
 
 
@@ -141,9 +141,10 @@ class Exchange(NamedTuple):
         Time of one message at the full rate of the link [s].
     cards : float or array
         Cards that take part.
-    behind : float or array
-        Others that send at the same time, over paths that an engine may use one of: pairs of cards
-        in the host's memory, and a node's other network cards. 0 where each has its own.
+    contending : float or array
+        Other senders that share a path at the same time: pairs of cards through the host's memory,
+        and a node's other network cards where an engine uses one of them. 0 where each card has a
+        path of its own.
     """
 
     kind: str
@@ -151,10 +152,10 @@ class Exchange(NamedTuple):
     message_bytes: Number
     wire_s: Number
     cards: Number
-    behind: Number = 0.0
+    contending: Number = 0.0
 
     def with_more(self, other: "Exchange", times: Number) -> "Exchange":
-        """Send the messages of another pass along.
+        """Add the messages of another pass to these.
 
         Parameters
         ----------
@@ -170,10 +171,10 @@ class Exchange(NamedTuple):
         """
         message_bytes = self.message_bytes + times * other.message_bytes
         wire_s = self.wire_s + times * other.wire_s
-        return Exchange(self.kind, self.count, message_bytes, wire_s, self.cards, self.behind)
+        return Exchange(self.kind, self.count, message_bytes, wire_s, self.cards, self.contending)
 
     def each_s(self, efficiency: Efficiency, latency_s: Number) -> Number:
-        """Time one of them.
+        """Time one exchange.
 
         Parameters
         ----------
@@ -187,11 +188,11 @@ class Exchange(NamedTuple):
         float or array
             Message, latency, and the wait for the slowest card [s].
         """
-        path = efficiency.link_bandwidth / (1 + efficiency.one_path_share * self.behind)
+        path = efficiency.link_bandwidth / (1 + efficiency.one_path_share * self.contending)
         if self.kind == "stage hand-on":
             return self.wire_s / path + latency_s
         time_s = all_reduce_s if self.kind == "all-reduce" else all_to_all_s
-        # the message is given as its time at the full rate, so the bandwidth as a share of it
+        # the message is passed as its time at the full rate, and the bandwidth as a share of it
         return time_s(
             message_bytes=self.wire_s,
             cards=self.cards,
@@ -242,60 +243,78 @@ def exchanges(
     if d.num_gpus == 1:
         return ()
     message = tokens * model.hidden_size * ACTIVATION_BYTES
-    # with tensor-parallel attention every card has all tokens: its experts' share is summed
-    spread = model.moe_layers if d.ep > 1 and d.dp_attention else 0
-    reduces = ((1 if d.dp_attention else 2) * model.layers - spread) if d.tp > 1 else 0
-    found = []
-    if reduces:
-        link, behind = link_bandwidth_bytes_s(d), _behind(d.gpu, d.tp)
+    # with tensor-parallel attention every card has all tokens, and its experts' outputs are summed
+    all_to_all_layers = model.moe_layers if d.ep > 1 and d.dp_attention else 0
+    all_reduces = (
+        ((1 if d.dp_attention else 2) * model.layers - all_to_all_layers) if d.tp > 1 else 0
+    )
+    collectives = []
+    if all_reduces:
+        link, contending = link_bandwidth_bytes_s(d), _contending_pairs(d.gpu, d.tp)
         if d.tp > d.gpu.max_per_node:
-            behind += link / _link_bytes_s(d.gpu, d.tp) - 1
-        found.append(Exchange("all-reduce", reduces * times, message, message / link, d.tp, behind))
-    if spread:
-        sent, behind = message / d.ep * model.experts_per_token, _behind(d.gpu, d.ep)
+            contending += link / _link_bytes_s(d.gpu, d.tp) - 1
+        collectives.append(
+            Exchange("all-reduce", all_reduces * times, message, message / link, d.tp, contending)
+        )
+    if all_to_all_layers:
+        expert_bytes, contending = (
+            message / d.ep * model.experts_per_token,
+            _contending_pairs(d.gpu, d.ep),
+        )
         link = _link_bytes_s(d.gpu, d.tp)
-        found.append(Exchange("all-to-all", 2 * spread * times, sent, sent / link, d.ep, behind))
-    found += _spread(d, tokens if cached else 0.0, times if cached else 0.0)
+        collectives.append(
+            Exchange(
+                "all-to-all",
+                2 * all_to_all_layers * times,
+                expert_bytes,
+                expert_bytes / link,
+                d.ep,
+                contending,
+            )
+        )
+    collectives += _dcp_exchanges(d, tokens if cached else 0.0, times if cached else 0.0)
     if d.pp > 1:
-        passed, across = message / d.tp, _link_bytes_s(d.gpu, d.num_gpus)
-        found.append(Exchange("stage hand-on", (d.pp - 1) * times, passed, passed / across, 2))
-    return tuple(found)
+        stage_bytes, stage_link = message / d.tp, _link_bytes_s(d.gpu, d.num_gpus)
+        collectives.append(
+            Exchange("stage hand-on", (d.pp - 1) * times, stage_bytes, stage_bytes / stage_link, 2)
+        )
+    return tuple(collectives)
 
 
-def _spread(d: Deployment, tokens: Number, times: Number) -> list[Exchange]:
-    """Exchanges of decode context parallelism, by which each card attends for a part of the tokens.
+def _dcp_exchanges(d: Deployment, tokens: Number, times: Number) -> list[Exchange]:
+    """List the exchanges of decode context parallelism, where each card attends to some tokens.
 
-    A card needs the queries of all cards that share a cache, and gives back what its part of the
-    tokens says to each head, with the sum of its softmax in 32 bits; with MLA queries and outputs
-    are as wide as a latent. vLLM 0.33, v1/attention/ops/dcp.py, `cp_lse_ag_out_rs`, and the query's
-    all_gather in v1/attention/backends/flash_attn.py.
+    A card gathers the queries of all cards that share a cache. It returns each head's output over
+    its own tokens, with the log-sum-exp of the softmax in 32 bits. With MLA, queries and outputs
+    are as wide as the latent. vLLM 0.33, v1/attention/ops/dcp.py, `cp_lse_ag_out_rs`, and the
+    query's all_gather in v1/attention/backends/flash_attn.py.
     """
-    spread = [a for a in d.model.attention if a.kind in law.SPREAD] if d.dcp > 1 else []
-    layers = sum(a.layers for a in spread)
+    spread_layers = [a for a in d.model.attention if a.kind in law.SPREAD] if d.dcp > 1 else []
+    layers = sum(a.layers for a in spread_layers)
     if not layers:
         return []
     link = _link_bytes_s(d.gpu, d.dcp)
     queries, outputs = 0, 0
-    for a in spread:
+    for a in spread_layers:
         key, value = a.head_dim, a.v_head_dim or a.head_dim
         if a.latent_dim:
             key, value = a.latent_dim + a.rope_dim, a.latent_dim
         queries += a.layers * a.heads * key
         outputs += a.layers * a.heads * value
-    heads = sum(a.layers * a.heads for a in spread)
-    each = tokens * d.dcp / d.tp / layers  # of the heads of the cards that share a cache
+    heads = sum(a.layers * a.heads for a in spread_layers)
+    layer_tokens = tokens * d.dcp / d.tp / layers  # for the heads of all cards that share a cache
     messages = {
-        "query gather": each * queries * ACTIVATION_BYTES,
-        "sum gather": each * heads * d.dcp * SUM_BYTES,
-        "output scatter": each * outputs * ACTIVATION_BYTES,
+        "query gather": layer_tokens * queries * ACTIVATION_BYTES,
+        "sum gather": layer_tokens * heads * d.dcp * SUM_BYTES,
+        "output scatter": layer_tokens * outputs * ACTIVATION_BYTES,
     }
-    behind = _behind(d.gpu, d.dcp)
+    contending = _contending_pairs(d.gpu, d.dcp)
     return [
-        Exchange(kind, layers * times, message, message / link, d.dcp, behind)
+        Exchange(kind, layers * times, message, message / link, d.dcp, contending)
         for kind, message in messages.items()
     ]
 
 
-def _behind(gpu: Gpu, cards: int) -> Number:
-    """Pairs of cards beside the first that send over the host's memory at the same time."""
+def _contending_pairs(gpu: Gpu, cards: int) -> Number:
+    """Count the other pairs of cards that send through the host's memory at the same time."""
     return (1.0 - gpu.peer_access) * max(cards / 2 - 1, 0.0)

@@ -33,57 +33,57 @@ class Step(Explained):
 
     @cached_property
     def total_s(self) -> Number:
-        """All parts, one after another [s]."""
+        """Time of the pass: the sum of its parts [s]."""
         return self.work.total_s(self.efficiency)
 
     @cached_property
     def parts(self) -> dict[str, Number]:
-        """Time of each part by its name here [s]."""
+        """Time of each part, by the name of its property [s]."""
         return self.work.parts(self.efficiency)
 
     @property
     def dense_s(self) -> Number:
-        """Dense weights [s]."""
+        """Time of the dense weights [s]."""
         return self.parts["dense_s"]
 
     @property
     def expert_s(self) -> Number:
-        """Routed experts [s]."""
+        """Time of the routed experts [s]."""
         return self.parts["expert_s"]
 
     @property
     def attention_s(self) -> Number:
-        """Attention over the cache, and among the tokens of a prompt [s]."""
+        """Time of attention over the cache, and among the tokens of a prompt [s]."""
         return self.parts["attention_s"]
 
     @property
     def communication_s(self) -> Number:
-        """Collectives between cards [s]."""
+        """Time of the collectives between cards [s]."""
         return self.parts["communication_s"]
 
     @property
     def fixed_s(self) -> Number:
-        """Kernel launches and host time [s]."""
+        """Time of kernel launches and of the host [s]."""
         return self.parts["fixed_s"]
 
     @property
     def draft_s(self) -> Number:
-        """Drafting tokens for speculation [s]."""
+        """Time to draft tokens for speculation [s]."""
         return self.parts["draft_s"]
 
     @property
     def adapter_s(self) -> Number:
-        """Reading and applying low-rank adapters [s]."""
+        """Time to read and apply low-rank adapters [s]."""
         return self.parts["adapter_s"]
 
     @property
     def host_s(self) -> Number:
-        """Waiting for weights from host memory [s]."""
+        """Wait for weights from host memory [s]."""
         return self.parts["host_s"]
 
     @property
     def launch_s(self) -> Number:
-        """Waiting for the host to launch the kernels of a prompt [s]."""
+        """Wait for the host to launch the kernels of a prompt [s]."""
         return self.parts["launch_s"]
 
     @property
@@ -140,7 +140,7 @@ class Step(Explained):
         )
 
     def _named_parts(self) -> list[tuple[str, float]]:
-        """Parts that take time, in words."""
+        """List the parts that take time, named in words."""
         parts = (
             ("dense weights", self.dense_s),
             ("experts", self.expert_s),
@@ -155,20 +155,21 @@ class Step(Explained):
         return [(name, part_s) for name, part_s in parts if part_s]
 
     def _roofline_lines(self, deployment: Deployment) -> tuple[Line, ...]:
-        """All reading and all computing of one card, at its peak rates."""
+        """Derive the reading and computing of one card at its peak rates."""
         e, bandwidth = self.efficiency, deployment.gpu.bandwidth_bytes_s
         dtype, rate = compute_dtype(deployment.gpu, deployment.weights)
         read = f"weights {quantity(self.weight_bytes, 'bytes')}"
         if self.kv_bytes:
             read += f" + KV {quantity(self.kv_bytes, 'bytes')}"
-        share = "" if e == CEILING else f" x {e.bandwidth:.2f} and {e.kv_bandwidth:.2f}"
-        both = self.weight_bytes + self.kv_bytes
+        efficiency_text = "" if e == CEILING else f" x {e.bandwidth:.2f} and {e.kv_bandwidth:.2f}"
+        read_bytes = self.weight_bytes + self.kv_bytes
         return (
             Line(
                 "read",
                 "(weight_bytes + kv_bytes) / bandwidth",
-                f"({read}) / {quantity(bandwidth, 'bytes/s')}{share} a card",
-                quantity(both / bandwidth, "s") + (" at full bandwidth" if share else ""),
+                f"({read}) / {quantity(bandwidth, 'bytes/s')}{efficiency_text} a card",
+                quantity(read_bytes / bandwidth, "s")
+                + (" at full bandwidth" if efficiency_text else ""),
             ),
             Line(
                 "compute",
@@ -190,10 +191,10 @@ class Step(Explained):
         return lines
 
     def _speculation_lines(self, deployment: Deployment) -> tuple[Line, ...]:
-        guess = deployment.speculation
-        if guess is None or self.what != "decode step":
+        speculation = deployment.speculation
+        if speculation is None or self.what != "decode step":
             return ()
-        k, accept = guess.tokens, guess.accept
+        k, accept = speculation.tokens, speculation.accept
         return (
             Line(
                 "tokens_per_step",

@@ -9,10 +9,10 @@ from ..refuse import BadInput, number
 from ..spec import Deployment, Efficiency, Format, Gpu
 from .collectives import ACTIVATION_BYTES, Exchange, exchanges
 
-# Engines whose pipeline takes all sequences through its stages in one batch: llama.cpp fills
-# stages with pieces of a prompt alone (ggml-org/llama.cpp, src/llama-context.cpp, n_ubatch).
+# Engines that pass all decoding sequences through the pipeline in one batch. llama.cpp overlaps
+# stages for chunks of a prompt only (ggml-org/llama.cpp, src/llama-context.cpp, n_ubatch).
 UNDIVIDED = ("llama.cpp",)
-LAUNCHES = 12  # of a layer of Llama where nothing is left to fuse: `catalog/engines.toml`
+LAUNCHES = 12  # kernels of a Llama layer where all that can be is fused: `catalog/engines.toml`
 
 
 def compute_dtype(gpu: Gpu, number_format: Format) -> tuple[str, float]:
@@ -41,9 +41,9 @@ def compute_dtype(gpu: Gpu, number_format: Format) -> tuple[str, float]:
     >>> compute_dtype(catalog.gpu("a100-sxm-80gb"), catalog.format("fp8"))[0]
     'bf16'
     """
-    found = gpu.computes(number_format)
-    if found is not None:
-        return found
+    supported = gpu.computes(number_format)
+    if supported is not None:
+        return supported
     raise BadInput(
         "gpu",
         f"{gpu.title} lists no rate for {number_format.name} or a wider dtype: "
@@ -71,9 +71,9 @@ class Work(NamedTuple):
     score_read_s : float or array
         Writing and reading the scores of that attention, where it is not fused [s].
     matvec_math_s : float or array
-        Multiplying the dense weights with one token, where a kernel for vectors does [s].
+        Multiplying the dense weights with one token in a matrix-vector kernel [s].
     matvec_tokens : float or array
-        Tokens that it takes beside the first [tokens].
+        Tokens after the first that this kernel multiplies [tokens].
     adapter_math_s, adapter_read_s : float or array
         Multiplying with and reading low-rank adapters [s].
     host_read_s : float or array
@@ -197,7 +197,7 @@ class Work(NamedTuple):
             "adapter_s": maximum(
                 self.adapter_math_s / e.compute, self.adapter_read_s / e.bandwidth
             ),
-            # weights are streamed while the card works on those it holds
+            # streaming overlaps with work on the weights that the card holds
             "host_s": maximum(self.host_read_s - dense_s - expert_s, 0.0),
         }
         launches_s = self.awaited_layers * e.prompt_layer_s
@@ -207,14 +207,14 @@ class Work(NamedTuple):
         return parts
 
     def _dense_s(self, e: Efficiency, math: Number) -> Number:
-        """Products with the weights that every token meets, in kernels for few tokens or many."""
+        """Time the products with the dense weights, in a matrix-vector or a matrix kernel."""
         read_s = self.dense_read_s / e.bandwidth
         dense_s = overlapped_s(self.dense_math_s / math, read_s, e.rounded_share)
         if not somewhere(self.matvec_tokens > 0):
             return dense_s
         one_s = self.matvec_math_s / math
         first_s = overlapped_s(one_s, read_s, e.rounded_share)
-        # a further token takes no longer than the first, which could be passed again
+        # a further token takes no longer than running the kernel once more
         further_s = minimum(one_s / e.matvec_compute - one_s, first_s)
         return maximum(dense_s, first_s + self.matvec_tokens * further_s)
 
@@ -266,10 +266,10 @@ def overlapped_s(math_s: Number, read_s: Number, rounded_share: Number) -> Numbe
 
 
 def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
-    """Compute the work of a step that decodes, and prefills chunks of prompts beside it.
+    """Compute the work of a step that decodes and also prefills chunks of prompts.
 
-    Decoded tokens and chunks are multiplied with the same weights, which are read once, and
-    share launches, host time and the latency of every exchange.
+    Both are multiplied with the same weights, which are read once. They share kernel launches,
+    host time and the latency of every exchange.
 
     Parameters
     ----------
@@ -293,19 +293,19 @@ def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
     >>> both.dense_math_s, both.dense_read_s, both.steps
     (5.0, 9.0, 1.0)
     """
-    times = chunks / prompts.steps
-    both = zip(decode.exchanges, prompts.exchanges, strict=True)
+    scale = chunks / prompts.steps
+    exchange_pairs = zip(decode.exchanges, prompts.exchanges, strict=True)
     return decode._replace(
-        dense_math_s=decode.dense_math_s + times * prompts.dense_math_s,
-        expert_math_s=decode.expert_math_s + times * prompts.expert_math_s,
-        adapter_math_s=decode.adapter_math_s + times * prompts.adapter_math_s,
-        prompt_math_s=decode.prompt_math_s + times * prompts.prompt_math_s,
-        score_read_s=decode.score_read_s + times * prompts.score_read_s,
+        dense_math_s=decode.dense_math_s + scale * prompts.dense_math_s,
+        expert_math_s=decode.expert_math_s + scale * prompts.expert_math_s,
+        adapter_math_s=decode.adapter_math_s + scale * prompts.adapter_math_s,
+        prompt_math_s=decode.prompt_math_s + scale * prompts.prompt_math_s,
+        score_read_s=decode.score_read_s + scale * prompts.score_read_s,
         # each chunk reads the experts that its own tokens are sent to
-        expert_read_s=maximum(decode.expert_read_s, times * prompts.expert_read_s),
-        adapter_read_s=maximum(decode.adapter_read_s, times * prompts.adapter_read_s),
-        host_read_s=maximum(decode.host_read_s, times * prompts.host_read_s),
-        exchanges=tuple([own.with_more(other, chunks) for own, other in both]),
+        expert_read_s=maximum(decode.expert_read_s, scale * prompts.expert_read_s),
+        adapter_read_s=maximum(decode.adapter_read_s, scale * prompts.adapter_read_s),
+        host_read_s=maximum(decode.host_read_s, scale * prompts.host_read_s),
+        exchanges=tuple([own.with_more(added, chunks) for own, added in exchange_pairs]),
     )
 
 
@@ -316,7 +316,7 @@ def _pass_work(
     sequences: Number,
     head: bool = True,
     cached: bool = True,
-    times: Number = 1.0,
+    serial_passes: Number = 1.0,
     passes: Number = 1.0,
     attention_flops: Number = 0.0,
     kv_math_s: Number = 0.0,
@@ -333,9 +333,9 @@ def _pass_work(
     tokens_per_step: Number = 1.0,
     prefill_tokens: Number = 0.0,
 ) -> Work:
-    """Sum up `passes` passes of `tokens`, of which `times` run one after another.
+    """Add up the work of `passes` passes of `tokens`, `serial_passes` of them one after another.
 
-    What depends on the kind of pass, from `attention_flops` on, is named as in `Work`.
+    Arguments from `attention_flops` on are fields of `Work`.
     """
     d, model = deployment, deployment.model
     weights = law.weights_of(d)
@@ -347,22 +347,23 @@ def _pass_work(
     weight_bytes = weights.dense_read_bytes + expert_bytes
     adapter_math_s, adapter_read_s = _adapters(d, sequences, tokens)
     host = d.offload_share and weight_bytes * d.offload_share / d.gpu.host_bandwidth_bytes_s
-    # by place: thirty names in two calls would be a twentieth of a prediction's time
+    # positional: keywords here would add a twentieth to the time of a prediction
     return Work(
-        dense_flops / rate * times, weights.dense_read_bytes / bandwidth * times,
-        expert_flops / rate * times, expert_bytes / bandwidth * times,
+        dense_flops / rate * serial_passes, weights.dense_read_bytes / bandwidth * serial_passes,
+        expert_flops / rate * serial_passes, expert_bytes / bandwidth * serial_passes,
         kv_math_s, kv_read_s, prompt_math_s, score_read_s, matvec_math_s, matvec_tokens,
-        adapter_math_s * times, adapter_read_s * times, host * times,
-        exchanges(d, tokens, times, cached=cached),
-        model.layers * times, 0.0, awaited_layers, routed_layers * times, times, scheduled,
+        adapter_math_s * serial_passes, adapter_read_s * serial_passes, host * serial_passes,
+        exchanges(d, tokens, serial_passes, cached=cached),
+        model.layers * serial_passes, 0.0, awaited_layers, routed_layers * serial_passes,
+        serial_passes, scheduled,
         d.gpu.unpacks(d.weights), 1.0 - d.gpu.direct_link, draft, guesses,
         weight_bytes * passes, kv_bytes, (dense_flops + expert_flops) * passes + attention_flops,
-        tokens * passes, tokens_per_step, prefill_tokens, passes / times / d.pp,
+        tokens * passes, tokens_per_step, prefill_tokens, passes / serial_passes / d.pp,
     )  # fmt: skip
 
 
 def _experts(deployment: Deployment, tokens: Number) -> tuple[Number, Number, Number]:
-    """FLOP and bytes of the routed experts, and their layers weighted by the routing."""
+    """Compute FLOP and bytes of the routed experts, and their layers weighted by routing load."""
     d, model = deployment, deployment.model
     if not model.experts:
         return 0.0, 0.0, 0.0
@@ -374,7 +375,7 @@ def _experts(deployment: Deployment, tokens: Number) -> tuple[Number, Number, Nu
 
 
 def _adapters(deployment: Deployment, sequences: Number, tokens: Number) -> tuple[Number, Number]:
-    """Time at full rate of adapters: every one in the batch is read, each token uses one."""
+    """Time adapters at full rate: each one in the batch is read, and each token uses one."""
     d, lora = deployment, deployment.lora
     if lora is None:
         return 0.0, 0.0
@@ -385,13 +386,13 @@ def _adapters(deployment: Deployment, sequences: Number, tokens: Number) -> tupl
     return flops / rate, read_bytes / d.gpu.bandwidth_bytes_s
 
 
-def _guess_work(deployment: Deployment, context_tokens: Number, concurrency: Number) -> Work:
-    """Work of one pass of the draft model, or of the multi-token-prediction layers."""
+def _draft_work(deployment: Deployment, context_tokens: Number, concurrency: Number) -> Work:
+    """Compute the work of one pass of the draft model, or of the MTP layers."""
     d, model = deployment, deployment.model
     if d.speculation is not None and d.speculation.draft is not None:
         draft = draft_deployment(d)
-        one = decode_work(draft, context_tokens=context_tokens, concurrency=concurrency)
-        return one if d.eager else _launched(one, d.engine.draft_launches)
+        draft_pass = decode_work(draft, context_tokens=context_tokens, concurrency=concurrency)
+        return draft_pass if d.eager else _with_host_launches(draft_pass, d.engine.draft_launches)
     params = model.mtp_params + model.head_params if model.mtp_params else 0
     _, rate = compute_dtype(d.gpu, d.weights)
     read_bytes = params * d.weights.bytes_per_element / d.tp
@@ -401,10 +402,10 @@ def _guess_work(deployment: Deployment, context_tokens: Number, concurrency: Num
     )
 
 
-def _launched(work: Work, launches: int) -> Work:
-    """The same pass where the host launches some of a layer's kernels, and a graph the others."""
-    alone = work.layers * launches / LAUNCHES
-    return work._replace(layers=work.layers - alone, launched_layers=alone)
+def _with_host_launches(work: Work, launches: int) -> Work:
+    """Move the part of each layer that the host launches to `launched_layers`."""
+    launched_layers = work.layers * launches / LAUNCHES
+    return work._replace(layers=work.layers - launched_layers, launched_layers=launched_layers)
 
 
 def draft_deployment(deployment: Deployment) -> Deployment:
@@ -509,11 +510,11 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
     d, model = deployment, deployment.model
     batches = 1 if d.engine.family in UNDIVIDED else d.pp
     sequences = maximum(concurrency / batches, 1.0)
-    guess = d.speculation
-    checked = 1 + guess.tokens if guess else 1
-    # requests come and go, so over many steps a replica has its share of them, and one at least
-    on_card = maximum(sequences / d.tp, 1.0) if d.dp_attention else sequences
-    kv_bytes = on_card * law.kv_read_bytes_per_sequence(
+    speculation = d.speculation
+    tokens_verified = 1 + speculation.tokens if speculation else 1
+    # over many steps each attention replica has its share of the requests, and at least one
+    card_sequences = maximum(sequences / d.tp, 1.0) if d.dp_attention else sequences
+    kv_bytes = card_sequences * law.kv_read_bytes_per_sequence(
         model,
         d.kv,
         context_tokens,
@@ -522,12 +523,12 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
         dcp=d.dcp,
         engine=d.engine.family,
     )
-    spread = 1 if d.dp_attention else d.tp
-    attention_flops = law.attention_flops_per_token(model, context_tokens) / spread
-    attention_flops = attention_flops * on_card * checked
+    head_shards = 1 if d.dp_attention else d.tp
+    attention_flops = law.attention_flops_per_token(model, context_tokens) / head_shards
+    attention_flops = attention_flops * card_sequences * tokens_verified
     _, rate = compute_dtype(d.gpu, d.kv)
-    tokens = sequences * checked
-    one = _pass_work(
+    tokens = sequences * tokens_verified
+    work = _pass_work(
         d,
         tokens,
         sequences=sequences,
@@ -537,13 +538,15 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
         kv_math_s=attention_flops / rate,
         kv_read_s=kv_bytes / d.gpu.bandwidth_bytes_s,
         kv_bytes=kv_bytes,
-        # replicas of attention schedule and sample each their own
-        scheduled=on_card if d.dp_attention else concurrency,
-        draft=_guess_work(d, context_tokens, concurrency) if guess else None,
-        guesses=guess.tokens if guess else 0.0,
-        tokens_per_step=tokens_per_step(accept=guess.accept, tokens=guess.tokens) if guess else 1.0,
+        # each attention replica schedules and samples its own sequences
+        scheduled=card_sequences if d.dp_attention else concurrency,
+        draft=_draft_work(d, context_tokens, concurrency) if speculation else None,
+        guesses=speculation.tokens if speculation else 0.0,
+        tokens_per_step=1.0
+        if speculation is None
+        else tokens_per_step(accept=speculation.accept, tokens=speculation.tokens),
     )
-    return _launched(one, LAUNCHES) if d.eager else one
+    return _with_host_launches(work, LAUNCHES) if d.eager else work
 
 
 def prefill_work(
@@ -567,8 +570,8 @@ def prefill_work(
     prompts : float or array
         Prompts of that length that share the chunks.
     alone : bool
-        Whether no other prompt is there: groups of attention that share a chunk then leave theirs
-        empty.
+        Whether it is the only prompt: attention groups that share a chunk then leave their parts
+        of it empty.
 
     Returns
     -------
@@ -585,29 +588,31 @@ def prefill_work(
     _positive("input_tokens", input_tokens)
     d, model = deployment, deployment.model
     tokens = maximum(input_tokens - cached_tokens, 1)
-    most = maximum(d.batch_limit_tokens / d.sharing_groups, 1) if alone else d.batch_limit_tokens
-    chunk = minimum(tokens * prompts, most)
-    chunks = tokens * prompts / chunk  # the last one is a part of a chunk
-    # chunks follow each other through the stages: the first fills them, then all work
-    turns = (chunks + d.pp - 1) / d.pp
+    chunk_limit = (
+        maximum(d.batch_limit_tokens / d.sharing_groups, 1) if alone else d.batch_limit_tokens
+    )
+    chunk = minimum(tokens * prompts, chunk_limit)
+    chunks = tokens * prompts / chunk  # a partial last chunk counts as a fraction
+    # chunks are pipelined: the first fills the stages, then all stages work
+    serial_chunks = (chunks + d.pp - 1) / d.pp
     # attention is quadratic in each prompt, not in the batch of them
     attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) * prompts / d.tp
     score_read_s = _score_read_s(d, tokens, cached_tokens) * prompts
     _, rate = compute_dtype(d.gpu, d.kv)
-    guess = d.speculation
-    draft = guess and guess.draft and draft_deployment(d)
+    speculation = d.speculation
+    draft = speculation and speculation.draft and draft_deployment(d)
     return _pass_work(
         d,
         chunk,
         sequences=prompts,
-        head=False,  # it works on the last token of a prompt only, the layers on all
+        head=False,  # the head computes only the last token of a prompt
         cached=False,
-        times=turns,
+        serial_passes=serial_chunks,
         passes=chunks,
         attention_flops=attention_flops,
-        prompt_math_s=attention_flops / rate * turns / chunks,
-        score_read_s=score_read_s * turns / chunks,
-        awaited_layers=model.layers * turns * d.launches_prompts,
+        prompt_math_s=attention_flops / rate * serial_chunks / chunks,
+        score_read_s=score_read_s * serial_chunks / chunks,
+        awaited_layers=model.layers * serial_chunks * d.launches_prompts,
         # the draft model reads the prompt too
         draft=prefill_work(
             draft, input_tokens=input_tokens, cached_tokens=cached_tokens, prompts=prompts
@@ -619,7 +624,7 @@ def prefill_work(
 
 
 def _score_read_s(deployment: Deployment, tokens: Number, cached_tokens: Number) -> Number:
-    """Time at full bandwidth to write and read a prompt's scores, where they leave the chip."""
+    """Time writing and reading a prompt's scores at full bandwidth, where they leave the chip."""
     d = deployment
     if not d.engine.score_bytes:
         return 0.0
@@ -628,7 +633,7 @@ def _score_read_s(deployment: Deployment, tokens: Number, cached_tokens: Number)
 
 
 def _matvec_math_s(deployment: Deployment) -> float:
-    """Time at full rate to multiply one token, where a kernel for vectors does that."""
+    """Time multiplying one token at full rate, where a matrix-vector kernel does that."""
     d = deployment
     if not law.has_matvec(d.weights):
         return 0.0
@@ -668,24 +673,24 @@ def mixed_work(
         Every part at full rate.
     """
     d = deployment
-    plain = replace(d, speculation=None) if d.speculation else d
-    base = decode_work(plain, context_tokens=context_tokens, concurrency=concurrency)
-    room = maximum(d.batch_limit_tokens - base.tokens, 1)
+    undrafted = replace(d, speculation=None) if d.speculation else d
+    decode = decode_work(undrafted, context_tokens=context_tokens, concurrency=concurrency)
+    room = maximum(d.batch_limit_tokens - decode.tokens, 1)
     chunk = minimum(prefill_tokens, room)
     chunk_flops = law.prefill_attention_flops(d.model, chunk) / d.tp
     _, rate = compute_dtype(d.gpu, d.kv)
     return _pass_work(
-        plain,
-        base.tokens + chunk,
-        sequences=base.tokens,
+        undrafted,
+        decode.tokens + chunk,
+        sequences=decode.tokens,
         attention_flops=chunk_flops,
-        kv_math_s=base.kv_math_s,
-        kv_read_s=base.kv_read_s,
-        kv_bytes=base.kv_bytes,
+        kv_math_s=decode.kv_math_s,
+        kv_read_s=decode.kv_read_s,
+        kv_bytes=decode.kv_bytes,
         prompt_math_s=chunk_flops / rate,
         score_read_s=_score_read_s(d, chunk, 0),
-        matvec_math_s=base.matvec_math_s,
-        matvec_tokens=base.matvec_tokens,
-        scheduled=base.scheduled,
+        matvec_math_s=decode.matvec_math_s,
+        matvec_tokens=decode.matvec_tokens,
+        scheduled=decode.scheduled,
         prefill_tokens=chunk,
     )

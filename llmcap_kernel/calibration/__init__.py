@@ -1,15 +1,16 @@
 """Estimates: fitted efficiencies, and intervals from measurements left out of the fit.
 
-The law is the same as at the ceiling. Added are shares and latencies in two layers. What a kernel
-reaches of its card's rates is measured on timed kernels, by format and chip family:
+An estimate uses the same law as the ceiling, with shares and latencies in two layers. The share of
+a card's rates that a kernel reaches is measured on timed kernels, by format and chip family:
 `catalog/reach.toml`. What a whole program adds to that, some fifty numbers, is fitted to published
-benchmarks, `catalog/calibration.toml`: values for programs that serve many users and for those
-that run a loop of their own, and factors for some engines, vendors and chip families. An engine is
-one or the other, however many users it has.
+benchmarks: `catalog/calibration.toml`. It has values for servers and for programs that run a loop
+of their own, and factors for some engines, vendors and chip families. An engine is always one or
+the other, however many users it has.
 
-The interval of an estimate contains four of five measurements of a source that neither the fit nor
-the width has seen. An engine or a chip family that nobody measured widens it: `ignorance`. Who has
-measured an engine of their own says so with `use`: the estimate of it moves, and is surer.
+The interval of an estimate contains four of five measurements of a source that was left out of
+both the fit and the interval's width. It is wider for an engine or a chip family that nobody
+measured: `ignorance`. `use` reads somebody's own measurements of an engine, which move its
+estimates and narrow their intervals.
 """
 
 from .efficiencies import (
@@ -27,10 +28,10 @@ from .efficiencies import (
     kernel_shares,
     keys,
     nearest_format,
+    published_efficiency,
     shifted,
     slowed,
     steps,
-    strangers_efficiency,
 )
 from .fitted import FILE, cache_until_reload, reload, table
 from .intervals import (

@@ -1,4 +1,4 @@
-"""Efficiencies: of timed kernels, moved by what is fitted to whole programs."""
+"""Efficiencies: shares that timed kernels reach, corrected by a fit to whole programs."""
 
 import math
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from .fitted import cache_until_reload, table
 from .own import IN_USE
 
 SERVER, LOOP, EAGER = "servers", "loops", "eager"
-# Share of a family's rate that is left to kernels which multiply with `mma.sync`, as llama.cpp's of
-# packed weights do (ggml/src/ggml-cuda/mma.cuh): Hopper has `wgmma` for all of it. Luo et al. 2024,
-# arXiv 2402.13499.
+# Share of a family's rate that kernels reach with `mma.sync`, which llama.cpp uses for packed
+# weights (ggml/src/ggml-cuda/mma.cuh). Hopper reaches the full rate only with `wgmma`. Luo et al.
+# 2024, arXiv 2402.13499.
 OLDER_UNITS = {"hopper": 0.629}
-LAUNCHED = "launched_layer_s"  # what a layer takes in a loop whose kernels the host launches
+LAUNCHED = "launched_layer_s"  # time of a layer whose kernels the host launches
 
 
 def keys(family: str, gpu: Gpu) -> tuple[str, ...]:
@@ -43,27 +43,27 @@ def keys(family: str, gpu: Gpu) -> tuple[str, ...]:
     ('servers', 'vllm', 'nvidia', 'hopper')
     """
     program = SERVER if timed_as(family) in SERVERS else LOOP
-    how = (EAGER,) if launches(family) else ()
-    return (program, _stand_in(family), *how, *dict.fromkeys((gpu.vendor, gpu.family)))
+    eager_keys = (EAGER,) if launches(family) else ()
+    return (program, _stand_in(family), *eager_keys, *dict.fromkeys((gpu.vendor, gpu.family)))
 
 
 def _stand_in(family: str) -> str:
-    """The family itself where it was measured, else the one it is timed as."""
+    """Give the family itself where it was measured, else the one it is timed as."""
     return family if family in table()["rows"] else timed_as(family)
 
 
-# The format that decides what a kernel reaches: of the weights, of the cache, or the link.
+# What decides the share that a kernel reaches: the format of the weights or cache, or the link.
 KERNELS = {
     **dict.fromkeys(("bandwidth", "compute", "expert_bandwidth", "expert_compute"), "weights"),
     **dict.fromkeys(("kv_bandwidth", "attention_compute"), "cache"),
     **dict.fromkeys(("link_bandwidth", "all_reduce_s"), "link"),
 }
-ANY = "any"  # a family that was never timed
-MOST = 0.97  # of a rate: a fit may raise a share, and nothing lies beyond 1
+ANY = "any"  # key of families that were never timed
+MOST = 0.97  # largest share of a rate, so that a fit that raises it stays below 1
 
 
 def nearest_format(name: str, timed: Mapping[str, Any], gpu: Gpu) -> str:
-    """Find the timed format that a card computes alike and that takes about as many bytes.
+    """Find the timed format that a card computes in the same dtype, nearest in bytes.
 
     Parameters
     ----------
@@ -84,26 +84,26 @@ def nearest_format(name: str, timed: Mapping[str, Any], gpu: Gpu) -> str:
     >>> nearest_format("fp8", {"bf16": 0, "fp8": 0}, catalog.gpu("a100-sxm-80gb"))
     'bf16'
     """
-    own = catalog.format(name)
-    computed = _wide(compute_dtype(gpu, own)[0])
+    wanted = catalog.format(name)
+    wanted_dtype = _wide(compute_dtype(gpu, wanted)[0])
 
     def distance(other: str) -> tuple[bool, bool, float, str]:
-        that = catalog.format(other)
-        alike = _wide(next(iter(that.compute), "bf16")) == computed
-        far = abs(that.bytes_per_element - own.bytes_per_element)
-        return not alike, other != name, far, other
+        candidate = catalog.format(other)
+        same_dtype = _wide(next(iter(candidate.compute), "bf16")) == wanted_dtype
+        distance_bytes = abs(candidate.bytes_per_element - wanted.bytes_per_element)
+        return not same_dtype, other != name, distance_bytes, other
 
     return min(timed, key=distance)
 
 
 def _wide(dtype: str) -> str:
-    """A dtype, with those of 16 bits and more taken as one."""
+    """Map all dtypes of 16 bits and more to one."""
     return "bf16" if dtype.startswith(("bf16", "fp16", "fp32")) else dtype
 
 
 @cache_until_reload
 def kernel_shares(gpu: Gpu, weights: Format, kv: Format) -> dict[str, float]:
-    """Look up what kernels reach on a card.
+    """Look up the shares of its rates that kernels reach on a card.
 
     Parameters
     ----------
@@ -126,23 +126,23 @@ def kernel_shares(gpu: Gpu, weights: Format, kv: Format) -> dict[str, float]:
     """
     formats = {"weights": weights.name, "cache": kv.name}
     reach = catalog.table("reach")
-    found = {}
-    for name, of in KERNELS.items():
-        timed = reach[name]
-        if of == "link":
-            by_family = timed["link" if gpu.direct_link else "pcie"]
+    shares = {}
+    for name, source in KERNELS.items():
+        by_format = reach[name]
+        if source == "link":
+            by_family = by_format["link" if gpu.direct_link else "pcie"]
         else:
-            by_family = timed[nearest_format(formats[of], timed, gpu)]
-        found[name] = by_family.get(gpu.family, by_family[ANY])[0]
-    # the law has the last two beside those of dense products
-    found["expert_bandwidth"] /= found["bandwidth"]
-    found["expert_compute"] /= found["compute"]
-    found["attention_compute"] /= found["compute"]
-    return {name: x if name.endswith("_s") else min(x, MOST) for name, x in found.items()}
+            by_family = by_format[nearest_format(formats[source], by_format, gpu)]
+        shares[name] = by_family.get(gpu.family, by_family[ANY])[0]
+    # the law takes these relative to those of dense products
+    shares["expert_bandwidth"] /= shares["bandwidth"]
+    shares["expert_compute"] /= shares["compute"]
+    shares["attention_compute"] /= shares["compute"]
+    return {name: x if name.endswith("_s") else min(x, MOST) for name, x in shares.items()}
 
 
 def before_fit(family: str, gpu: Gpu, weights: Format, kv: Format) -> dict[str, float]:
-    """Say what is known of an efficiency before any benchmark is fitted.
+    """Give the efficiencies that timed kernels alone determine, before the fit.
 
     Parameters
     ----------
@@ -166,16 +166,16 @@ def before_fit(family: str, gpu: Gpu, weights: Format, kv: Format) -> dict[str, 
     >>> round(before_fit("transformers", a100, bf16, bf16)["layer_s"], 2)
     3.33
     """
-    found = dict(kernel_shares(gpu, weights, kv))
+    values = dict(kernel_shares(gpu, weights, kv))
     if launches(family):
-        found["layer_s"] = launches(family) / LAUNCHES
+        values["layer_s"] = launches(family) / LAUNCHES
     if has_matvec(weights):
-        found["compute"] *= OLDER_UNITS.get(gpu.family, 1.0)
-    return found
+        values["compute"] *= OLDER_UNITS.get(gpu.family, 1.0)
+    return values
 
 
 def efficiency_for(deployment: Deployment, family: str | None = None) -> Efficiency:
-    """Compute the efficiency of an engine on a card from its sets.
+    """Compute the efficiency of a deployment's engine on its card.
 
     Parameters
     ----------
@@ -223,13 +223,13 @@ def efficiency_of(family: str, gpu: Gpu, weights: Format, kv: Format) -> Efficie
     >>> 0.5 < efficiency_of("vllm", catalog.gpu("h100-sxm"), fp8, fp8).bandwidth < 1
     True
     """
-    strangers, own = strangers_efficiency(family, gpu, weights, kv), IN_USE.get(family)
-    return slowed(strangers, own.factor) if own else strangers
+    default, measured = published_efficiency(family, gpu, weights, kv), IN_USE.get(family)
+    return slowed(default, measured.factor) if measured else default
 
 
 @cache_until_reload
-def strangers_efficiency(family: str, gpu: Gpu, weights: Format, kv: Format) -> Efficiency:
-    """Compute the same whatever somebody has measured of an engine of their own.
+def published_efficiency(family: str, gpu: Gpu, weights: Format, kv: Format) -> Efficiency:
+    """Compute the efficiency of an engine from published benchmarks alone, without `use`.
 
     Parameters
     ----------
@@ -248,25 +248,25 @@ def strangers_efficiency(family: str, gpu: Gpu, weights: Format, kv: Format) -> 
     Examples
     --------
     >>> fp8 = catalog.format("fp8")
-    >>> 0.5 < strangers_efficiency("vllm", catalog.gpu("h100-sxm"), fp8, fp8).bandwidth < 1
+    >>> 0.5 < published_efficiency("vllm", catalog.gpu("h100-sxm"), fp8, fp8).bandwidth < 1
     True
     """
-    known, sets = before_fit(family, gpu, weights, kv), table()["sets"]
-    layers = (sets.get(key, {}).get("layer_s") for key in _launched_keys(gpu))
-    launched_s = math.prod(number for number, *_ in filter(None, layers))
-    return replace(composed(sets, keys(family, gpu), known), launched_layer_s=launched_s)
+    base, sets = before_fit(family, gpu, weights, kv), table()["sets"]
+    launched_factors = (sets.get(key, {}).get("layer_s") for key in _launched_keys(gpu))
+    launched_layer_s = math.prod(number for number, *_ in filter(None, launched_factors))
+    return replace(composed(sets, keys(family, gpu), base), launched_layer_s=launched_layer_s)
 
 
 def _launched_keys(gpu: Gpu) -> tuple[str, ...]:
-    """Keys of the sets whose `layer_s` is of a layer that the host launches kernel by kernel.
+    """List the keys of the sets whose `layer_s` is for kernels that the host launches.
 
-    It is the host's time, whatever program runs there: loops that have no graph tell it.
+    It is the host's time whatever program runs, so it is fitted on loops without a graph.
     """
     return (LOOP, EAGER, *dict.fromkeys((gpu.vendor, gpu.family)))
 
 
 class Step(NamedTuple):
-    """One efficiency, with the constants that made it.
+    """One efficiency and the constants that it is computed from.
 
     Attributes
     ----------
@@ -288,7 +288,7 @@ class Step(NamedTuple):
 
 
 def steps(deployment: Deployment) -> tuple[Step, ...]:
-    """List the efficiencies of a deployment, each with the constants that made it.
+    """List the efficiencies of a deployment, each with the constants it is computed from.
 
     Parameters
     ----------
@@ -308,36 +308,39 @@ def steps(deployment: Deployment) -> tuple[Step, ...]:
     """
     d, sets = deployment, table()["sets"]
     path = keys(d.engine.family, d.gpu)
-    timed, found = kernel_shares(d.gpu, d.weights, d.kv), efficiency_for(d)
-    own = IN_USE.get(d.engine.family)
-    out = []
+    timed, efficiency = kernel_shares(d.gpu, d.weights, d.kv), efficiency_for(d)
+    measured = IN_USE.get(d.engine.family)
+    listed = []
     for name in (field.name for field in fields(Efficiency)):
-        its, of = (_launched_keys(d.gpu), "layer_s") if name == LAUNCHED else (path, name)
-        having = (key for key in its if of in sets.get(key, {}))
-        fitted = [(f"{key}.{of}", sets[key][of][0]) for key in having]
-        if own and (name in LATENCIES or name in SHARES):
-            fitted.append(("your own rows", own.factor if name in LATENCIES else 1 / own.factor))
+        set_keys, constant = path, name
+        if name == LAUNCHED:
+            set_keys, constant = _launched_keys(d.gpu), "layer_s"
+        containing = (key for key in set_keys if constant in sets.get(key, {}))
+        fitted = [(f"{key}.{constant}", sets[key][constant][0]) for key in containing]
+        if measured and (name in LATENCIES or name in SHARES):
+            factor = measured.factor if name in LATENCIES else 1 / measured.factor
+            fitted.append(("your own rows", factor))
         if fitted or name in timed:
-            out.append(Step(name, timed.get(name), tuple(fitted), getattr(found, name)))
-    return tuple(out)
+            listed.append(Step(name, timed.get(name), tuple(fitted), getattr(efficiency, name)))
+    return tuple(listed)
 
 
 def composed(
     sets: Mapping[str, Mapping[str, Any]],
     path: tuple[str, ...],
-    known: Mapping[str, float],
+    base: Mapping[str, float],
 ) -> Efficiency:
-    """Apply the numbers of several sets to what is known before the fit.
+    """Apply the numbers of several sets to the efficiencies before the fit.
 
     Parameters
     ----------
     sets : dict
         Numbers by key and name, each with its spread behind it. The first set that has a name
-        gives its value, unless `known` does; all others are factors, as `shifted` applies them.
+        gives its value, unless `base` does; all others are factors, as `shifted` applies them.
     path : tuple of str
         Keys as `keys` lists them; those without a set change nothing.
-    known : dict
-        What is known before the fit, as `before_fit` says it.
+    base : dict
+        Efficiencies before the fit, as `before_fit` gives them.
 
     Returns
     -------
@@ -350,7 +353,7 @@ def composed(
     >>> composed(sets, ("servers", "vllm"), {"bandwidth": 0.8}).step_s
     0.002
     """
-    values = dict(known)
+    values = dict(base)
     for key in path:
         for name, (fitted, *_) in sets.get(key, {}).items():
             values[name] = shifted(name, values[name], fitted) if name in values else fitted
@@ -358,7 +361,7 @@ def composed(
 
 
 def shifted(name: str, value: float, factor: float) -> float:
-    """Apply a factor to an efficiency: to a time itself, to the odds of a share.
+    """Multiply a time by a factor, or the odds of a share.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The file of fitted numbers, and what is computed of it until it is read again."""
+"""The file of fitted numbers, and the caches that depend on it."""
 
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -30,11 +30,11 @@ def table() -> dict[str, Any]:
 
 
 T = TypeVar("T")
-_FOLLOWING: list[Callable[[], None]] = [table.cache_clear]
+_DEPENDENT_CACHES: list[Callable[[], None]] = [table.cache_clear]
 
 
 def cache_until_reload(function: Callable[..., T], size: int = 4096) -> Callable[..., T]:
-    """Keep the last results of a function of the fit, until the fit is read again.
+    """Cache the last results of a function of the fit, until the fit is read again.
 
     Parameters
     ----------
@@ -54,11 +54,11 @@ def cache_until_reload(function: Callable[..., T], size: int = 4096) -> Callable
     3
     """
     cached = lru_cache(maxsize=size)(function)
-    _FOLLOWING.append(cached.cache_clear)
+    _DEPENDENT_CACHES.append(cached.cache_clear)
     return cached
 
 
 def reload() -> None:
     """Clear the caches, so that the file is read again after it was written."""
-    for clear in _FOLLOWING:
+    for clear in _DEPENDENT_CACHES:
         clear()

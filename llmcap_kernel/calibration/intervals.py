@@ -12,8 +12,8 @@ from .fitted import cache_until_reload, table
 from .metrics import CEILING_OF, kind
 from .own import IN_USE
 
-CLOSE_TO_AN_END = 0.05  # of the value: a bound so near the estimate is no bound on that side
-WIDE = 6.0  # high over low beyond which an interval is too wide to use
+CLOSE_TO_AN_END = 0.05  # share of the value: an end this close to it bounds nothing on its side
+WIDE = 6.0  # ratio of high to low above which an interval is too wide to use
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Estimate:
         >>> Estimate(20.0, 15.0, 30.0, 10.0, "").scaled(1e-3).high
         0.03
         """
-        ends = {name: getattr(self, name) * scale for name in ("value", "low", "high", "ceiling")}
-        return replace(self, **ends)
+        values = {name: getattr(self, name) * scale for name in ("value", "low", "high", "ceiling")}
+        return replace(self, **values)
 
     def inverse(self, numerator: float = 1.0) -> "Estimate":
         """Estimate the reciprocal, times a numerator.
@@ -91,12 +91,12 @@ class Estimate:
         )
         return replace(self, value=value, low=low, high=high, ceiling=ceiling)
 
-    def at_most(self, most: float) -> "Estimate":
-        """Bound the estimate by what it cannot pass.
+    def at_most(self, limit: float) -> "Estimate":
+        """Cap the estimate at a limit.
 
         Parameters
         ----------
-        most : float
+        limit : float
             In the same unit.
 
         Returns
@@ -109,34 +109,34 @@ class Estimate:
         >>> Estimate(20.0, 15.0, 30.0, 40.0, "").at_most(25.0).high
         25.0
         """
-        ends = {n: min(getattr(self, n), most) for n in ("value", "low", "high", "ceiling")}
-        return replace(self, **ends)
+        values = {n: min(getattr(self, n), limit) for n in ("value", "low", "high", "ceiling")}
+        return replace(self, **values)
 
 
-# What may not be known, from little to much: an engine and chips that were measured, but never
-# together; one of them that was never measured; and neither.
+# What was not measured, from little to much: engine and chips were, but never together ("apart");
+# only one of them was ("one"); neither was ("neither").
 IGNORANCE = ("apart", "one", "neither")
 
 
-def ignorance(engine: bool, chips: bool, both: bool) -> str:
-    """Name what is not known.
+def ignorance(engine: bool, chips: bool, together: bool) -> str:
+    """Name what was not measured.
 
     Parameters
     ----------
-    engine, chips, both : bool
-        Whether the engine was measured, the chips were, and the one on the other.
+    engine, chips, together : bool
+        Whether the engine was measured, the chips were, and this engine on these chips.
 
     Returns
     -------
     str
-        A name of `IGNORANCE`, "" where all is known.
+        A name of `IGNORANCE`, "" where all was measured.
 
     Examples
     --------
     >>> ignorance(True, True, True), ignorance(True, False, False)
     ('', 'one')
     """
-    if both:
+    if together:
         return ""
     return IGNORANCE[2 - engine - chips]
 
@@ -166,64 +166,68 @@ def rows_behind(deployment: Deployment) -> tuple[int, int]:
     return rows.get(f"{engine} on {chips}", 0), rows.get(chips, 0)
 
 
-# What a shape taken for a model's own moves a time by, in eight of ten models of the catalogue.
+# Factor within which an assumed shape leaves a time, for eight of ten models of the catalogue.
 ASSUMED_SHAPE = 1.25
 
 
 @cache_until_reload
 def _interval(gpu: Gpu, family: str, quantity: str, queued: bool) -> tuple[float, float, str]:
-    """Factors on a time within which a measurement lies, and why they are that wide."""
-    known, rows = table(), table()["rows"]
+    """Find the factors on a time that bound its interval, and the evidence for them."""
+    constants, rows = table(), table()["rows"]
     program, engine, *_ = keys(family, gpu)
-    both = f"{engine} on {gpu.family}"
+    engine_on_chips = f"{engine} on {gpu.family}"
     own = IN_USE.get(family)
-    of = kind(program, quantity, queued=queued)
-    mine = own.intervals.get(of) if own and gpu.family in own.chips else None
-    if own and mine:
-        faster, slower = mine
-        told = f"{own.rows:,} rows of your own, of {counted(own.deployments, 'deployment')}"
-        return faster, slower, f"{family}: {told}"
-    less = ignorance(engine in rows, gpu.family in rows, both in rows)
-    # what kind of program an engine is that nobody measured is not known either
+    interval_kind = kind(program, quantity, queued=queued)
+    own_interval = own.intervals.get(interval_kind) if own and gpu.family in own.chips else None
+    if own and own_interval:
+        faster, slower = own_interval
+        evidence = f"{own.rows:,} rows of your own, of {counted(own.deployments, 'deployment')}"
+        return faster, slower, f"{family}: {evidence}"
+    unknown = ignorance(engine in rows, gpu.family in rows, engine_on_chips in rows)
+    # nor is it known whether an engine that nobody measured behaves as a server or a loop
     programs = (program,) if engine in rows else (SERVER, LOOP)
-    widths = [known["intervals"][kind(name, quantity, queued=queued)] for name in programs]
-    width = max(widths, key=lambda w: w["slower"] / w["faster"])
-    faster, slower = width["faster"], width["slower"]
-    told = f"width from {width['rows']:,} rows, each predicted without its source"
-    if not less:
-        return faster, slower, f"{both}: {rows[both]:,} rows; {told}"
-    wider = known["ignorance"][less]
-    told = f"{_unmeasured(engine, gpu.family)}: interval {wider:.2g}x wider each way; {told}"
-    return faster / wider, slower * wider, told
+    candidates = [constants["intervals"][kind(name, quantity, queued=queued)] for name in programs]
+    widest = max(candidates, key=lambda w: w["slower"] / w["faster"])
+    faster, slower = widest["faster"], widest["slower"]
+    evidence = f"width from {widest['rows']:,} rows, each predicted without its source"
+    if not unknown:
+        return faster, slower, f"{engine_on_chips}: {rows[engine_on_chips]:,} rows; {evidence}"
+    factor = constants["ignorance"][unknown]
+    missing = _unmeasured(engine, gpu.family)
+    evidence = f"{missing}: interval {factor:.2g}x wider each way; {evidence}"
+    return faster / factor, slower * factor, evidence
 
 
-def _assumed(model: Model, faster: float, slower: float, why: str) -> tuple[float, float, str]:
-    """The same, wider where the shape of the model is taken for its own."""
+def _assumed(model: Model, faster: float, slower: float, reason: str) -> tuple[float, float, str]:
+    """Widen the factors where the model's shape is assumed."""
     if not model.assumed_shape:
-        return faster, slower, why
-    told = f"{model.source}: interval {ASSUMED_SHAPE:g}x wider each way; {why}"
-    return faster / ASSUMED_SHAPE, slower * ASSUMED_SHAPE, told
+        return faster, slower, reason
+    widened = f"{model.source}: interval {ASSUMED_SHAPE:g}x wider each way"
+    return faster / ASSUMED_SHAPE, slower * ASSUMED_SHAPE, f"{widened}; {reason}"
 
 
-def _untimed(weights: Format, faster: float, slower: float, why: str) -> tuple[float, float, str]:
-    """The same, wider where no kernel of the weights' format was timed.
+def _untimed(
+    weights: Format, faster: float, slower: float, reason: str
+) -> tuple[float, float, str]:
+    """Widen the factors where no kernel of the weights' format was timed.
 
-    As much wider as for an engine or for chips that nobody measured: a kernel that nobody timed
-    is another thing of which alike ones stand in.
+    They widen as for an engine or chips that nobody measured, since similar kernels stand in here
+    too.
     """
     if weights.timed:
-        return faster, slower, why
-    wider = table()["ignorance"]["one"]
-    told = f"no kernel of {weights.title} was timed: interval {wider:.2g}x wider each way; {why}"
-    return faster / wider, slower * wider, told
+        return faster, slower, reason
+    factor = table()["ignorance"]["one"]
+    widened = f"no kernel of {weights.title} was timed: interval {factor:.2g}x wider each way"
+    return faster / factor, slower * factor, f"{widened}; {reason}"
 
 
 def _unmeasured(engine: str, chips: str) -> str:
-    """Say what nobody measured."""
-    rows = table()["rows"]
-    missing = [f"engine {engine}"] * (engine not in rows) + [f"{chips} chips"] * (chips not in rows)
-    if missing:
-        return f"no measurement of {' nor '.join(missing)}"
+    """Say what was not measured, in words."""
+    measured = table()["rows"]
+    unmeasured = [f"engine {engine}"] * (engine not in measured)
+    unmeasured += [f"{chips} chips"] * (chips not in measured)
+    if unmeasured:
+        return f"no measurement of {' nor '.join(unmeasured)}"
     return f"{engine} and {chips} chips were measured, never together"
 
 
@@ -239,47 +243,47 @@ class Estimates:
         The load, timed with the fitted efficiencies.
     family : str
         Family of the engine.
-    asked_tok_s : float
-        Output that its requests ask for, where they come at a rate [tok/s].
+    offered_tok_s : float
+        Output tokens that requests at a rate ask for [tok/s].
     """
 
     deployment: Deployment
     served: Served
     family: str
-    asked_tok_s: float = math.inf
+    offered_tok_s: float = math.inf
 
     @cached_property
     def ceiling(self) -> Served:
         """The same load, timed at the ceiling."""
         return Served(self.served.work, CEILING, self.deployment, self.served.workload)
 
-    def apart(self, rate_rps: float = math.inf) -> "Estimates":
-        """Take the same requests as they come of a rate: one by one, and none at the same moment.
+    def at_random_times(self, rate_rps: float = math.inf) -> "Estimates":
+        """Estimate the same load for requests that come at random times, without bursts.
 
-        Users who ask again at once meet: `burst_share` is measured of them.
+        `burst_share` is measured on users who ask again at once, so that their prompts coincide.
 
         Parameters
         ----------
         rate_rps : float
-            Requests that come, of which no more are answered [requests/s].
+            Rate of requests, which bounds those that are answered [requests/s].
 
         Returns
         -------
         Estimates
-            With as many requests in flight, without a burst.
+            The estimates with as many requests in flight.
 
         Examples
         --------
         >>> from llmcap_kernel import catalog
         >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
         >>> users = estimates(d, Workload(1000, 200, 16))
-        >>> users.apart().ttft_s.value < users.ttft_s.value
+        >>> users.at_random_times().ttft_s.value < users.ttft_s.value
         True
         """
         efficiency = replace(self.served.efficiency, burst_share=0.0)
-        asked_tok_s = rate_rps * self.served.work.output_tokens
+        offered_tok_s = rate_rps * self.served.work.output_tokens
         served = replace(self.served, efficiency=efficiency)
-        return replace(self, served=served, asked_tok_s=asked_tok_s)
+        return replace(self, served=served, offered_tok_s=offered_tok_s)
 
     def of(self, quantity: str, *, bounded: bool = True) -> Estimate:
         """Estimate one quantity with its interval.
@@ -300,7 +304,7 @@ class Estimates:
         """
         value = getattr(self.served, quantity)
         ceiling = getattr(self.ceiling, CEILING_OF.get(quantity, quantity))
-        faster, slower, reason = self.width(quantity)
+        faster, slower, reason = self.interval_factors(quantity)
         if "tok_s" in quantity:
             faster, slower = 1 / slower, 1 / faster
         low, high = value * faster, value * slower
@@ -310,8 +314,8 @@ class Estimates:
             high = min(high, ceiling)
         return Estimate(value, low, high, ceiling, reason)
 
-    def width(self, quantity: str) -> tuple[float, float, str]:
-        """Say how wide the interval of a quantity is.
+    def interval_factors(self, quantity: str) -> tuple[float, float, str]:
+        """Give the factors from an estimate to the ends of its interval.
 
         Parameters
         ----------
@@ -321,11 +325,11 @@ class Estimates:
         Returns
         -------
         tuple of (float, float, str)
-            The factors from the estimate to the faster and to the slower end, and why.
+            Factors on a time for the faster and the slower end, and the evidence for them.
         """
         d, queued = self.deployment, self.served.work.turns > 1
-        known = _untimed(d.weights, *_interval(d.gpu, self.family, quantity, queued))
-        return _assumed(d.model, *known)
+        factors = _untimed(d.weights, *_interval(d.gpu, self.family, quantity, queued))
+        return _assumed(d.model, *factors)
 
     @cached_property
     def itl_s(self) -> Estimate:
@@ -344,9 +348,9 @@ class Estimates:
 
     @cached_property
     def output_tok_s(self) -> Estimate:
-        """Output tokens of all users; of a rate no more than it asks for [tok/s]."""
-        made = self.of("output_tok_s")
-        return made if math.isinf(self.asked_tok_s) else made.at_most(self.asked_tok_s)
+        """Output tokens of all users; at a rate, at most `offered_tok_s` [tok/s]."""
+        output = self.of("output_tok_s")
+        return output if math.isinf(self.offered_tok_s) else output.at_most(self.offered_tok_s)
 
     @cached_property
     def usd_mtok(self) -> Estimate | None:

@@ -1,11 +1,11 @@
-"""What benchmarks measure, as quantities of `Served`, and the kinds of error they have."""
+"""Metrics of benchmarks as quantities of `Served`, and the kind of interval of each."""
 
 from typing import NamedTuple
 
 from ..catalog.names import timed_as
 from ..spec import SERVERS
 
-# What is measured in a library's loop, whatever engine it is.
+# Metrics and regimes that are measured in a library's loop, whatever the engine.
 LOOP_METRICS = ("e2e_latency_s", "prefill_tok_s", "decode_tok_s_per_user")
 LOOP_REGIMES = ("batch1_decode", "batch1_mixed", "prefill")
 
@@ -20,7 +20,7 @@ class Metric(NamedTuple):
     scale : float
         Factor from the quantity's SI unit to the metric's own.
     less : bool
-        Whether less of it is better.
+        Whether lower values are better.
     """
 
     server: str
@@ -39,7 +39,7 @@ METRICS = {
     "output_tok_s_per_gpu": Metric("output_tok_s_card", "output_tok_s_card"),
     "total_tok_s": Metric("total_tok_s", "total_tok_s"),
 }
-# Whatever the queue, no first token comes before its prompt is computed.
+# No first token comes before its prompt is computed, however short the queue.
 CEILING_OF = {"ttft_mean_s": "ttft_idle_s"}
 
 
@@ -95,7 +95,7 @@ def kind(program: str, quantity: str, *, queued: bool = False) -> str:
     'servers.first_token_queued'
     """
     if "ttft" in quantity or "prefill" in quantity:
-        waited = queued and (program, quantity) == ("servers", "ttft_mean_s")
-        return f"{program}.first_token_queued" if waited else f"{program}.first_token"
-    gap = "itl" in quantity or "decode" in quantity or quantity == "tok_s_user"
-    return f"{program}.gap" if gap else f"{program}.answer"
+        is_queued = queued and (program, quantity) == ("servers", "ttft_mean_s")
+        return f"{program}.first_token_queued" if is_queued else f"{program}.first_token"
+    is_gap = "itl" in quantity or "decode" in quantity or quantity == "tok_s_user"
+    return f"{program}.gap" if is_gap else f"{program}.answer"

@@ -1,4 +1,4 @@
-"""What somebody's own measurements say of an engine, while it is in use."""
+"""Corrections to an engine's estimates from somebody's own measurements."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from .fitted import reload
 
 
 class Own(NamedTuple):
-    """What somebody's own measurements say of an engine.
+    """A correction of an engine's estimates from somebody's own measurements.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Own(NamedTuple):
         Families of the cards that were measured.
     intervals : dict of str to tuple of (float, float)
         Factors on a time within which a measurement lies, by kind; kinds without one have the
-        width of strangers.
+        width of published ones.
     """
 
     factor: float
@@ -42,7 +42,7 @@ def use(path: str | Path | None) -> None:
     Parameters
     ----------
     path : str or Path or None
-        A file that `llmcap calibrate --with` wrote; None for strangers' measurements alone.
+        A file that `llmcap calibrate --with` wrote; None for published measurements alone.
 
     Raises
     ------
@@ -57,13 +57,13 @@ def use(path: str | Path | None) -> None:
 
 
 @contextmanager
-def using(found: Mapping[str, Own]) -> Iterator[None]:
+def using(measured: Mapping[str, Own]) -> Iterator[None]:
     """Estimate with measurements of one's own for a while, and then as before.
 
     Parameters
     ----------
-    found : mapping of str to Own
-        By family of the engine; empty for strangers' measurements alone.
+    measured : mapping of str to Own
+        By family of the engine; empty for published measurements alone.
 
     Returns
     -------
@@ -80,18 +80,18 @@ def using(found: Mapping[str, Own]) -> Iterator[None]:
     >>> slow.bandwidth < efficiency_of(*asked).bandwidth
     True
     """
-    before = dict(IN_USE)
-    _use(found)
+    previous = dict(IN_USE)
+    _use(measured)
     try:
         yield
     finally:
-        _use(before)
+        _use(previous)
 
 
-def _use(found: Mapping[str, Own]) -> None:
-    if found != IN_USE:
+def _use(measured: Mapping[str, Own]) -> None:
+    if measured != IN_USE:
         IN_USE.clear()
-        IN_USE.update(found)
+        IN_USE.update(measured)
         reload()
 
 
@@ -102,19 +102,19 @@ def _read_own(path: str | Path) -> dict[str, Own]:
     try:
         parsed = tomllib.loads(text)
     except ValueError as problem:
-        said = f"own {shown(str(path))} is no TOML: {str(problem)[:80]}."
-        raise BadInput("own", said) from None
+        message = f"own {shown(str(path))} is no TOML: {str(problem)[:80]}."
+        raise BadInput("own", message) from None
     try:
         return own_of(parsed["engines"])
     except BadInput as problem:
         raise BadInput("own", f"own {shown(str(path))}: {problem}") from None
     except (AttributeError, KeyError, TypeError, ValueError):
-        said = f"own {shown(str(path))} is no file that llmcap calibrate --with wrote."
-        raise BadInput("own", said) from None
+        message = f"own {shown(str(path))} is no file that llmcap calibrate --with wrote."
+        raise BadInput("own", message) from None
 
 
 def own_of(engines: Mapping[str, Mapping[str, Any]]) -> dict[str, Own]:
-    """Read what was learnt from plain data.
+    """Read corrections from plain data.
 
     Parameters
     ----------

@@ -3,9 +3,9 @@
 A model whose layers all keep every token has one kind of block. Where layers differ, vLLM
 gives all kinds blocks of one size in bytes, so that they draw from one pool: layers go into
 groups of equal length, and a recurrent state takes a whole block (v1/core/kv_cache_utils.py,
-v1/kv_cache_interface.py). A sequence is taken in where there is room for a window and a batch in
-flight of each window's layers. What is behind the window goes back to the pool with each step, so
-that a running sequence holds its windows alone (v1/core/kv_cache_manager.py, `allocate_slots`).
+v1/kv_cache_interface.py). A sequence is admitted when there is room for a window and a batch in
+flight in each window's layers. After each step the tokens behind the window go back to the pool,
+so that a running sequence holds its window only (v1/core/kv_cache_manager.py, `allocate_slots`).
 DeepSeek V4's layers keep pages of several sizes; they share blocks as large as all pages of
 the layers that keep every token.
 """
@@ -18,16 +18,16 @@ from .. import bandwidth, law
 from ..numeric import Number, ceil, floor, maximum, minimum
 from ..spec import Attention, Deployment, Model
 
-ALIGNMENT_TOKENS = 16  # blocks of attention beside states grow in these steps
-CONV_TOKENS = 3  # that a state's short convolution looks back on
+ALIGNMENT_TOKENS = 16  # attention blocks grow in these steps where a model also has states
+CONV_TOKENS = 3  # tokens that a state's short convolution looks back on
 CONV_BYTES = 2
 # DeepSeek V4 in vLLM (models/deepseek_v4/attention.py, compressor.py; mla/sparse_swa.py)
 COMPRESSED_BLOCK_TOKENS = 256
 WINDOW_BLOCK_TOKENS = 64
 OVERLAPPING_STRIDE = 4  # compressed from twice as many tokens, so that neighbours overlap
 SIZED_WITH_DRAFT = ("vllm", "trtllm")  # SGLang's draft has a pool outside the share
-SUM_BYTES = 4  # of the tokens that are not compressed yet
-PAGE_STEP_BYTES = 576  # pages are rounded up to it
+SUM_BYTES = 4  # bytes of a partial sum over tokens that are not compressed yet
+PAGE_STEP_BYTES = 576  # pages are rounded up to a multiple of it
 
 
 def paged_tokens(*, context_tokens: Number, block_tokens: Number) -> Number:
@@ -82,7 +82,7 @@ def max_sequences(*, kv_pool_bytes: Number, kv_bytes_per_sequence: Number) -> Nu
 
 @dataclass(frozen=True)
 class Kind:
-    """Layers of a card that keep their cache alike.
+    """Layers of a card that store their cache in the same way.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Kind:
     layers : int
         How many there are on the card that holds the most.
     bytes : float
-        Of a token and layer, or of a state and layer [bytes].
+        Per token and layer, or per state and layer [bytes].
     window_tokens : int
         Tokens that a "window" keeps [tokens].
     groups : int
@@ -110,7 +110,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Layout:
-    """How the cache of a card is cut.
+    """How the cache of a card is divided into blocks.
 
     Attributes
     ----------
@@ -119,8 +119,8 @@ class Layout:
     block_bytes : float
         A block of all layers of a group [bytes].
     in_flight_tokens : int
-        Tokens of the batches in flight, for which a window has room when a sequence is taken
-        in [tokens].
+        Tokens of the batches in flight, for which a window needs room when a sequence is
+        admitted [tokens].
     state_blocks : int
         Blocks that a sequence takes for its states.
     """
@@ -132,11 +132,11 @@ class Layout:
 
     @property
     def groups(self) -> int:
-        """Groups of layers that draw from the pool."""
+        """Number of layer groups that draw from the pool."""
         return sum(kind.groups for kind in self.kinds)
 
     def blocks(self, context_tokens: Number, *, running: bool = False) -> Number:
-        """Blocks that a sequence takes.
+        """Count the blocks that a sequence takes.
 
         Parameters
         ----------
@@ -156,7 +156,7 @@ class Layout:
         return total
 
     def shared_blocks(self, prefix_tokens: Number, context_tokens: Number) -> Number:
-        """Blocks that sequences with a common prefix share.
+        """Count the blocks that sequences with a common prefix share.
 
         Parameters
         ----------
@@ -174,8 +174,8 @@ class Layout:
         for kind in self.kinds:
             if kind.name == "state":
                 continue
-            sight = kind.window_tokens if kind.name == "window" else context_tokens
-            first = floor(maximum(context_tokens - sight, 0) / kind.block_tokens)
+            visible_tokens = kind.window_tokens if kind.name == "window" else context_tokens
+            first = floor(maximum(context_tokens - visible_tokens, 0) / kind.block_tokens)
             last = floor(prefix_tokens / kind.block_tokens)
             total = total + kind.groups * maximum(last - first, 0)
         return total
@@ -185,9 +185,9 @@ class Layout:
             return self.state_blocks
         if kind.name == "all":
             return ceil(context_tokens / kind.block_tokens)
-        beside = 1 if running else self.in_flight_tokens
-        held = minimum(kind.window_tokens - 1 + beside, context_tokens)
-        return ceil(held / kind.block_tokens) + 1
+        in_flight = 1 if running else self.in_flight_tokens
+        window_tokens = minimum(kind.window_tokens - 1 + in_flight, context_tokens)
+        return ceil(window_tokens / kind.block_tokens) + 1
 
 
 @lru_cache(maxsize=4096)
@@ -202,7 +202,7 @@ def layout(deployment: Deployment) -> Layout:
     Returns
     -------
     Layout
-        In groups for vLLM; of other engines every layer by itself.
+        In groups of layers for vLLM; one layer at a time for other engines.
 
     References
     ----------
@@ -224,7 +224,7 @@ def layout(deployment: Deployment) -> Layout:
 
 
 def guessing_model(deployment: Deployment) -> Model:
-    """Give a model with the caches of its layers for multi-token prediction, where they draft.
+    """Add the cache of the multi-token-prediction layers to a model, where they draft tokens.
 
     Parameters
     ----------
@@ -251,16 +251,16 @@ def guessing_model(deployment: Deployment) -> Model:
     62
     """
     d, model = deployment, deployment.model
-    own = d.speculation is not None and d.speculation.draft is None
-    if not own or d.engine.family not in SIZED_WITH_DRAFT:
+    speculates_itself = d.speculation is not None and d.speculation.draft is None
+    if not speculates_itself or d.engine.family not in SIZED_WITH_DRAFT:
         return model
     layers = sum(t.copies for t in model.tensors if t.name == "mtp.eh_proj")
     if not layers:
         return model
     kinds = list(model.attention)
-    drafts = next((a for a in kinds if is_compressed(d) and a.kind == "window"), kinds[-1])
-    at = kinds.index(drafts)
-    kinds[at] = replace(drafts, layers=drafts.layers + layers)
+    drafting = next((a for a in kinds if is_compressed(d) and a.kind == "window"), kinds[-1])
+    index = kinds.index(drafting)
+    kinds[index] = replace(drafting, layers=drafting.layers + layers)
     return replace(model, attention=tuple(kinds))
 
 
@@ -313,12 +313,12 @@ def is_compressed(deployment: Deployment) -> bool:
 
 
 def _compressed(d: Deployment) -> Layout:
-    """Blocks of a cache that is compressed along the sequence.
+    """Lay out a cache that is compressed along the sequence.
 
-    All pages of the layers that keep every token make up a block. Windows, and the sums of a
-    compressor, which are windows too, are cut into groups that fit in it.
+    A block holds all pages of the layers that keep every token. Windows, and a compressor's
+    sums, which are stored as windows, are divided into groups that fit in it.
     """
-    block_bytes, sizes, least, windows = 0.0, set[float](), 1, list[Kind]()
+    block_bytes, sizes, min_length, windows = 0.0, set[float](), 1, list[Kind]()
     for a in guessing_model(d).attention:
         layers, record = -(-a.layers // d.pp), law.kv_record_bytes(a, d.kv)
         if a.kind == "window":
@@ -326,19 +326,20 @@ def _compressed(d: Deployment) -> Layout:
             windows.append(_windows(layers, page, WINDOW_BLOCK_TOKENS, a.window_tokens))
             continue
         entries = COMPRESSED_BLOCK_TOKENS // a.stride_tokens
-        pages = [_page(entries * one) for one in (record, a.index_dim * a.index_bytes) if one]
+        pages = [_page(entries * size) for size in (record, a.index_dim * a.index_bytes) if size]
         sizes.update(pages)
         block_bytes += layers * sum(pages)
-        least = max(least, layers) if len(pages) > 1 else least  # such a pair is not parted
+        if len(pages) > 1:  # a layer's page and its indexer's stay in one group
+            min_length = max(min_length, layers)
         windows.append(_sums(a, layers))
-    length = _length([kind.layers for kind in windows], least)
+    length = _length([kind.layers for kind in windows], min_length)
     if d.engine.release < (0, 24):  # a page of each size for each layer of a group
         block_bytes = length * sum(sizes)
     kinds = [replace(kind, groups=-(-kind.layers // length)) for kind in windows]
     widest = (-(-k.layers // k.groups) * k.bytes * k.block_tokens for k in kinds)
     block_bytes = max(block_bytes, *widest)
-    every = Kind("all", 1, block_bytes / COMPRESSED_BLOCK_TOKENS, 0, 1, COMPRESSED_BLOCK_TOKENS)
-    return Layout((every, *kinds), block_bytes, _batches(d) * d.batch_limit_tokens)
+    full = Kind("all", 1, block_bytes / COMPRESSED_BLOCK_TOKENS, 0, 1, COMPRESSED_BLOCK_TOKENS)
+    return Layout((full, *kinds), block_bytes, _batches(d) * d.batch_limit_tokens)
 
 
 def _page(size: float) -> float:
@@ -350,21 +351,21 @@ def _windows(layers: int, page_bytes: float, block_tokens: int, window_tokens: i
 
 
 def _sums(a: Attention, layers: int) -> Kind:
-    """The sums of a compressor and of its indexer's, kept for the tokens they still reach."""
+    """Size the partial sums of a compressor and of its indexer, which are stored as a window."""
     overlap, block_tokens = (2, 4) if a.stride_tokens <= OVERLAPPING_STRIDE else (1, 8)
-    widths = (2 * overlap * width for width in (a.head_dim, a.index_dim) if width)
-    page = sum(_page(block_tokens * width * SUM_BYTES) for width in widths)
+    element_widths = (2 * overlap * elements for elements in (a.head_dim, a.index_dim) if elements)
+    page = sum(_page(block_tokens * elements * SUM_BYTES) for elements in element_widths)
     return _windows(layers, page, block_tokens, overlap * a.stride_tokens)
 
 
-def _length(layers: list[int], least: int) -> int:
-    """Layers of a group that leave the fewest places empty (vLLM, `_approximate_gcd`)."""
-    lengths = range(least, max(*layers, least) + 1)
+def _length(layers: list[int], min_length: int) -> int:
+    """Choose the group length that leaves the fewest slots empty (vLLM, `_approximate_gcd`)."""
+    lengths = range(min_length, max(*layers, min_length) + 1)
     return min(lengths, key=lambda length: (sum(-n % length for n in layers), -length))
 
 
 def _batches(d: Deployment) -> int:
-    """Batches that a window reserves: from 0.26 on one is prepared while one runs."""
+    """Count the batches that a window reserves: from 0.26 on, one is prepared while one runs."""
     return 2 if d.engine.release >= (0, 26) else 1
 
 
@@ -373,22 +374,22 @@ def _name(attention: Attention) -> str:
 
 
 def _kinds(d: Deployment) -> tuple[Kind, ...]:
-    """The kinds of layers of the fullest card, with what a token or a state of each takes."""
-    out = []
+    """List the kinds of layers of the fullest card, with the bytes of a token or a state."""
+    kinds = []
     for a in guessing_model(d).attention:
-        one = law.kv_layer_bytes(
+        layer_bytes = law.kv_layer_bytes(
             a, d.kv, tp=d.tp, dp_attention=d.dp_attention, dcp=d.dcp, engine=d.engine.family
         )
-        if a.kind == "linear":  # a draft's tokens stay in sight until they are verified
+        if a.kind == "linear":  # the convolution keeps drafted tokens until they are verified
             steps = _drafted(d) / CONV_TOKENS
-            one *= 1 + steps * CONV_BYTES * a.conv_elements / max(a.state_bytes, 1)
+            layer_bytes *= 1 + steps * CONV_BYTES * a.conv_elements / max(a.state_bytes, 1)
         layers = -(-a.layers // d.pp)
-        out.append(Kind(_name(a), layers, one, a.window_tokens, 1, d.block_tokens))
-    return tuple(out)
+        kinds.append(Kind(_name(a), layers, layer_bytes, a.window_tokens, 1, d.block_tokens))
+    return tuple(kinds)
 
 
 def _paged_alike(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
-    """Blocks of one size in bytes: the smaller hold more tokens, and a state fills one."""
+    """Give all kinds blocks of the same bytes, in which smaller entries hold more tokens."""
     state = max((k.bytes for k in kinds if k.name == "state"), default=0.0)
     token = max(k.bytes for k in kinds if k.name != "state")
     page = token * max(k.block_tokens for k in kinds)
@@ -398,18 +399,18 @@ def _paged_alike(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
 
 
 def _grouped(d: Deployment, kinds: tuple[Kind, ...]) -> Layout:
-    """Groups as long as the rarest kind, or as the commonest where that pads little."""
-    fewest, most = min(k.layers for k in kinds), max(k.layers for k in kinds)
+    """Group layers by the count of the rarest kind, or of the commonest where that pads little."""
+    rarest, commonest = min(k.layers for k in kinds), max(k.layers for k in kinds)
     release = d.engine.release
     padding = 1.5 if release >= (0, 18) else 1.25 if release >= (0, 12) else 1.0
-    length = most if most < padding * fewest else fewest
+    length = commonest if commonest < padding * rarest else rarest
     page = max(k.bytes * (k.block_tokens if k.name != "state" else 1) for k in kinds)
     return Layout(
         tuple(replace(k, groups=-(-k.layers // length)) for k in kinds),
         length * page,
         _batches(d) * d.batch_limit_tokens,
-        # from 0.26 the prefix cache of hybrids is on: a state at a block's end, and one at work;
-        # and one for each token of a draft, to go back to
+        # from 0.26 hybrids have a prefix cache, which keeps a state at a block's end beside the
+        # running one; each drafted token keeps one more, for when it is rejected
         (2 if release >= (0, 26) else 1) + _drafted(d),
     )
 
@@ -447,8 +448,8 @@ def kv_sequence_bytes(
     """
     d = deployment
     if is_grouped(d):
-        cut = layout(d)
-        total = cut.blocks(context_tokens, running=running) * cut.block_bytes
+        cache_layout = layout(d)
+        total = cache_layout.blocks(context_tokens, running=running) * cache_layout.block_bytes
     else:
         paged = paged_tokens(context_tokens=context_tokens, block_tokens=d.block_tokens)
         total = kept_bytes(d, paged)
@@ -459,7 +460,7 @@ def kv_sequence_bytes(
 
 
 def admission_bytes(deployment: Deployment, context_tokens: Number) -> Number:
-    """Compute what a sequence needs to be taken in beyond what it holds while it runs.
+    """Compute the cache that a sequence needs at admission beyond what it holds while it runs.
 
     Parameters
     ----------
@@ -471,8 +472,8 @@ def admission_bytes(deployment: Deployment, context_tokens: Number) -> Number:
     Returns
     -------
     float or array
-        On the card that holds the most. Of windows in vLLM the batches in flight, which all
-        sequences share: 0 for other models and engines [bytes].
+        On the card that holds the most. For windows in vLLM, the batches in flight, which all
+        sequences share; 0 for other models and engines [bytes].
 
     References
     ----------
@@ -491,18 +492,20 @@ def admission_bytes(deployment: Deployment, context_tokens: Number) -> Number:
     >>> admission_bytes(windows, 8000) > kv_sequence_bytes(windows, 8000) / 2
     True
     """
-    d, more = deployment, 0.0
+    d, total = deployment, 0.0
     if d.speculation and d.speculation.draft is not None:
-        more = admission_bytes(bandwidth.draft_deployment(d), context_tokens)
+        total = admission_bytes(bandwidth.draft_deployment(d), context_tokens)
     if not is_grouped(d):
-        return more
-    cut = layout(d)
-    beyond = cut.blocks(context_tokens) - cut.blocks(context_tokens, running=True)
-    return more + beyond * cut.block_bytes
+        return total
+    cache_layout = layout(d)
+    extra_blocks = cache_layout.blocks(context_tokens) - cache_layout.blocks(
+        context_tokens, running=True
+    )
+    return total + extra_blocks * cache_layout.block_bytes
 
 
 def kept_bytes(deployment: Deployment, context_tokens: Number) -> Number:
-    """Compute what the layers of the fullest card keep of one sequence, token by token.
+    """Compute the cache of one sequence on the fullest card, without rounding to pages.
 
     Parameters
     ----------
@@ -564,8 +567,11 @@ def prefix_bytes(
     """
     d = deployment
     if is_grouped(d):
-        cut = layout(d)
-        return float(cut.shared_blocks(shared_prefix_tokens, context_tokens) * cut.block_bytes)
+        cache_layout = layout(d)
+        return float(
+            cache_layout.shared_blocks(shared_prefix_tokens, context_tokens)
+            * cache_layout.block_bytes
+        )
     pages = floor(shared_prefix_tokens / d.block_tokens) * d.block_tokens
     if not pages:
         return 0.0

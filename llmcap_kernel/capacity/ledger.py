@@ -1,4 +1,4 @@
-"""The memory ledger of a card, term by term, with its verdict and its derivation in words."""
+"""The memory ledger of a card: its terms, its verdict and its derivation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,8 +19,8 @@ START_WORDS = {
     DOUBTFUL: "it is doubtful whether it starts",
     NO: "it does not start",
 }
-# Who refuses a max_model_len beyond the model's window, and the variable that allows it (vLLM 0.33,
-# config/model.py; SGLang 0.5.23, srt/configs/model_config.py). The others warn, and start.
+# Engines that refuse a max_model_len beyond the model's window, and the variable that allows it
+# (vLLM 0.33, config/model.py; SGLang 0.5.23, srt/configs/model_config.py). Others warn and start.
 ALLOW_LONGER = {
     "vllm": "VLLM_ALLOW_LONG_MAX_MODEL_LEN",
     "sglang": "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN",
@@ -47,12 +47,12 @@ class Ledger(Explained):
     prefix_bytes : float
         Cache of a prefix that all sequences share, stored once [bytes].
     hit_share : float
-        Share of the sequences that find it in the cache.
+        Share of the sequences that find the prefix in the cache.
     admission_bytes : float
-        Room for the batches in flight, which vLLM asks for in windows when it takes a sequence
-        in, and which all sequences share [bytes].
+        Room for the batches in flight, which vLLM requires in windows when it admits a sequence,
+        and which all sequences share [bytes].
     longest_bytes : float
-        Cache of one sequence as long as the engine must have room for to start [bytes].
+        Cache of the longest sequence that the engine must have room for to start [bytes].
     state_blocks : int
         Blocks of the cache where recurrent states take one each; 0 without states.
     kv_pool_bytes : float
@@ -112,79 +112,79 @@ class Ledger(Explained):
 
     @property
     def once_bytes(self) -> float:
-        """Cache that is held once, however many sequences there are [bytes]."""
+        """Cache that does not depend on the number of sequences [bytes]."""
         return self.prefix_bytes + self.admission_bytes
 
     @property
     def admitted_bytes(self) -> float:
-        """Cache of a sequence as the engine counts it when it starts: alone, and whole [bytes]."""
+        """Cache that the engine counts for one sequence at start, sharing nothing [bytes]."""
         return self.kv_bytes_per_sequence + self.shared_bytes + self.admission_bytes
 
     @property
     def overhead_bytes(self) -> float:
-        """Everything in the budget that is neither weights nor cache [bytes]."""
+        """All memory in the budget that is neither weights nor cache [bytes]."""
         inside = self.graph_bytes if self.deployment.engine.graphs_in_fraction else 0.0
         return self.activation_bytes + self.runtime_bytes + self.extra_bytes + inside
 
     @property
     def kv_used_bytes(self) -> float:
-        """Cache of the sequences wanted, on the card that holds the most [bytes]."""
+        """Cache of the requested sequences, on the card that holds the most [bytes]."""
         d = self.deployment
         sequences = -(-self.concurrency // d.tp) if d.dp_attention else self.concurrency
         return self.once_bytes + sequences * self.kv_bytes_per_sequence
 
     @property
     def ceiling_concurrent(self) -> int:
-        """Sequences there would be room for if all memory but the weights were cache."""
+        """Sequences that would fit if all memory but the weights were cache."""
         room_bytes = self.visible_bytes - self.weights_bytes - self.once_bytes
         return sequences_in(self.deployment, room_bytes, self.kv_bytes_per_sequence)
 
     @property
     def needed_bytes(self) -> float:
-        """Budget that would hold weights, overhead and the sequences wanted [bytes]."""
+        """Budget that weights, overhead and the requested sequences need [bytes]."""
         return self.weights_bytes + self.overhead_bytes + self.kv_used_bytes
 
     @property
     def kv_pool_interval_bytes(self) -> tuple[float, float]:
-        """Room for the cache as left-out start-up logs show it, 80% of the time [bytes]."""
+        """80% interval of the room for the cache, from left-out start-up logs [bytes]."""
         room, doubt = self.kv_pool_bytes, self.doubt_bytes
         return room - doubt, room + self.spared_bytes + doubt
 
     @property
     def doubt_bytes(self) -> float:
-        """How far the room may be off to either side [bytes]."""
+        """Error of the room to either side, which 80% of start-ups stay within [bytes]."""
         return room_doubt_bytes(self.deployment, self.weights_bytes)
 
     @property
     def spared_bytes(self) -> float:
-        """What the room gains in the builds of the engine that sample with the least [bytes]."""
+        """Extra room in engine builds whose sampling takes the least memory [bytes]."""
         engine = self.deployment.engine
         per_logit = engine.least_bytes_per_logit
         if not engine.profiled or per_logit in (0, engine.sampling_bytes_per_logit):
             return 0.0
-        least = replace(engine, sampling_bytes_per_logit=per_logit)
-        sampled = overhead.activation_bytes(replace(self.deployment, engine=least))
-        return max(self.activation_bytes - sampled, 0.0)
+        least_engine = replace(engine, sampling_bytes_per_logit=per_logit)
+        least_activations = overhead.activation_bytes(replace(self.deployment, engine=least_engine))
+        return max(self.activation_bytes - least_activations, 0.0)
 
     @property
     def concurrent_interval(self) -> tuple[int, int]:
-        """Sequences that have room at either end of that interval."""
+        """Sequences that fit at either end of `kv_pool_interval_bytes`."""
         low, high = (
-            sequences_in(self.deployment, room - self.once_bytes, self.kv_bytes_per_sequence)
-            if room >= self.least_room_bytes and not self.refused
+            sequences_in(self.deployment, pool_bytes - self.once_bytes, self.kv_bytes_per_sequence)
+            if pool_bytes >= self.least_room_bytes and not self.refused
             else 0
-            for room in self.kv_pool_interval_bytes
+            for pool_bytes in self.kv_pool_interval_bytes
         )
         return low, high
 
     @property
     def least_room_bytes(self) -> float:
-        """Room for the cache without which the engine does not start [bytes]."""
+        """Smallest room for the cache with which the engine starts [bytes]."""
         return max(self.once_bytes + self.kv_bytes_per_sequence, self.longest_bytes)
 
     @property
     def start(self) -> str:
-        """One of `STARTS`: whether the engine starts, with the interval of the room in mind."""
+        """One of `STARTS`: whether the engine starts, given the interval of the room."""
         if self.refused:
             return NO
         low, high = self.kv_pool_interval_bytes
@@ -194,25 +194,26 @@ class Ledger(Explained):
 
     @property
     def refused(self) -> bool:
-        """Whether more sequences are asked for than the cache has blocks for their states."""
+        """Whether max_num_seqs is more than the cache has blocks for states."""
         return refuses(self.deployment, self.state_blocks)
 
     @property
     def beyond(self) -> str:
-        """Why every request is refused: it is longer than engine or model takes; "" where not."""
-        d, asked = self.deployment, f"a request has {self.context_tokens:,} tokens"
+        """Why the engine refuses every request as too long; "" where it does not."""
+        d, request = self.deployment, f"a request has {self.context_tokens:,} tokens"
         if d.max_model_len and self.context_tokens > d.max_model_len:
             return (
-                f"The engine refuses every request: {asked}, max_model_len is {d.max_model_len:,}."
+                f"The engine refuses every request: {request}, "
+                f"max_model_len is {d.max_model_len:,}."
             )
         if self.context_tokens > d.model.max_context_tokens:
             window = f"{d.model.max_context_tokens:,} tokens"
-            return f"The window of {d.model.name} is exceeded: {asked}, it takes {window}."
+            return f"The window of {d.model.name} is exceeded: {request}, it takes {window}."
         return ""
 
     @property
     def overlong(self) -> str:
-        """Why the engine refuses its own max_model_len when it starts; "" where it does not."""
+        """Why the engine refuses its max_model_len at start; "" where it does not."""
         d, window = self.deployment, self.deployment.model.max_context_tokens
         allowed = ALLOW_LONGER.get(d.engine.family)
         if not allowed or not d.max_model_len or d.max_model_len <= window:
@@ -224,7 +225,7 @@ class Ledger(Explained):
 
     @property
     def fits(self) -> bool:
-        """Whether all the sequences wanted have room."""
+        """Whether all requested sequences fit."""
         return self.max_concurrent >= self.concurrency
 
     @property
@@ -242,12 +243,12 @@ class Ledger(Explained):
 
     @property
     def verdict(self) -> str:
-        """Whether it fits, the memory needed and available, the largest term; lengths refused."""
+        """Whether it fits, with the memory needed and available, and lengths that are refused."""
         return " ".join(filter(None, (self.overlong, self.beyond, self.memory_verdict)))
 
     @property
     def memory_verdict(self) -> str:
-        """The same of memory alone."""
+        """The verdict on memory alone."""
         if self.refused:
             return (
                 f"Does not start: max_num_seqs is {self.deployment.max_num_seqs:,}, and the cache "
@@ -262,14 +263,14 @@ class Ledger(Explained):
                 f"{self.max_concurrent:,} of {self.concurrency:,} users at "
                 f"{self.context_tokens:,} tokens, {self._format_words}: all need "
                 f"{gib(self.needed_bytes)} a card, the engine has {gib(self.budget_bytes)}."
-                f"{self.must_be_told}"
+                f"{self.advised_max_num_seqs}"
             )
         fit = "fits" if self.max_concurrent == 1 else "fit"
         wanted = f"; {self.concurrency:,} wanted" if self.concurrency > 1 else ""
         return (
             f"{counted(self.max_concurrent, 'user')} at {self.context_tokens:,} tokens "
             f"{f'likely {fit}{likely}' if likely else fit}, {self._format_words}{wanted}."
-            f"{self.must_be_told}"
+            f"{self.advised_max_num_seqs}"
         )
 
     @property
@@ -281,7 +282,7 @@ class Ledger(Explained):
                 f"Does not start: the weights alone take {gib(self.weights_bytes)} a card in "
                 f"{d.weights.short_title}, and a card has {gib(self.visible_bytes)}."
             )
-        least = self.weights_bytes + self.overhead_bytes + self.least_room_bytes
+        needed_bytes = self.weights_bytes + self.overhead_bytes + self.least_room_bytes
         longest = (d.max_model_len if self.longest_bytes else 0) or 0
         at_once = longest_at_once(d) if longest else 1
         doubtful = self.start == DOUBTFUL
@@ -289,8 +290,8 @@ class Ledger(Explained):
         users = "one user" if at_once == 1 else counted(at_once, "user")
         return (
             f"{opening}{' does not start' * doubtful} at memory fraction {d.fraction:g}: with "
-            f"{users} at {max(self.context_tokens, longest):,} tokens it needs {gib(least)} a "
-            f"card, the engine has {gib(self.budget_bytes)}; {self.largest}."
+            f"{users} at {max(self.context_tokens, longest):,} tokens it needs "
+            f"{gib(needed_bytes)} a card, the engine has {gib(self.budget_bytes)}; {self.largest}."
         )
 
     @property
@@ -304,18 +305,18 @@ class Ledger(Explained):
 
     @property
     def weights_exceed_card(self) -> bool:
-        """Whether the weights alone are more than a card has, so that loading them fails."""
+        """Whether the weights alone exceed a card's memory, so that loading them fails."""
         return self.weights_bytes > self.visible_bytes
 
     @property
     def largest(self) -> str:
-        """The largest part of what is needed, as a clause."""
+        """The largest term, as a clause."""
         name, size = self.terms[0]
         return f"the largest part is {name}, {gib(size)}"
 
     @property
-    def must_be_told(self) -> str:
-        """What an engine must be told to start, since it refuses its own default; or nothing."""
+    def advised_max_num_seqs(self) -> str:
+        """The max_num_seqs to set where the engine refuses its own default; "" where none is."""
         d = self.deployment
         if not self.state_blocks or d.eager or d.max_num_seqs or d.seqs_limit <= self.state_blocks:
             return ""
@@ -328,11 +329,11 @@ class Ledger(Explained):
         per_token = f"{digits(self.kv_bytes_per_token, 6)} B"
         formula = "kv_per_token x context, in whole pages"
         numbers = f"{per_token} x {self.context_tokens:,}"
-        whole = self.kv_bytes_per_sequence + self.shared_bytes
-        fixed = whole - self.kv_bytes_per_token * self.context_tokens
-        if fixed > 0.02 * whole:  # windows that are full and states no longer grow
+        sequence_bytes = self.kv_bytes_per_sequence + self.shared_bytes
+        fixed_bytes = sequence_bytes - self.kv_bytes_per_token * self.context_tokens
+        if fixed_bytes > 0.02 * sequence_bytes:  # windows that are full and states no longer grow
             formula += f" + {_fixed_words(self.deployment, self.context_tokens)}"
-            numbers += f" + {gib(fixed)}"
+            numbers += f" + {gib(fixed_bytes)}"
         if self.shared_bytes:
             formula += " - shared prefix"
             numbers += f" - {gib(self.shared_bytes)}"
@@ -363,7 +364,7 @@ class Ledger(Explained):
         return (budget, pool, self._sequence_line(), self._concurrency_line())
 
     def _terms_in_budget(self) -> tuple[str, list[float]]:
-        """What is subtracted from the budget: in words, and the size of each term."""
+        """List what is subtracted from the budget: in words, and the size of each term."""
         names = "budget - weights - activations - runtime"
         sizes = [self.weights_bytes, self.activation_bytes, self.runtime_bytes]
         if self.deployment.engine.graphs_in_fraction:
@@ -376,10 +377,10 @@ class Ledger(Explained):
         d = self.deployment
         pool, name = gib(self.kv_pool_bytes), "kv_pool"
         once = (("shared prefix", self.prefix_bytes), ("batches in flight", self.admission_bytes))
-        held = [(words, size) for words, size in once if size]
-        if held:
-            name = f"({' - '.join([name, *(words for words, _ in held)])})"
-            pool = f"({' - '.join([pool, *(gib(size) for _, size in held)])})"
+        nonzero = [(words, size) for words, size in once if size]
+        if nonzero:
+            name = f"({' - '.join([name, *(words for words, _ in nonzero)])})"
+            pool = f"({' - '.join([pool, *(gib(size) for _, size in nonzero)])})"
         return Line(
             "max_concurrent",
             f"floor({name} / kv_per_sequence)" + (" x cards" if d.dp_attention else ""),
@@ -439,8 +440,8 @@ def ledger(
     """
     number("context_tokens", context_tokens, 1, 1e8, "tokens", whole=True)
     number("concurrency", concurrency, 1, 1e7, "sequences", whole=True)
-    most = context_tokens - 1
-    number("shared_prefix_tokens", shared_prefix_tokens, 0, most, "tokens", whole=True)
+    max_prefix = context_tokens - 1
+    number("shared_prefix_tokens", shared_prefix_tokens, 0, max_prefix, "tokens", whole=True)
     number("hit_share", hit_share, 0, 1)
     return _ledger(deployment, context_tokens, concurrency, shared_prefix_tokens, hit_share)
 
@@ -503,9 +504,10 @@ def _ledger(
 
 
 def _fixed_words(deployment: Deployment, context_tokens: int) -> str:
-    """What of a sequence does not grow with every token."""
-    cut = layout(deployment) if is_grouped(deployment) or is_compressed(deployment) else None
-    window = max((kind.window_tokens for kind in cut.kinds), default=0) if cut else 0
-    if not cut or not window:
+    """Name the cache of a sequence that does not grow with every token."""
+    has_blocks = is_grouped(deployment) or is_compressed(deployment)
+    kinds = layout(deployment).kinds if has_blocks else ()
+    window = max((kind.window_tokens for kind in kinds), default=0)
+    if not window:
         return "full windows and states"
     return f"windows and states (a window holds {min(window, context_tokens):,} tokens)"

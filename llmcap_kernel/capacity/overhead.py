@@ -1,4 +1,4 @@
-"""What a card's memory holds beside weights and cache: the driver's, the engine's, its graphs.
+"""Memory of a card beside weights and cache: the driver's, the engine's and its CUDA graphs.
 
 vLLM measures this when it starts: it runs its largest batch once and takes the peak out of
 its share of the card (v1/worker/gpu_worker.py, determine_available_memory). The terms below
@@ -13,13 +13,14 @@ from ..numeric import Number, maximum, minimum
 from ..spec import Attention, Deployment, Gpu, Model
 from .cache import OVERLAPPING_STRIDE, SUM_BYTES
 
-# What the driver of an NVIDIA card keeps: an H100 is reported as 81 559 MiB and leaves 79.19 GiB
-# to CUDA (the llmd rows of benchmarks/measured.csv); cards of 24 GB keep as much, larger ones more.
+# Memory that the driver of an NVIDIA card keeps. An H100 is reported as 81 559 MiB and leaves
+# 79.19 GiB to CUDA (the llmd rows of benchmarks/measured.csv). Cards of 24 GB keep as much, and
+# larger ones more.
 DRIVER_BYTES = 81_559 * 2**20 - 79.19 * 2**30
 DRIVER_SHARE = DRIVER_BYTES / (81_559 * 2**20)
 # Links whose switch reduces in the network, for which NCCL allocates large buffers.
 REDUCING_LINKS = ("nvlink4", "nvlink5")
-MOST_GRAPH_SEQS = 512  # of the graphs that Engine.graph_bytes was measured with
+MOST_GRAPH_SEQS = 512  # largest captured batch where Engine.graph_bytes was measured
 MLA_ROWS = 65_536  # most rows that MLA's prefill expands in the profile
 # An indexer in vLLM gathers 40 contexts' entries (mla/indexer.py, get_max_prefill_buffer_size) and
 # scores them in 512 MiB (envs.py, VLLM_SPARSE_INDEXER_MAX_LOGITS_MB).
@@ -55,8 +56,8 @@ def usable_bytes(gpu: Gpu) -> float:
         return sum(usable_bytes(card) for card in gpu.parts) / len(gpu.parts)
     if gpu.vendor != "nvidia" or gpu.unified_memory:
         return gpu.memory_visible_bytes
-    kept_bytes = max(DRIVER_BYTES, DRIVER_SHARE * gpu.memory_visible_bytes)
-    return gpu.memory_visible_bytes - kept_bytes
+    driver_bytes = max(DRIVER_BYTES, DRIVER_SHARE * gpu.memory_visible_bytes)
+    return gpu.memory_visible_bytes - driver_bytes
 
 
 def sampling_bytes(deployment: Deployment) -> float:
@@ -115,40 +116,40 @@ def forward_bytes(deployment: Deployment) -> float:
     True
     """
     d, model = deployment, deployment.model
-    wide, gated = _width(model, ("mlp", "shared_expert"))
-    inside = wide * (3 if gated else 2) / d.tp
-    dense = d.batch_limit_tokens * (2 * model.hidden_size + inside) * ACTIVATION_BYTES
-    picks = _indexed(d)
-    if picks is None:
-        return dense + _latent_bytes(d)
-    if picks.stride_tokens > 1:
-        dense = maximum(dense, d.batch_limit_tokens * _compressed_width(d, picks))
-    return dense + (SCORES_BYTES if d.engine.release >= (0, 19) else 0)
+    width, gated = _width(model, ("mlp", "shared_expert"))
+    mlp_elements = width * (3 if gated else 2) / d.tp
+    dense_bytes = d.batch_limit_tokens * (2 * model.hidden_size + mlp_elements) * ACTIVATION_BYTES
+    indexed = _profiled_indexer(d)
+    if indexed is None:
+        return dense_bytes + _latent_bytes(d)
+    if indexed.stride_tokens > 1:
+        dense_bytes = maximum(dense_bytes, d.batch_limit_tokens * _compressed_width(d, indexed))
+    return dense_bytes + (SCORES_BYTES if d.engine.release >= (0, 19) else 0)
 
 
-def _indexed(d: Deployment) -> Attention | None:
-    """Sparse attention over latents, whose indexer vLLM profiles."""
+def _profiled_indexer(d: Deployment) -> Attention | None:
+    """Find the sparse attention over latents whose indexer vLLM profiles."""
     if d.engine.family != "vllm" or "sparse" not in d.model.kinds:
         return None
     return next((a for a in d.model.attention if a.kind == "sparse" and a.latent_dim), None)
 
 
 def _compressed_width(d: Deployment, a: Attention) -> float:
-    """Bytes that a token has in DeepSeek V4 while its indexer scores (deepseek_v4/attention.py)."""
+    """Count the bytes of a token in DeepSeek V4 while its indexer scores (its attention.py)."""
     model = d.model
     heads = -(-a.heads // d.attention_shards // PADDED_HEADS) * PADDED_HEADS
     queries_and_output = 2 * heads * a.head_dim
-    stored = {t.name: t.elements / model.hidden_size for t in model.tensors}
-    projected = 2 * (stored["attn.wq_a"] + a.head_dim)  # with a copy for their norms
+    projection_widths = {t.name: t.elements / model.hidden_size for t in model.tensors}
+    projected = 2 * (projection_widths["attn.wq_a"] + a.head_dim)  # with a copy for their norms
     overlap = 2 if a.stride_tokens <= OVERLAPPING_STRIDE else 1
     sums = 2 * overlap * (a.head_dim + a.index_dim) * SUM_BYTES
-    streams = math.isqrt(int(stored["hc_head"])) + 1  # and the layer's own input
+    streams = math.isqrt(int(projection_widths["hc_head"])) + 1  # and the layer's own input
     states = streams * model.hidden_size + queries_and_output + projected
     return states * ACTIVATION_BYTES + sums + a.index_heads * a.index_dim
 
 
 def gathered_bytes(deployment: Deployment) -> float:
-    """Compute what an indexer gathers of the cache for the longest prompts.
+    """Compute the cache entries that an indexer gathers for the longest prompts.
 
     Parameters
     ----------
@@ -172,20 +173,20 @@ def gathered_bytes(deployment: Deployment) -> float:
     >>> gathered_bytes(d) / 1e6  # as its comment says: 825 MiB
     865.0752
     """
-    d, a = deployment, _indexed(deployment)
+    d, a = deployment, _profiled_indexer(deployment)
     if a is None or d.engine.release < (0, 13):
         return 0.0
     length = d.max_model_len or d.model.max_context_tokens
     entries = GATHERED_CONTEXTS * length // a.stride_tokens * a.index_dim * a.index_bytes
     if a.stride_tokens == 1:
         return entries
-    window = max(one.window_tokens for one in d.model.attention)
+    window = max(layer.window_tokens for layer in d.model.attention)
     rows = -(-length // a.stride_tokens) + window + d.batch_limit_tokens
     return maximum(entries, UNPACKED_PROMPTS * rows * a.head_dim * ACTIVATION_BYTES)
 
 
 def _latent_bytes(d: Deployment) -> float:
-    """Keys and values that latent attention expands in the profile (vLLM, mla_attention.py)."""
+    """Size the keys and values that MLA expands in the profile (vLLM, mla_attention.py)."""
     if "mla" not in d.model.kinds:
         return 0.0
     latent = next((a for a in d.model.attention if a.kind == "mla" and a.stride_tokens == 1), None)
@@ -194,23 +195,23 @@ def _latent_bytes(d: Deployment) -> float:
     length = d.max_model_len or d.model.max_context_tokens
     rows = minimum(maximum(8 * length, 4 * d.seqs_limit * d.block_tokens), MLA_ROWS)
     rows = maximum(rows, d.seqs_limit * d.block_tokens)
-    width = latent.head_dim - latent.rope_dim + latent.v_head_dim
-    return rows * latent.heads / d.attention_shards * width * ACTIVATION_BYTES
+    head_elements = latent.head_dim - latent.rope_dim + latent.v_head_dim
+    return rows * latent.heads / d.attention_shards * head_elements * ACTIVATION_BYTES
 
 
 def _width(model: Model, roles: tuple[str, ...]) -> tuple[float, bool]:
-    """The widest intermediate state of layers of some roles, and whether a gate doubles it."""
+    """Find the widest intermediate state of layers of some roles, and whether a gate doubles it."""
     if roles not in model.memo:
         model.memo[roles] = _widest(model, roles)
     return model.memo[roles]
 
 
 def _widest(model: Model, roles: tuple[str, ...]) -> tuple[float, bool]:
-    found = [t for t in model.tensors if t.role in roles and t.elements > model.hidden_size]
-    if not found:
+    tensors = [t for t in model.tensors if t.role in roles and t.elements > model.hidden_size]
+    if not tensors:
         return 0.0, False
-    wide = max(t.elements for t in found) / model.hidden_size
-    return wide, any("gate" in t.name for t in found)
+    width = max(t.elements for t in tensors) / model.hidden_size
+    return width, any("gate" in t.name for t in tensors)
 
 
 def expert_bytes(deployment: Deployment) -> float:
@@ -241,13 +242,13 @@ def expert_bytes(deployment: Deployment) -> float:
     d, model = deployment, deployment.model
     if not model.experts:
         return 0.0
-    wide, gated = _width(model, ("expert",))
-    wide = wide * (2 if gated else 1) * d.ep / d.tp
+    width, gated = _width(model, ("expert",))
+    width = width * (2 if gated else 1) * d.ep / d.tp
     rows = d.batch_limit_tokens * model.experts_per_token
-    inner = wide / 2 if gated else wide
-    if d.weights.name.startswith("mxfp4"):  # its kernels keep what lies between the products
+    inner = width / 2 if gated else width
+    if d.weights.name.startswith("mxfp4"):  # its kernels keep only the state between both products
         return rows * inner * ACTIVATION_BYTES
-    return rows * (max(inner, model.hidden_size) + max(wide, model.hidden_size)) * ACTIVATION_BYTES
+    return rows * (max(inner, model.hidden_size) + max(width, model.hidden_size)) * ACTIVATION_BYTES
 
 
 def activation_bytes(deployment: Deployment) -> float:
@@ -279,7 +280,7 @@ def activation_bytes(deployment: Deployment) -> float:
 
 
 def activation_parts(deployment: Deployment) -> dict[str, float]:
-    """List what an engine keeps beside the larger of a pass and of sampling.
+    """List the activations that an engine keeps beside the larger of a pass and of sampling.
 
     Parameters
     ----------
@@ -316,7 +317,7 @@ def activation_parts(deployment: Deployment) -> dict[str, float]:
 
 
 def runtime_bytes(deployment: Deployment) -> float:
-    """Give the memory that lies outside the framework's allocator.
+    """Compute the memory outside the framework's allocator.
 
     Parameters
     ----------
@@ -341,7 +342,7 @@ def runtime_bytes(deployment: Deployment) -> float:
 
 
 def runtime_parts(deployment: Deployment) -> dict[str, float]:
-    """List what lies outside the framework's allocator.
+    """List the parts of the memory outside the framework's allocator.
 
     Parameters
     ----------
@@ -402,15 +403,15 @@ def graph_bytes(deployment: Deployment) -> float:
     d = deployment
     if d.eager:
         return 0.0
-    most = d.graph_seqs_limit
+    max_seqs = d.graph_seqs_limit
     layers = -(-d.model.layers // d.pp)
-    share = (_graphs(most) + _graphs(minimum(most, d.seqs_limit))) / (2 * MOST_GRAPHS)
+    share = (_graphs(max_seqs) + _graphs(minimum(max_seqs, d.seqs_limit))) / (2 * MOST_GRAPHS)
     return (d.engine.graph_bytes + d.engine.graph_bytes_per_layer * layers) * share
 
 
-def _graphs(most: Number) -> Number:
-    """How many batch sizes are captured up to the largest."""
-    return minimum(most, 3) + minimum(most, 248) // 8 + maximum(0, (most - 240) // 16)
+def _graphs(max_seqs: Number) -> Number:
+    """Count the batch sizes that are captured up to the largest."""
+    return minimum(max_seqs, 3) + minimum(max_seqs, 248) // 8 + maximum(0, (max_seqs - 240) // 16)
 
 
 MOST_GRAPHS = _graphs(MOST_GRAPH_SEQS)

@@ -1,4 +1,4 @@
-"""What is taken of a card's memory, and what is left for the cache.
+"""The memory of a card: what is in use, and what is left for the cache.
 
 An engine takes a fraction of the memory the driver reports, allocates weights, activations and
 communication buffers in it, and leaves the rest to the paged KV cache.
@@ -14,12 +14,12 @@ from .. import bandwidth, catalog, law
 from ..spec import Deployment
 from . import overhead
 
-MOST_KEPT = 4096  # deployments of which the parts of a ledger are kept
+MOST_KEPT = 4096  # deployments in a cache of ledger parts
 SHARE_AND_RENT = ("memory_fraction", "usd_h")
 
 
 class Memory(NamedTuple):
-    """A card's memory, however long sequences are: what is left of the budget is the pool's.
+    """A card's memory, which does not depend on the length of sequences.
 
     Attributes
     ----------
@@ -37,9 +37,9 @@ class Memory(NamedTuple):
     terms: Mapping[str, float]
 
 
-@lru_cache(maxsize=MOST_KEPT)  # a curve along the context asks again at every point
+@lru_cache(maxsize=MOST_KEPT)  # a curve over context lengths asks for it at every point
 def memory_of(deployment: Deployment) -> Memory:
-    """Split the memory of a card into what is taken and what is left for the cache.
+    """Split the memory of a card into what is used and what is left for the cache.
 
     Parameters
     ----------
@@ -58,25 +58,26 @@ def memory_of(deployment: Deployment) -> Memory:
     >>> round(sum(one.terms.values()) + one.pool_bytes - one.budget_bytes)
     0
     """
-    d, visible, terms = deployment, overhead.usable_bytes(deployment.gpu), _terms(deployment)
-    taken = sum(terms.values())
-    taken -= 0.0 if d.engine.graphs_in_fraction else terms["graph_bytes"]
+    d, visible_bytes, terms = deployment, overhead.usable_bytes(deployment.gpu), _terms(deployment)
+    used_bytes = sum(terms.values())
+    used_bytes -= 0.0 if d.engine.graphs_in_fraction else terms["graph_bytes"]
     if d.engine.fraction_of == "total":
-        budget = visible * d.fraction
-        return Memory(visible, budget, budget - taken, terms)
-    left = visible - taken
-    return Memory(visible, visible, left * d.fraction if left > 0 else left, terms)
+        budget_bytes = visible_bytes * d.fraction
+        return Memory(visible_bytes, budget_bytes, budget_bytes - used_bytes, terms)
+    free_bytes = visible_bytes - used_bytes
+    pool_bytes = free_bytes * d.fraction if free_bytes > 0 else free_bytes
+    return Memory(visible_bytes, visible_bytes, pool_bytes, terms)
 
 
-# What decides the terms: all of a deployment but the share of the memory and the rent.
+# The fields of a deployment that decide the terms: all but the memory fraction and the rent.
 _DECIDING = attrgetter(*(f.name for f in fields(Deployment) if f.name not in SHARE_AND_RENT))
 _kept_terms: dict[tuple[Any, ...], dict[str, float]] = {}
 
 
 def _terms(deployment: Deployment) -> dict[str, float]:
-    """Fields of a ledger for everything in memory but the cache.
+    """Compute the fields of a ledger for everything in memory but the cache.
 
-    They are kept by what decides them, so that another share of the memory asks for none again.
+    They are cached by the fields that decide them, so that another memory fraction reuses them.
     """
     d, key = deployment, _DECIDING(deployment)
     if key not in _kept_terms:
@@ -93,7 +94,7 @@ def _terms(deployment: Deployment) -> dict[str, float]:
 
 
 def weights_by_role(d: Deployment) -> Mapping[str, float]:
-    """Give the weights by role, with what an allocator adds where the engine measures free memory.
+    """Give the weights by role, and what the allocator adds where engines measure free memory.
 
     Parameters
     ----------
@@ -117,8 +118,8 @@ def weights_by_role(d: Deployment) -> Mapping[str, float]:
     True
     """
     by_role, engine = law.weights_of(d).by_role, d.engine
-    early = engine.family == "vllm" and d.gpu.vendor == "amd" and engine.release < (0, 22)
-    if engine.family != "sglang" and not early:
+    measures_free = engine.family == "vllm" and d.gpu.vendor == "amd" and engine.release < (0, 22)
+    if engine.family != "sglang" and not measures_free:
         return by_role
     return by_role | {"rounding": law.rounding_bytes(d)}
 
@@ -155,7 +156,7 @@ def extra_bytes(deployment: Deployment) -> float:
 
 
 def fixed_bytes(deployment: Deployment) -> float:
-    """Add up what no limit of the engine changes: weights, runtime, a draft and adapters.
+    """Add up the memory that no engine limit changes: weights, runtime, a draft and adapters.
 
     Parameters
     ----------
@@ -180,7 +181,7 @@ def fixed_bytes(deployment: Deployment) -> float:
 
 
 def room_doubt_bytes(deployment: Deployment, weights_bytes: float) -> float:
-    """Give how far off the room for the cache may be.
+    """Compute by how much the room for the cache may be off.
 
     Parameters
     ----------
@@ -203,14 +204,14 @@ def room_doubt_bytes(deployment: Deployment, weights_bytes: float) -> float:
     >>> room_doubt_bytes(known, 16e9) < room_doubt_bytes(unknown, 16e9)
     True
     """
-    one = catalog.table("memory")["room"][kind_of_card(deployment)]
+    spread = catalog.table("memory")["room"][kind_of_card(deployment)]
     card_bytes = overhead.usable_bytes(deployment.gpu)
-    of_both = one["of_card"] * card_bytes + one["of_weights"] * weights_bytes
-    return float(one["bytes"] + of_both)
+    proportional_bytes = spread["of_card"] * card_bytes + spread["of_weights"] * weights_bytes
+    return float(spread["bytes"] + proportional_bytes)
 
 
 def kind_of_card(deployment: Deployment) -> str:
-    """Name the kind of start-ups that tell how far off the room is.
+    """Name the group of start-up logs that the doubt about the room comes from.
 
     Parameters
     ----------
@@ -232,5 +233,5 @@ def kind_of_card(deployment: Deployment) -> str:
     gpu = deployment.gpu
     if gpu.unified_memory:
         return "unified"
-    known = deployment.engine.family == "vllm" and gpu.vendor in ("nvidia", "amd")
-    return gpu.vendor if known else "other"
+    has_start_ups = deployment.engine.family == "vllm" and gpu.vendor in ("nvidia", "amd")
+    return gpu.vendor if has_start_ups else "other"

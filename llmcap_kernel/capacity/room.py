@@ -1,4 +1,4 @@
-"""How many sequences of one length a deployment has room for, and the cliff along the length.
+"""How many sequences of one length fit in a deployment's cache, and how that falls with length.
 
 Users are counted as whole sequences in the paged cache.
 """
@@ -23,16 +23,16 @@ from .cache import (
 )
 from .pool import MOST_KEPT, Memory, memory_of
 
-SHORTER_CACHE = ("sglang", "trtllm")  # they start with a cache shorter than their longest request
+SHORTER_CACHE = ("sglang", "trtllm")  # these start with less cache than the longest request needs
 
 
 class Room(NamedTuple):
-    """What sequences of one length take of the cache, and how many it holds.
+    """The cache that sequences of one length take, and how many of them fit.
 
     Attributes
     ----------
     memory : Memory
-        A card's memory, however long sequences are.
+        A card's memory, which does not depend on the length of sequences.
     prefix_bytes, admission_bytes, sequence_bytes, longest_bytes : float
         As a `Ledger` has them; a sequence's cache is `kv_bytes_per_sequence` there [bytes].
     state_blocks : int
@@ -53,7 +53,9 @@ class Room(NamedTuple):
     sequences: int
 
 
-@lru_cache(maxsize=MOST_KEPT)  # a prediction asks for its ledger, and for its users in progress
+@lru_cache(
+    maxsize=MOST_KEPT
+)  # a prediction needs it twice: for its ledger and for its users in progress
 def room_for(
     deployment: Deployment, context_tokens: int, shared_prefix_tokens: int, hit_share: float
 ) -> Room:
@@ -83,18 +85,19 @@ def room_for(
     True
     """
     d, memory = deployment, memory_of(deployment)
-    pool = memory.pool_bytes
-    prefix = prefix_bytes(d, shared_prefix_tokens, context_tokens) if shared_prefix_tokens else 0.0
-    admission = float(admission_bytes(d, context_tokens))
-    sequence = kv_sequence_bytes(d, context_tokens, running=True) - prefix * hit_share
-    longest, blocks, once = _longest_bytes(d), _state_blocks(d, pool), prefix + admission
-    starts = pool >= max(once + sequence, longest) and not refuses(d, blocks)
-    most = sequences_in(d, pool - once, sequence) if starts else 0
-    return Room(memory, prefix, admission, sequence, longest, blocks, starts, most)
+    pool_bytes = memory.pool_bytes
+    shared = prefix_bytes(d, shared_prefix_tokens, context_tokens) if shared_prefix_tokens else 0.0
+    in_flight = float(admission_bytes(d, context_tokens))
+    sequence = kv_sequence_bytes(d, context_tokens, running=True) - shared * hit_share
+    longest, state_blocks = _longest_bytes(d), _state_blocks(d, pool_bytes)
+    once = shared + in_flight
+    starts = pool_bytes >= max(once + sequence, longest) and not refuses(d, state_blocks)
+    sequences = sequences_in(d, pool_bytes - once, sequence) if starts else 0
+    return Room(memory, shared, in_flight, sequence, longest, state_blocks, starts, sequences)
 
 
 def workload_room(deployment: Deployment, workload: Workload) -> Room:
-    """Count the users of a load that have room, without the ledger that says why.
+    """Count the users of a load that have room, without building the ledger.
 
     Parameters
     ----------
@@ -208,9 +211,9 @@ def cliff(deployment: Deployment, contexts: Iterable[int]) -> tuple[tuple[int, i
     for context_tokens in contexts:
         number("context_tokens", context_tokens, 1, 1e8, "tokens", whole=True)
         room = room_for(deployment, context_tokens, 0, 1.0)
-        smooth = max(room.memory.pool_bytes - room.admission_bytes, 0) / room.sequence_bytes
-        smooth *= deployment.attention_replicas
-        rows.append((context_tokens, room.sequences, smooth))
+        unrounded = max(room.memory.pool_bytes - room.admission_bytes, 0) / room.sequence_bytes
+        unrounded *= deployment.attention_replicas
+        rows.append((context_tokens, room.sequences, unrounded))
     return tuple(rows)
 
 
@@ -266,12 +269,12 @@ def sequences_in(deployment: Deployment, pool_bytes: float, sequence_bytes: floa
     >>> sequences_in(catalog.deployment(model="llama-3.1-8b", gpu="l4", tp=2), 10e9, 3e9)
     3
     """
-    each = max_sequences(kv_pool_bytes=pool_bytes, kv_bytes_per_sequence=sequence_bytes)
-    return each * deployment.attention_replicas
+    per_replica = max_sequences(kv_pool_bytes=pool_bytes, kv_bytes_per_sequence=sequence_bytes)
+    return per_replica * deployment.attention_replicas
 
 
 def token_bytes(deployment: Deployment, context_tokens: int) -> float:
-    """Give the cache of one more token, with that of a draft model.
+    """Compute the cache of one more token, with that of a draft model.
 
     Parameters
     ----------
@@ -298,7 +301,7 @@ def token_bytes(deployment: Deployment, context_tokens: int) -> float:
 
 
 def pool_tokens(deployment: Deployment, pool_bytes: float, context_tokens: int) -> int:
-    """Give the tokens that an engine says its cache holds.
+    """Compute the number of cache tokens that an engine prints.
 
     Parameters
     ----------
@@ -320,17 +323,17 @@ def pool_tokens(deployment: Deployment, pool_bytes: float, context_tokens: int) 
     >>> pool_tokens(catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm"), 2**17 * 8000, 800)
     8000
     """
-    d, pool = deployment, max(pool_bytes, 0)
+    d, room_bytes = deployment, max(pool_bytes, 0)
     length = d.max_model_len or context_tokens
     if is_grouped(d) and d.engine.release < (0, 21):
-        cut = layout(d)
-        shortest = min(kind.block_tokens for kind in cut.kinds if kind.name != "state")
-        return floor(pool / cut.block_bytes) // cut.groups * shortest
-    return floor(pool / kv_sequence_bytes(d, length) * length)
+        cache_layout = layout(d)
+        shortest = min(kind.block_tokens for kind in cache_layout.kinds if kind.name != "state")
+        return floor(room_bytes / cache_layout.block_bytes) // cache_layout.groups * shortest
+    return floor(room_bytes / kv_sequence_bytes(d, length) * length)
 
 
 def _longest_bytes(deployment: Deployment) -> float:
-    """Cache of the longest requests that the engine must have room for to start."""
+    """Compute the cache of the longest requests where an engine must fit them to start, else 0."""
     d = deployment
     if not d.max_model_len or d.engine.family in SHORTER_CACHE:
         return 0.0
@@ -365,7 +368,7 @@ def longest_at_once(deployment: Deployment) -> int:
 
 
 def refuses(deployment: Deployment, state_blocks: int) -> bool:
-    """Say whether more sequences are asked for than the cache has blocks for their states.
+    """Say whether max_num_seqs is more than the cache has blocks for states.
 
     Parameters
     ----------
@@ -386,12 +389,12 @@ def refuses(deployment: Deployment, state_blocks: int) -> bool:
     >>> refuses(asked, 100), refuses(asked, 0)
     (True, False)
     """
-    asked = deployment.max_num_seqs or 0
-    return bool(state_blocks) and not deployment.eager and asked > state_blocks
+    max_num_seqs = deployment.max_num_seqs or 0
+    return bool(state_blocks) and not deployment.eager and max_num_seqs > state_blocks
 
 
 def _state_blocks(deployment: Deployment, pool_bytes: float) -> int:
-    """Blocks of a cache in which each sequence's states take one; 0 where none are kept."""
+    """Count the blocks of a cache where each sequence's states take one; 0 without states."""
     block_bytes = state_block_bytes(deployment)
     return max(floor(max(pool_bytes, 0) / block_bytes), 1) if block_bytes else 0
 
@@ -418,6 +421,7 @@ def state_block_bytes(deployment: Deployment) -> float:
     """
     d = deployment
     if not is_grouped(d) or d.engine.release < (0, 20):
-        return 0.0  # earlier ones capture fewer graphs instead of refusing
-    cut = layout(d)
-    return cut.block_bytes if any(kind.name == "state" for kind in cut.kinds) else 0.0
+        return 0.0  # earlier releases capture fewer graphs instead of refusing to start
+    cache_layout = layout(d)
+    has_states = any(kind.name == "state" for kind in cache_layout.kinds)
+    return cache_layout.block_bytes if has_states else 0.0

@@ -12,7 +12,7 @@ from ..spec import Deployment, Format, Gpu
 from . import overhead
 from .ledger import START_WORDS, Ledger, ledger
 
-# The engines' own names for a setting; where one has none, the setting cannot be changed there.
+# Each engine's argument for a setting. A setting without one cannot be changed in that engine.
 FLAGS = {
     "vllm": {
         "memory_fraction": "--gpu-memory-utilization",
@@ -56,14 +56,14 @@ COSTS = {
     "weights": "check the answers' quality",
     "max_model_len": "longer requests are refused",
 }
-SHARED = "the system and its programs have only the rest of that memory"  # where it is the host's
+SHARED = "the system and its programs have only the rest of that memory"  # on unified memory
 IN_FULL = ("bf16", "fp16")
-HIGHEST_PERCENT = 97  # what is left is for the driver, NCCL and what the profile does not see
+HIGHEST_PERCENT = 97  # the rest is for the driver, NCCL and what the profile does not measure
 FEWEST_SEQS = 8
 LEAST_BATCH_TOKENS = 512
-EIGHT_BITS_BYTES = 0.8  # of a parameter: formats that store more can be halved by four bits
-NO_SLOWER = 0.9  # of a card's rates: with less it is no larger card, but a slower one
-FOUR_BITS = {"llama.cpp": "gguf-q4-k-m"}  # what is downloaded in four bits; of the others AWQ
+EIGHT_BITS_BYTES = 0.8  # bytes a parameter: four bits halve any format above this
+NO_SLOWER = 0.9  # share of each rate that a larger card must reach to be suggested
+FOUR_BITS = {"llama.cpp": "gguf-q4-k-m"}  # four-bit format per engine; AWQ for the others
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Remedy:
     value : float, int, bool or str
         What to set it to.
     flag : str
-        The same as the engine's own argument; of weights that are downloaded so, their format, and
-        of other cards their number and name.
+        The engine's own argument; for weights to download, their format; for other cards, their
+        number and name.
     cost : str
         What it costs, in words.
     books : Ledger
@@ -93,11 +93,11 @@ class Remedy:
 
     @property
     def text(self) -> str:
-        """One sentence: the argument, what becomes of it, how many users, and what it costs."""
-        held, wanted = self.books.max_concurrent, self.books.concurrency
-        holds = f"{held:,} of {counted(wanted, 'user')}"
-        if held >= wanted:
-            holds = f"up to {counted(held, 'user')}" if wanted == 1 else f"all {wanted:,} users"
+        """The remedy as a sentence: argument, verdict, users that fit, and cost."""
+        fitting, users = self.books.max_concurrent, self.books.concurrency
+        holds = f"{fitting:,} of {counted(users, 'user')}"
+        if fitting >= users:
+            holds = f"up to {counted(fitting, 'user')}" if users == 1 else f"all {users:,} users"
         return f"{self.flag}: {START_WORDS[self.books.start]} and holds {holds}; {self.cost}."
 
 
@@ -150,22 +150,22 @@ def remedies(
 
     if books_of(deployment, context_tokens).starts:
         return ()
-    out = []
-    for setting, tries in _tries(deployment, context_tokens):
-        for value, changed, length in tries:
+    working = []
+    for setting, options in _tries(deployment, context_tokens):
+        for value, changed, length in options:
             flag = _flag(deployment, setting, value)
             if not flag:
                 break
             books = books_of(changed, length)
             if books.starts:
                 cost = _cost(deployment, setting, value, concurrency)
-                out.append(Remedy(setting, value, flag, cost, books))
+                working.append(Remedy(setting, value, flag, cost, books))
                 break
-    return tuple(out)
+    return tuple(working)
 
 
 def _flag(d: Deployment, setting: str, value: float | int | bool | str) -> str:
-    """A setting as the engine's own argument, or a format to download; "" where it has none."""
+    """Write a setting as the engine's argument, or a format to download; "" where none exists."""
     if setting == "weights" and value == four_bits(d).name:
         return f"{four_bits(d).short_title} weights"
     if setting == "gpu":
@@ -175,15 +175,15 @@ def _flag(d: Deployment, setting: str, value: float | int | bool | str) -> str:
 
 
 def _cost(d: Deployment, setting: str, value: Any, concurrency: int) -> str:
-    """What a setting costs; of a number, by how far it moves."""
+    """Say what a setting costs."""
     if setting in ("tp", "pp"):
-        times = value // getattr(d, setting)
-        nodes = f"{times} nodes, " if setting == "pp" else ""
-        return f"{nodes}{'twice' if times == 2 else f'{times} times'} the rent"
+        factor = value // getattr(d, setting)
+        nodes = f"{factor} nodes, " if setting == "pp" else ""
+        return f"{nodes}{'twice' if factor == 2 else f'{factor} times'} the rent"
     if setting == "gpu":
         rents = (catalog.gpu(value).usd_h * d.num_gpus, d.usd_h_all)
-        price, now = (quantity(rent, "USD/h") for rent in rents)
-        return f"{price} in place of {now}" if all(rents) else "another machine"
+        price, current = (quantity(rent, "USD/h") for rent in rents)
+        return f"{price} in place of {current}" if all(rents) else "another machine"
     if setting == "max_num_seqs" and value >= concurrency > 1:
         return f"costs nothing for {concurrency:,} users"
     if setting == "memory_fraction" and d.gpu.unified_memory:
@@ -192,7 +192,7 @@ def _cost(d: Deployment, setting: str, value: Any, concurrency: int) -> str:
 
 
 def four_bits(deployment: Deployment) -> Format:
-    """Give the format in which models are published in four bits for an engine.
+    """Find the four-bit format in which models are published for an engine.
 
     Parameters
     ----------
@@ -217,53 +217,53 @@ Tries = Iterator[tuple[float | int | bool | str, Deployment, int]]
 
 
 def _tries(d: Deployment, context_tokens: int) -> Iterator[tuple[str, Tries]]:
-    """Each setting with values to try, the least change first."""
+    """List each setting with values to try, the smallest change first."""
 
     def changed(setting: str, values: Iterable[Any]) -> Tries:
         return ((v, replace(d, **{setting: v}), context_tokens) for v in values)
 
-    highest = HIGHEST_PERCENT
-    if d.gpu.unified_memory:  # the system gives the graphics chip no more of it
-        highest = min(highest, int(100 * d.gpu.memory_usable_share))
-    shares = [n / 100 for n in range(round(d.fraction * 100) + 1, highest + 1)]
+    max_percent = HIGHEST_PERCENT
+    if d.gpu.unified_memory:  # the system caps the graphics chip's share
+        max_percent = min(max_percent, int(100 * d.gpu.memory_usable_share))
+    shares = [n / 100 for n in range(round(d.fraction * 100) + 1, max_percent + 1)]
     yield "memory_fraction", changed("memory_fraction", shares)
     yield "max_num_seqs", changed("max_num_seqs", _halves(d.seqs_limit, FEWEST_SEQS))
-    least = max(LEAST_BATCH_TOKENS, d.max_num_seqs or 0)
+    min_tokens = max(LEAST_BATCH_TOKENS, d.max_num_seqs or 0)
     yield (
         "max_num_batched_tokens",
-        changed("max_num_batched_tokens", _halves(d.batch_limit_tokens, least)),
+        changed("max_num_batched_tokens", _halves(d.batch_limit_tokens, min_tokens)),
     )
     if d.engine.graphs_in_fraction and overhead.graph_bytes(d):
         yield "eager", iter([(True, replace(d, eager=True), context_tokens)])
     if d.kv.bytes_per_element > 1.1:
         yield "kv", iter([("fp8", _with_fp8_cache(d), context_tokens)])
-    if d.weights.name in IN_FULL:  # which the engine itself turns into eight bits
-        eight = replace(d, weights=catalog.format("fp8"))
-        yield "weights", iter([("fp8", eight, context_tokens)])
+    if d.weights.name in IN_FULL:  # engines quantise these to FP8 while loading
+        in_fp8 = replace(d, weights=catalog.format("fp8"))
+        yield "weights", iter([("fp8", in_fp8, context_tokens)])
     if d.weights.bytes_per_element > EIGHT_BITS_BYTES:
-        four = replace(d, weights=four_bits(d))
-        yield "weights", iter([(four.weights.name, four, context_tokens)])
+        in_four_bits = replace(d, weights=four_bits(d))
+        yield "weights", iter([(in_four_bits.weights.name, in_four_bits, context_tokens)])
     longest = max(d.max_model_len or 0, context_tokens)
-    shorter = replace(d, max_model_len=None)
-    yield "max_model_len", ((n, shorter, n) for n in _lengths(longest))
+    unlimited = replace(d, max_model_len=None)
+    yield "max_model_len", ((n, unlimited, n) for n in _lengths(longest))
     if d.gpu.link_bandwidth_bytes_s:
-        more = [d.tp * times for times in (2, 4, 8) if d.tp * times * d.pp <= d.gpu.max_per_node]
-        yield "tp", changed("tp", [tp for tp in more if d.model.heads % tp == 0])
+        degrees = [d.tp * times for times in (2, 4, 8) if d.tp * times * d.pp <= d.gpu.max_per_node]
+        yield "tp", changed("tp", [tp for tp in degrees if d.model.heads % tp == 0])
     if d.tp == d.gpu.max_per_node and d.gpu.place == "server":
         yield "pp", changed("pp", [d.pp * times for times in (2, 4)])
     yield "gpu", ((gpu.name, replace(d, gpu=gpu), context_tokens) for gpu in _larger(d))
 
 
 def _larger(d: Deployment) -> list[Gpu]:
-    """Cards of the same maker and place with more memory that are slower in nothing.
+    """List cards of the same vendor and place with more memory, and rates within `NO_SLOWER`.
 
-    The lowest rent comes first, and cards without one last, by their memory.
+    The lowest rent comes first. Cards without one come last, by their memory.
     """
 
     def rates(gpu: Gpu) -> tuple[float, ...]:
-        multiplied = gpu.computes(d.weights)
+        compute = gpu.computes(d.weights)
         link = gpu.link_bandwidth_bytes_s if d.num_gpus > 1 else 0.0
-        return gpu.bandwidth_bytes_s, link, multiplied[1] if multiplied else 0.0
+        return gpu.bandwidth_bytes_s, link, compute[1] if compute else 0.0
 
     def is_larger(gpu: Gpu) -> bool:
         return (
@@ -273,22 +273,22 @@ def _larger(d: Deployment) -> list[Gpu]:
             and all(a >= NO_SLOWER * b for a, b in zip(rates(gpu), rates(d.gpu), strict=True))
         )
 
-    found = filter(is_larger, map(catalog.gpu, catalog.gpus()))
-    return sorted(found, key=lambda gpu: (gpu.usd_h or math.inf, gpu.memory_visible_bytes))
+    larger = filter(is_larger, map(catalog.gpu, catalog.gpus()))
+    return sorted(larger, key=lambda gpu: (gpu.usd_h or math.inf, gpu.memory_visible_bytes))
 
 
 def _with_fp8_cache(d: Deployment) -> Deployment:
     return replace(d, kv=catalog.format("q8_0" if d.engine.family == "llama.cpp" else "fp8"))
 
 
-def _halves(start: int, least: int) -> Iterator[int]:
-    while start // 2 >= least:
+def _halves(start: int, minimum: int) -> Iterator[int]:
+    while start // 2 >= minimum:
         start //= 2
         yield start
 
 
 def _lengths(context_tokens: int) -> Iterator[int]:
-    """Shorter sequences, in steps of a fourteenth, in whole pages."""
+    """Yield shorter lengths in steps of a fourteenth, in whole pages."""
     length = float(context_tokens)
     while (length := length * 0.93) >= 512:
         yield int(length) // 16 * 16
@@ -311,7 +311,7 @@ class Printed:
 
 
 def printed(books: Ledger) -> tuple[Printed, ...]:
-    """Write the lines that an engine will print of its memory when it starts.
+    """Write the lines about memory that an engine will print when it starts.
 
     Parameters
     ----------
@@ -340,20 +340,20 @@ def printed(books: Ledger) -> tuple[Printed, ...]:
     lines = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm}.get(
         books.deployment.engine.family, _llamacpp
     )
-    if books.weights_exceed_card:  # it ends while it loads them, and prints nothing after
+    if books.weights_exceed_card:  # it fails while loading, and prints nothing after
         return (Printed(_not_loaded(books), ""),)
     return tuple(Printed(text, within) for text, within in lines(books))
 
 
 def _not_loaded(books: Ledger) -> str:
-    """The line of an engine that has no room for its weights."""
+    """Write the error of an engine that has no room for its weights."""
     if books.deployment.engine.family == "llama.cpp":
         return "error loading model: unable to allocate"
     return _no_memory(books)
 
 
 def _no_memory(books: Ledger) -> str:
-    """What PyTorch says when a card has no more memory."""
+    """Write the error of PyTorch when a card is out of memory."""
     program = {"amd": "HIP", "intel": "XPU"}.get(books.deployment.gpu.vendor, "CUDA")
     return f"torch.OutOfMemoryError: {program} out of memory."
 
@@ -378,11 +378,11 @@ def _vllm(books: Ledger) -> Iterator[tuple[str, str]]:
             "1%",
         )
         return
-    tokens, times = _tokens(books), room / sequence
-    off = _share_off(books)
-    yield f"GPU KV cache size: {tokens:,} tokens", f"{tokens * off:,.0f} tokens"
-    text = f"Maximum concurrency for {length:,} tokens per request: {times:.2f}x"
-    yield text, f"{times * off:.2f}x"
+    tokens, concurrency = _tokens(books), room / sequence
+    doubt_share = _share_off(books)
+    yield f"GPU KV cache size: {tokens:,} tokens", f"{tokens * doubt_share:,.0f} tokens"
+    text = f"Maximum concurrency for {length:,} tokens per request: {concurrency:.2f}x"
+    yield text, f"{concurrency * doubt_share:.2f}x"
     if books.graph_bytes:
         yield f"Graph capturing finished, took {books.graph_bytes / GIB:.2f} GiB", "a third"
 
@@ -405,14 +405,14 @@ def _trtllm(books: Ledger) -> Iterator[tuple[str, str]]:
 
 def _llamacpp(books: Ledger) -> Iterator[tuple[str, str]]:
     yield f"model buffer size = {books.weights_bytes / 2**20:.2f} MiB", "3%"
-    # every slot has its part of the cache from the start, shared prefix and all
-    each = books.kv_bytes_per_sequence + books.shared_bytes
-    cache = books.longest_bytes or books.deployment.seqs_limit * each
-    yield f"llama_kv_cache: size = {cache / 2**20:.2f} MiB", "1%"
+    # llama.cpp allocates every slot's cache at start, and shares no prefix
+    slot_bytes = books.kv_bytes_per_sequence + books.shared_bytes
+    cache_bytes = books.longest_bytes or books.deployment.seqs_limit * slot_bytes
+    yield f"llama_kv_cache: size = {cache_bytes / 2**20:.2f} MiB", "1%"
 
 
 def _tokens(books: Ledger) -> int:
-    """Tokens of the cache that one replica prints."""
+    """Count the cache tokens that one replica prints."""
     return books.kv_pool_tokens // books.deployment.attention_replicas
 
 
@@ -421,5 +421,5 @@ def _within(books: Ledger) -> str:
 
 
 def _share_off(books: Ledger) -> float:
-    """The doubt as a share of the room, which what is counted in it is off by."""
+    """Give the doubt as a share of the room, by which token and user counts may be off."""
     return min(books.doubt_bytes / books.kv_pool_bytes, 1.0) if books.kv_pool_bytes > 0 else 0.0

@@ -21,12 +21,12 @@ ROLES = {
 MOST_ROLES = 4
 
 
-def term_lines(books: Ledger) -> tuple[Line, ...]:
+def term_lines(ledger: Ledger) -> tuple[Line, ...]:
     """Write how each term outside the cache comes about.
 
     Parameters
     ----------
-    books : Ledger
+    ledger : Ledger
         The ledger of a card.
 
     Returns
@@ -47,38 +47,40 @@ def term_lines(books: Ledger) -> tuple[Line, ...]:
     >>> [line.name for line in term_lines(ledger(d, context_tokens=8000))]
     ['weights', 'activations', 'sampling', 'one pass', 'runtime', 'graphs']
     """
-    lines = [_weights(books)]
-    lines += _activations(books) if books.deployment.engine.profiled else [_not_profiled(books)]
-    lines += [_runtime(books), _graphs(books)]
+    lines = [_weights(ledger)]
+    lines += _activations(ledger) if ledger.deployment.engine.profiled else [_not_profiled(ledger)]
+    lines += [_runtime(ledger), _graphs(ledger)]
     return tuple(lines)
 
 
-def _weights(books: Ledger) -> Line:
-    held = 1 - books.deployment.offload_share
-    roles = [(ROLES.get(name, name), size * held) for name, size in books.by_role.items() if size]
+def _weights(ledger: Ledger) -> Line:
+    card_share = 1 - ledger.deployment.offload_share
+    roles = [
+        (ROLES.get(name, name), size * card_share) for name, size in ledger.by_role.items() if size
+    ]
     roles.sort(key=lambda role: -role[1])
-    first, rest = roles[:MOST_ROLES], sum(size for _, size in roles[MOST_ROLES:])
-    if rest:
-        first.append(("the rest", rest))
-    return _sum("weights", first, books.weights_bytes)
+    largest, other_bytes = roles[:MOST_ROLES], sum(size for _, size in roles[MOST_ROLES:])
+    if other_bytes:
+        largest.append(("the rest", other_bytes))
+    return _sum("weights", largest, ledger.weights_bytes)
 
 
-def _activations(books: Ledger) -> list[Line]:
-    d = books.deployment
+def _activations(ledger: Ledger) -> list[Line]:
+    d = ledger.deployment
     sampled, passed = overhead.sampling_bytes(d), overhead.forward_bytes(d)
     parts = {name: size for name, size in overhead.activation_parts(d).items() if size > 2**20}
-    top = f"the larger of {gib(sampled)} and {gib(passed)}"
-    whole = Line(
+    larger = f"the larger of {gib(sampled)} and {gib(passed)}"
+    activations = Line(
         "activations",
         " + ".join((*parts, "the larger of sampling and one pass")),
-        " + ".join((*map(gib, parts.values()), top)),
-        gib(books.activation_bytes),
+        " + ".join((*map(gib, parts.values()), larger)),
+        gib(ledger.activation_bytes),
     )
-    return [whole, _sampling(books), *_passes(books, passed)]
+    return [activations, _sampling(ledger), *_passes(ledger, passed)]
 
 
-def _sampling(books: Ledger) -> Line:
-    d, model = books.deployment, books.deployment.model
+def _sampling(ledger: Ledger) -> Line:
+    d, model = ledger.deployment, ledger.deployment.model
     logit = digits(d.engine.sampling_bytes_per_logit)
     rows = d.batch_limit_tokens + d.seqs_limit
     return Line(
@@ -90,12 +92,14 @@ def _sampling(books: Ledger) -> Line:
     )
 
 
-def _passes(books: Ledger, passed: float) -> list[Line]:
-    """What grows with the tokens of a step: a layer's states, and the workspace of experts."""
-    d, experts = books.deployment, overhead.expert_bytes(books.deployment)
+def _passes(ledger: Ledger, forward_bytes: float) -> list[Line]:
+    """List what grows with the tokens of a step: a layer's states, and the experts' workspace."""
+    d, experts = ledger.deployment, overhead.expert_bytes(ledger.deployment)
     tokens = d.batch_limit_tokens
     lines = [
-        _per_token("one pass", "tokens of a step x states of the widest layer", tokens, passed)
+        _per_token(
+            "one pass", "tokens of a step x states of the widest layer", tokens, forward_bytes
+        )
     ]
     if experts:
         formula = "tokens of a step x workspace of their experts"
@@ -108,37 +112,37 @@ def _per_token(name: str, formula: str, tokens: int, size: float) -> Line:
     return Line(name, formula, f"{tokens:,} x {each}", gib(size))
 
 
-def _not_profiled(books: Ledger) -> Line:
-    said = f"not counted: {books.deployment.engine.title} leaves them outside its share"
-    return Line("activations", said, "", gib(books.activation_bytes))
+def _not_profiled(ledger: Ledger) -> Line:
+    reason = f"not counted: {ledger.deployment.engine.title} leaves them outside its share"
+    return Line("activations", reason, "", gib(ledger.activation_bytes))
 
 
-def _runtime(books: Ledger) -> Line:
-    d = books.deployment
-    if not books.runtime_bytes:
+def _runtime(ledger: Ledger) -> Line:
+    d = ledger.deployment
+    if not ledger.runtime_bytes:
         return Line("runtime", f"not counted for {d.engine.title}", "", gib(0.0))
-    return _sum("runtime", overhead.runtime_parts(d).items(), books.runtime_bytes)
+    return _sum("runtime", overhead.runtime_parts(d).items(), ledger.runtime_bytes)
 
 
-def _graphs(books: Ledger) -> Line:
-    d = books.deployment
-    if not books.graph_bytes:
-        why = "off: eager" if d.eager else f"none for {d.engine.title}"
-        return Line("graphs", why, "", gib(0.0))
+def _graphs(ledger: Ledger) -> Line:
+    d = ledger.deployment
+    if not ledger.graph_bytes:
+        reason = "off: eager" if d.eager else f"none for {d.engine.title}"
+        return Line("graphs", reason, "", gib(0.0))
     layers = -(-d.model.layers // d.pp)
-    whole = d.engine.graph_bytes + d.engine.graph_bytes_per_layer * layers
-    each = f"{digits(d.engine.graph_bytes_per_layer / 2**20)} MiB"
+    full_bytes = d.engine.graph_bytes + d.engine.graph_bytes_per_layer * layers
+    per_layer = f"{digits(d.engine.graph_bytes_per_layer / 2**20)} MiB"
     return Line(
         "graphs",
         "(fixed + layers x each) x share of the batch sizes captured"
         + ("" if d.engine.graphs_in_fraction else "; outside the engine's share"),
-        f"({gib(d.engine.graph_bytes)} + {layers} x {each}) x {books.graph_bytes / whole:.0%}, "
-        f"up to {d.graph_seqs_limit:,}",
-        gib(books.graph_bytes),
+        f"({gib(d.engine.graph_bytes)} + {layers} x {per_layer}) x "
+        f"{ledger.graph_bytes / full_bytes:.0%}, up to {d.graph_seqs_limit:,}",
+        gib(ledger.graph_bytes),
     )
 
 
-def _sum(name: str, parts: Iterable[tuple[str, float]], whole: float) -> Line:
+def _sum(name: str, parts: Iterable[tuple[str, float]], total_bytes: float) -> Line:
     parts = list(parts)
     names = " + ".join(part for part, _ in parts)
-    return Line(name, names, " + ".join(gib(size) for _, size in parts), gib(whole))
+    return Line(name, names, " + ".join(gib(size) for _, size in parts), gib(total_bytes))

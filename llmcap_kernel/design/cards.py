@@ -1,4 +1,4 @@
-"""The card of one deployment: its capacity, its expected speed, and what limits it."""
+"""The card of one deployment: capacity, expected speed, price and binding limit."""
 
 import math
 from bisect import bisect_left
@@ -29,12 +29,12 @@ from .limits import (
 
 GAPS, WAITS = ("itl", "tpot"), ("ttft", "e2e")
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
-BUSY = 0.95  # of what it makes: a rate that asks for less leaves cards idle
-# Efficiencies that one card alone, or a model without experts, has no use for.
+BUSY = 0.95  # share of the output rate: a lower offered rate leaves cards idle
+# Efficiencies that a single card, or a model without experts, does not use.
 OF_MANY = ("link_bandwidth", "all_reduce_s", "pcie_exchange_s", "one_path_share")
 OF_EXPERTS = ("expert_bandwidth", "expert_compute", "moe_layer_s")
 NO_SLO = Slo()
-# Of a percentile's interval.
+# How the interval of a percentile comes about, in words.
 MOVED = "its mean's, moved as measured percentiles ask, over half and twice the steps with prompts"
 
 
@@ -71,7 +71,7 @@ class Card(Explained):
 
     @property
     def label(self) -> str:
-        """Heading of the column: the deployment's title unless it is given another."""
+        """Heading of the column; by default the deployment's title."""
         return self.heading or self.deployment.title
 
     @cached_property
@@ -86,17 +86,17 @@ class Card(Explained):
 
     @cached_property
     def flights(self) -> Flights:
-        """It by the requests in flight, where they come at a rate."""
+        """The deployment at each number of requests in flight, for requests at a rate."""
         load = replace(self.workload, concurrency=1)
         return flights(self.deployment, load, self.expected.family)
 
     @cached_property
     def at_rate(self) -> AtRate | None:
-        """It under its rate; None where it has none, or answers less."""
+        """The prediction at its rate; None without a rate, or where it answers less."""
         if self.rate_rps is None or self.estimates is None:
             return None
-        made = AtRate(self.estimates, self.rate_rps)
-        return made if made.answered else None
+        prediction = AtRate(self.estimates, self.rate_rps)
+        return prediction if prediction.answered else None
 
     def percentile(self, quantity: str, percent: float) -> Estimate:
         """Estimate a percentile of a latency.
@@ -124,7 +124,7 @@ class Card(Explained):
         return (*warnings(self.deployment, self.workload), *limit_notes(self.slo))
 
     def percentiles(self, *latencies: str) -> tuple[tuple[str, Estimate | None], ...]:
-        """List what is expected of the percentiles that are limited.
+        """List the estimates of the percentiles that have a limit.
 
         Parameters
         ----------
@@ -136,9 +136,9 @@ class Card(Explained):
         tuple of (str, Estimate or None)
             Label of a row, and the estimate [s]; None where the engine does not start.
         """
-        found = {limit.name: limit.estimate for limit in self.limits}
-        asked = (t for t in self.slo.tails if not latencies or t.quantity in latencies)
-        return tuple((tail_label(tail), found.get(tail.name)) for tail in asked)
+        by_name = {limit.name: limit.estimate for limit in self.limits}
+        tails = (t for t in self.slo.tails if not latencies or t.quantity in latencies)
+        return tuple((tail_label(tail), by_name.get(tail.name)) for tail in tails)
 
     @property
     def starts(self) -> bool:
@@ -147,7 +147,7 @@ class Card(Explained):
 
     @property
     def fits(self) -> bool:
-        """Whether all the users wanted have room."""
+        """Whether all requested users have room."""
         return self.max_concurrent >= self.workload.concurrency
 
     @property
@@ -177,15 +177,15 @@ class Card(Explained):
 
     @property
     def usd_mtok_busy(self) -> float | None:
-        """Price of a million output tokens were its cards always busy [USD/Mtok].
+        """Price of a million output tokens if its cards were always busy [USD/Mtok].
 
         None where no rent is known, and where no rate leaves its cards idle.
         """
         if self.usd_mtok is None:
             return None
-        made_tok_s = self.expected.served.output_tok_s
-        idle = self.expected.asked_tok_s < BUSY * made_tok_s
-        return serving.usd_per_mtok(usd_h=self.usd_h, tok_s=made_tok_s) if idle else None
+        capacity_tok_s = self.expected.served.output_tok_s
+        idle = self.expected.offered_tok_s < BUSY * capacity_tok_s
+        return serving.usd_per_mtok(usd_h=self.usd_h, tok_s=capacity_tok_s) if idle else None
 
     def at(self, concurrency: int) -> "Card":
         """Predict the same deployment for another number of users.
@@ -220,16 +220,17 @@ class Card(Explained):
 
     @property
     def doubted(self) -> tuple[str, ...]:
-        """What is not surely met beside the binding limit; nothing where one is missed."""
+        """Other limits that are only likely or perhaps met; none where a limit is missed."""
         if not self.meets_all:
             return ()
         doubted = (x for x in self.limits[1:] if x.verdict in (LIKELY, OPEN))
         return tuple(f"{x.title} {x.words}" for x in doubted)
 
     def _first_to_run_out(self) -> str:
-        most = serving.most_running(self.deployment, self.workload)
-        if most < self.max_concurrent:
-            return f"the engine's limit on sequences is reached first, at {counted(most, 'user')}"
+        max_running = serving.most_running(self.deployment, self.workload)
+        if max_running < self.max_concurrent:
+            users = counted(max_running, "user")
+            return f"the engine's limit on sequences is reached first, at {users}"
         return f"the cache runs out first, at {counted(self.max_concurrent, 'user')}"
 
     def rows(self) -> tuple[tuple[str, str], ...]:
@@ -254,15 +255,18 @@ class Card(Explained):
             ("Binding constraint", self.binding),
         )
 
-    def _cell(self, written: Callable[[Estimate, str], str], name: str, unit: str) -> str:
+    def _cell(self, formatted: Callable[[Estimate, str], str], name: str, unit: str) -> str:
         estimate = getattr(self.estimates, name) if self.estimates else None
-        return "-" if estimate is None else written(estimate, unit)
+        return "-" if estimate is None else formatted(estimate, unit)
 
     def _percentile_rows(
-        self, written: Callable[[Estimate, str], str], *latencies: str
+        self, formatted: Callable[[Estimate, str], str], *latencies: str
     ) -> list[tuple[str, str]]:
-        known = self.percentiles(*latencies)
-        return [(label, "-" if made is None else written(made, "s")) for label, made in known]
+        estimates = self.percentiles(*latencies)
+        return [
+            (label, "-" if estimate is None else formatted(estimate, "s"))
+            for label, estimate in estimates
+        ]
 
     def brief(self) -> tuple[tuple[str, str], ...]:
         """List the rows of a narrow table, where a cell is a few characters.
@@ -272,10 +276,10 @@ class Card(Explained):
         tuple of (str, str)
             Label and text, without intervals.
         """
-        served = f"{self.max_concurrent:,} of {self.workload.concurrency:,}"
-        served = served if self.starts else "no start"
+        users = f"{self.max_concurrent:,} of {self.workload.concurrency:,}"
+        users = users if self.starts else "no start"
         return (
-            ("Fits", "yes" if self.fits else served),
+            ("Fits", "yes" if self.fits else users),
             ("Gap between tokens", self._cell(_short, "itl_s", "s")),
             *self._percentile_rows(_short, *GAPS),
             ("Speed of one user", self._cell(_short, "tok_s_user", "tok/s")),
@@ -293,10 +297,10 @@ class Card(Explained):
             return f"yes, at memory fraction {self.deployment.fraction:g}"
         if self.starts:
             return f"{self.max_concurrent:,} of {self.workload.concurrency:,} users"
-        least = least_fraction(self.deployment, self.workload.context_tokens)
-        if least is None:
+        fraction = least_fraction(self.deployment, self.workload.context_tokens)
+        if fraction is None:
             return "does not start at any memory fraction"
-        return f"does not start at {self.deployment.fraction:g}; would at {least:.2f}"
+        return f"does not start at {self.deployment.fraction:g}; would at {fraction:.2f}"
 
     def lines(self) -> tuple[Line, ...]:
         """List memory, ceiling, estimates, rent, price and limits.
@@ -339,10 +343,10 @@ class Card(Explained):
             Rent divided by output rate.
         """
         rate, price = quantity(self.expected.output_tok_s.value, "tok/s"), self.usd_mtok
-        asked = self.expected.asked_tok_s < self.expected.served.output_tok_s
+        rate_bound = self.expected.offered_tok_s < self.expected.served.output_tok_s
         return Line(
             "usd_mtok",
-            f"rent / 3600 / {'what the rate asks for' if asked else 'output_rate'} x 1e6",
+            f"rent / 3600 / {'what the rate asks for' if rate_bound else 'output_rate'} x 1e6",
             f"{quantity(self.usd_h, 'USD/h')} / 3600 / {rate} x 1e6",
             quantity(price.value, "USD/Mtok") if price else "no rent known",
         )
@@ -355,11 +359,11 @@ class Card(Explained):
         tuple of Line
             The same law at full efficiency, with the first token on an idle deployment.
         """
-        best = self.expected.ceiling
+        ceiling = self.expected.ceiling
         head = Line("ceiling", "what the spec sheet allows: every efficiency 1", "", "")
-        first = Line("ttft", "prefill of one prompt", "", quantity(best.ttft_idle_s, "s"))
-        rest = (line for line in best.lines() if line.name != "ttft")
-        return (head, *rest, first)
+        ttft = Line("ttft", "prefill of one prompt", "", quantity(ceiling.ttft_idle_s, "s"))
+        others = (line for line in ceiling.lines() if line.name != "ttft")
+        return (head, *others, ttft)
 
     def estimate_lines(self) -> tuple[Line, ...]:
         """Derive the estimates.
@@ -375,8 +379,8 @@ class Card(Explained):
             text = f"{expected(estimate, unit)}, four times in five"
             intervals.append(Line(f"{name} interval", estimate.reason, "", text))
         for tail, (_, made) in zip(self.slo.tails, self.percentiles(), strict=True):
-            made_of = self.at_rate.derived if self.at_rate else partial(derived, self.expected)
-            intervals += made_of(tail.quantity, tail.percent)
+            derivation = self.at_rate.derived if self.at_rate else partial(derived, self.expected)
+            intervals += derivation(tail.quantity, tail.percent)
             text = f"{expected(made, 's')}, four times in five" if made else "-"
             intervals.append(Line(f"{tail.name} interval", MOVED, "", text))
         return (*self.constant_lines(), *self.expected.served.lines(), *intervals)
@@ -393,25 +397,25 @@ class Card(Explained):
         return _constants(self.deployment)
 
 
-@calibration.cache_until_reload  # the load of a deployment is changed more often than itself
+@calibration.cache_until_reload  # the load of a deployment changes more often than the deployment
 def _constants(d: Deployment) -> tuple[Line, ...]:
     sets = calibration.table()["sets"]
-    known = [key for key in calibration.keys(d.engine.family, d.gpu) if key in sets]
-    head = f"timed kernels, and measurements of {', '.join(known)}"
+    set_keys = [key for key in calibration.keys(d.engine.family, d.gpu) if key in sets]
+    head = f"timed kernels, and measurements of {', '.join(set_keys)}"
     unused = (OF_MANY if d.num_gpus == 1 else ()) + (() if d.model.experts else OF_EXPERTS)
-    made = (step for step in calibration.steps(d) if step.name not in unused)
+    steps = (step for step in calibration.steps(d) if step.name not in unused)
     where = "each constant by its name, and its rows: the book's page The constants"
-    return (Line("efficiencies", head, where, ""), *map(_constant_line, made))
+    return (Line("efficiencies", head, where, ""), *map(_constant_line, steps))
 
 
 def _constant_line(step: calibration.Step) -> Line:
-    """An efficiency: its constants by name, by value, and what they make."""
-    time = step.name.endswith("_s")
-    timed = [] if step.timed is None else [("timed kernels", step.timed)]
-    names, (first, *factors) = zip(*timed, *step.fitted, strict=True)
-    start, value = (quantity(x, "s") if time else f"{x:.3g}" for x in (first, step.value))
+    """Derive an efficiency from its constants, by name and by value."""
+    is_time = step.name.endswith("_s")
+    kernel_value = [] if step.timed is None else [("timed kernels", step.timed)]
+    names, (base, *factors) = zip(*kernel_value, *step.fitted, strict=True)
+    start, value = (quantity(x, "s") if is_time else f"{x:.3g}" for x in (base, step.value))
     numbers = " x ".join([start, *(f"{x:.3g}" for x in factors)])
-    if factors and not time:  # as `shifted` does, so that no share passes 1
+    if factors and not is_time:  # as `shifted` does, so that no share passes 1
         numbers += ", a factor acting on share / (1 - share)"
     return Line(f"efficiency.{step.name}", " x ".join(names), numbers, value)
 
@@ -453,8 +457,8 @@ def least_fraction(deployment: Deployment, context_tokens: int) -> float | None:
         return capacity.max_concurrent(trial, context_tokens) >= 1
 
     percents = range(5, round(MAX_FRACTION * 100) + 1)
-    at = bisect_left(percents, True, key=starts)
-    return percents[at] / 100 if at < len(percents) else None
+    index = bisect_left(percents, True, key=starts)
+    return percents[index] / 100 if index < len(percents) else None
 
 
 def card(
@@ -497,7 +501,7 @@ def card(
     room = capacity.workload_room(deployment, workload)
     estimates = calibration.estimates(deployment, workload) if room.starts else None
     if rate_rps is not None and estimates:
-        estimates = estimates.apart(rate_rps)
+        estimates = estimates.at_random_times(rate_rps)
     return Card(deployment, workload, slo or NO_SLO, room, estimates, label, rate_rps)
 
 

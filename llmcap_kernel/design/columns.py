@@ -1,4 +1,4 @@
-"""The rows of a search's candidates as columns: an array of numpy for each number."""
+"""The rows of a search's candidates as columns: one numpy array per field."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -37,16 +37,16 @@ class Columns(Sequence[Row]):
     def __getitem__(self, at):  # type: ignore[no-untyped-def]
         if isinstance(at, slice):
             return [self[i] for i in range(*at.indices(len(self)))]
-        whole = {"copies": int, "users": int, "num_gpus": int}
+        integers = {"copies": int, "users": int, "num_gpus": int}
         numbers: dict[str, Any] = {
-            n: whole.get(n, float)(column[at]) for n, column in self.columns.items()
+            n: integers.get(n, float)(column[at]) for n, column in self.columns.items()
         }
-        known = ((n, float(column[at])) for n, column in self.headrooms.items())
-        return Row(**numbers, headrooms={n: x for n, x in known if x == x})
+        headrooms = ((n, float(column[at])) for n, column in self.headrooms.items())
+        return Row(**numbers, headrooms={n: x for n, x in headrooms if x == x})
 
     @cached_property
     def least(self) -> Array:
-        """Least headroom of each."""
+        """Least headroom of each candidate."""
         return np.fmin.reduce(list(self.headrooms.values()))
 
     def order(self, rank: str) -> tuple[int, ...]:
@@ -64,9 +64,9 @@ class Columns(Sequence[Row]):
         """
         c = self.columns
         first, second = ("usd_mtok", "usd_h") if rank == "usd_mtok" else ("usd_h", "usd_mtok")
-        good = np.flatnonzero(self.least >= 1)
-        keys = [coarse(c[n][good]) for n in ("itl_s", "num_gpus", second, first)]
-        return tuple(good[np.lexsort(keys)].tolist())
+        feasible = np.flatnonzero(self.least >= 1)
+        keys = [coarse(c[n][feasible]) for n in ("itl_s", "num_gpus", second, first)]
+        return tuple(feasible[np.lexsort(keys)].tolist())
 
     def misses(self) -> tuple[int, ...]:
         """Number the others, nearest miss first.
@@ -76,12 +76,12 @@ class Columns(Sequence[Row]):
         tuple of int
             As a search orders them.
         """
-        bad = np.flatnonzero(~(self.least >= 1))
-        keys = coarse(self.columns["lack"][bad]), -coarse(self.least[bad])
-        return tuple(bad[np.lexsort(keys)].tolist())
+        infeasible = np.flatnonzero(~(self.least >= 1))
+        keys = coarse(self.columns["lack"][infeasible]), -coarse(self.least[infeasible])
+        return tuple(infeasible[np.lexsort(keys)].tolist())
 
     def front(self, order: tuple[int, ...]) -> list[int]:
-        """Number those of an order that no other beats in everything.
+        """List the numbers of an order that are on the Pareto front.
 
         Parameters
         ----------
@@ -93,17 +93,17 @@ class Columns(Sequence[Row]):
         list of int
             As `rows.undominated` finds them.
         """
-        at = np.array(order, int)
-        values = [self.columns[n][at] for n in ("usd_h", "usd_mtok", "itl_s", "ttft_s")]
-        points = coarse(np.stack([*values, -self.least[at]], axis=1))
-        left, front = np.lexsort([np.arange(len(at)), *points.T[::-1]]), []
-        while len(left):
-            front.append(int(left[0]))
-            left = left[~(points[left] >= points[left[0]]).all(axis=1)]
+        numbers = np.array(order, int)
+        values = [self.columns[n][numbers] for n in ("usd_h", "usd_mtok", "itl_s", "ttft_s")]
+        points = coarse(np.stack([*values, -self.least[numbers]], axis=1))
+        remaining, front = np.lexsort([np.arange(len(numbers)), *points.T[::-1]]), []
+        while len(remaining):
+            front.append(int(remaining[0]))
+            remaining = remaining[~(points[remaining] >= points[remaining[0]]).all(axis=1)]
         return [order[i] for i in sorted(front)]
 
     def missing_only(self, name: str) -> bool:
-        """Say whether any misses one limit and no other.
+        """Say whether a candidate misses this limit and no other.
 
         Parameters
         ----------
@@ -115,12 +115,12 @@ class Columns(Sequence[Row]):
         bool
             Whether one does.
         """
-        others = [room for other, room in self.headrooms.items() if other != name]
+        others = [headroom for other, headroom in self.headrooms.items() if other != name]
         missed = self.headrooms[name] < 1 if name in self.headrooms else np.zeros(len(self), bool)
         return bool((missed & (np.fmin.reduce(others) >= 1)).any())
 
     def fastest(self) -> list[tuple[float, int]]:
-        """List how many tokens all copies of each make, and its number, the most first.
+        """List the output rate of all copies of each candidate and its number, highest first.
 
         Returns
         -------
@@ -129,14 +129,14 @@ class Columns(Sequence[Row]):
         """
         c = self.columns
         with np.errstate(invalid="ignore"):
-            made = c["usd_h"] / 3600 * 1e6 / c["usd_mtok"]
-        made = np.where(np.isnan(made), np.inf, made)
-        order = np.argsort(-made, kind="stable")
-        return list(zip(made[order].tolist(), order.tolist(), strict=True))
+            output_tok_s = c["usd_h"] / 3600 * 1e6 / c["usd_mtok"]
+        output_tok_s = np.where(np.isnan(output_tok_s), np.inf, output_tok_s)
+        order = np.argsort(-output_tok_s, kind="stable")
+        return list(zip(output_tok_s[order].tolist(), order.tolist(), strict=True))
 
     @classmethod
     def joined(cls, parts: "Sequence[Columns]") -> "Columns":
-        """Put columns behind each other.
+        """Concatenate columns.
 
         Parameters
         ----------
@@ -148,9 +148,9 @@ class Columns(Sequence[Row]):
         Columns
             All rows.
         """
-        columns, rooms = (
+        columns, headrooms = (
             {n: np.concatenate([getattr(p, kind)[n] for p in parts]) for n in first}
             for kind, first in (("columns", parts[0].columns), ("headrooms", parts[0].headrooms))
         )
-        known = [p.alone for p in parts if p.alone is not None]
-        return cls(columns, rooms, np.concatenate(known) if known else None)
+        alone = [p.alone for p in parts if p.alone is not None]
+        return cls(columns, headrooms, np.concatenate(alone) if alone else None)

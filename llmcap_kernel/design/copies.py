@@ -1,7 +1,7 @@
 """One candidate of a search, in the fewest copies that hold the load.
 
-It is judged by the limits of its card (`cards.card`), on the estimate. `many_copies` takes the same
-steps for many candidates at once.
+The estimates of its card (`cards.card`) are compared with the limits. `many_copies` does the same
+for many candidates at once.
 """
 
 import math
@@ -21,9 +21,9 @@ from .limits import meets as met
 from .space import sequences
 
 MOST_COPIES = 10_000
-DESK_CARDS = 8  # of a workstation, where nobody named the cards
+DESK_CARDS = 8  # most workstation cards in a search that does not name its cards
 MOST_DESK = 80_000
-SPARE = 3  # deviations of a Poisson number, beside the usual one
+SPARE = 3  # standard deviations of a Poisson number, above its mean
 Tails = tuple[tuple[str, float, float], ...]  # a latency, a percent, and the longest time
 
 
@@ -49,40 +49,43 @@ class Choice(Card):
 
     @cached_property
     def limits(self) -> tuple[Limit, ...]:
-        """Those of a copy, and the rent that was asked of all of them."""
-        own = super().limits
+        """The limits of one copy, and that on the rent of all copies."""
+        copy_limits = super().limits
         if self.copies == 1:
-            return own
-        return tuple(x.of_copies(self.copies) if x.name == "budget" else x for x in own)
+            return copy_limits
+        return tuple(x.of_copies(self.copies) if x.name == "budget" else x for x in copy_limits)
 
     @property
     def pace(self) -> str:
-        """What a user waits and gets where no latency is limited, in a sentence; else ""."""
-        made, slo = self.estimates, self.slo
-        if made is None or slo.itl_s or slo.ttft_s or slo.tails:
+        """The latencies in a sentence where no latency is limited; else ""."""
+        estimates, slo = self.estimates, self.slo
+        if estimates is None or slo.itl_s or slo.ttft_s or slo.tails:
             return ""
-        wait, speed = quantity(made.ttft_s.value, "s"), quantity(made.tok_s_user.value, "tok/s")
+        wait, speed = (
+            quantity(estimates.ttft_s.value, "s"),
+            quantity(estimates.tok_s_user.value, "tok/s"),
+        )
         return f" No latency is limited: a user waits {wait}, then gets {speed}."
 
     @property
     def title(self) -> str:
-        """The deployment, and how many copies of it there are."""
+        """The deployment's title with the number of copies."""
         title = self.deployment.title
         return f"{self.copies:,} copies of {title}" if self.copies > 1 else title
 
     @property
     def short_title(self) -> str:
-        """The same without the model."""
+        """The title without the model."""
         d = self.deployment
         cards = d.title.split(" / ")[1]
         copies = f"{self.copies:,} x (" if self.copies > 1 else ""
         engine = "" if d.engine.family == "vllm" else f", {d.engine.family}"
-        end = ")" if copies else ""
-        return f"{copies}{cards}, {d.weights.name} weights, {d.kv.name} KV{engine}{end}"
+        closing = ")" if copies else ""
+        return f"{copies}{cards}, {d.weights.name} weights, {d.kv.name} KV{engine}{closing}"
 
 
-class Asked(NamedTuple):
-    """What every candidate is asked.
+class Requirements(NamedTuple):
+    """The requirements that every candidate of a search has to meet.
 
     Attributes
     ----------
@@ -105,7 +108,7 @@ class Asked(NamedTuple):
     desk_cards: int | None = None
 
     def most_of(self, place: str, num_gpus: int) -> int:
-        """Most copies of a deployment.
+        """Count the most copies that a deployment may have.
 
         Parameters
         ----------
@@ -124,14 +127,14 @@ class Asked(NamedTuple):
         return max(min(self.most_copies, self.desk_cards // num_gpus), 1)
 
 
-def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
+def judge(deployment: Deployment, asked: Requirements, number: int = 0) -> Choice:
     """Judge one candidate, in the fewest copies that hold the load.
 
     Parameters
     ----------
     deployment : Deployment
         One copy.
-    asked : Asked
+    asked : Requirements
         The load and the limits.
     number : int
         Its place in the space.
@@ -145,23 +148,23 @@ def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
-    >>> many = Asked(WORKED_WORKLOAD, WORKED_SLO, most_copies=4)
-    >>> [judged(d, many).copies for d in worked_spec()[1:]]
+    >>> many = Requirements(WORKED_WORKLOAD, WORKED_SLO, most_copies=4)
+    >>> [judge(d, many).copies for d in worked_spec()[1:]]
     [1, 1]
     """
 
-    at = cards_of(deployment, asked, number)
-    return at(*_copies(at, asked, most_copies_of(deployment, asked)))
+    card_at = cards_of(deployment, asked, number)
+    return card_at(*_copies(card_at, asked, most_copies_of(deployment, asked)))
 
 
-def within_rent(deployment: Deployment, asked: Asked, number: int = 0) -> Choice | None:
-    """Judge one candidate in as many copies as the rent allows, where they answer a rate.
+def within_rent(deployment: Deployment, asked: Requirements, number: int = 0) -> Choice | None:
+    """Judge one candidate in as many copies as the rent allows, if they answer the rate.
 
     Parameters
     ----------
     deployment : Deployment
         One copy.
-    asked : Asked
+    asked : Requirements
         The load with its rate, and the limits.
     number : int
         Its place in the space.
@@ -175,27 +178,27 @@ def within_rent(deployment: Deployment, asked: Asked, number: int = 0) -> Choice
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
-    >>> asked = Asked(WORKED_WORKLOAD, WORKED_SLO, most_copies=8, rate=2.0)
+    >>> asked = Requirements(WORKED_WORKLOAD, WORKED_SLO, most_copies=8, rate=2.0)
     >>> found = within_rent(worked_spec()[1], asked)
     >>> found.copies * found.usd_h <= WORKED_SLO.usd_h < (found.copies + 1) * found.usd_h
     True
     """
-    at, copies = cards_of(deployment, asked, number), _affordable(deployment, asked)
-    if asked.rate is None or not copies or not at(1, 1).starts:
+    card_at, copies = cards_of(deployment, asked, number), _affordable(deployment, asked)
+    if asked.rate is None or not copies or not card_at(1, 1).starts:
         return None
-    most = at(1, 1).max_concurrent
-    users = _in_flight(at, asked.rate / copies, most)
-    return at(copies, users) if users <= most else None
+    max_users = card_at(1, 1).max_concurrent
+    users = _in_flight(card_at, asked.rate / copies, max_users)
+    return card_at(copies, users) if users <= max_users else None
 
 
-def most_answered_rps(deployment: Deployment, asked: Asked, least_rps: float = 0.0) -> float:
-    """Count the requests a second that one copy answers within the limits.
+def most_answered_rps(deployment: Deployment, asked: Requirements, least_rps: float = 0.0) -> float:
+    """Find the highest rate that one copy answers within the limits.
 
     Parameters
     ----------
     deployment : Deployment
         One copy.
-    asked : Asked
+    asked : Requirements
         The load with its rate, and the limits.
     least_rps : float
         A rate below which the answer may be 0 [requests/s].
@@ -209,30 +212,31 @@ def most_answered_rps(deployment: Deployment, asked: Asked, least_rps: float = 0
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
-    >>> asked = Asked(WORKED_WORKLOAD, WORKED_SLO, rate=1000.0)
+    >>> asked = Requirements(WORKED_WORKLOAD, WORKED_SLO, rate=1000.0)
     >>> [round(most_answered_rps(d, asked), 1) > 0.5 for d in worked_spec()]
     [False, True, True]
     """
-    at, tails = cards_of(deployment, asked, 0), _bounds(asked.slo)
-    if not _meets(at, 1):
+    card_at, tails = cards_of(deployment, asked, 0), _bounds(asked.slo)
+    if not _meets(card_at, 1):
         return 0.0
-    own = at(1, 1).deployment == deployment  # not told how many to run
-    if own and least_rps and not _within(at(1, 1).flights, tails, least_rps):
+    # whether max_num_seqs does not depend on the users
+    fixed_slots = card_at(1, 1).deployment == deployment
+    if fixed_slots and least_rps and not _within(card_at(1, 1).flights, tails, least_rps):
         return 0.0
-    users = range(1, at(1, 1).max_concurrent + 1)
-    last = at(1, bisect_left(users, True, key=lambda n: not _meets(at, n)))
-    most = answered_rps(last)
-    return min(most, last.flights.within_rps(tails)) if tails else most
+    users = range(1, card_at(1, 1).max_concurrent + 1)
+    last_card = card_at(1, bisect_left(users, True, key=lambda n: not _meets(card_at, n)))
+    max_rps = answered_rps(last_card)
+    return min(max_rps, last_card.flights.within_rps(tails)) if tails else max_rps
 
 
-def holds_one(deployment: Deployment, asked: Asked) -> bool:
+def holds_one(deployment: Deployment, asked: Requirements) -> bool:
     """Say whether one request in flight meets every limit but rent and price.
 
     Parameters
     ----------
     deployment : Deployment
         One copy.
-    asked : Asked
+    asked : Requirements
         The load and the limits.
 
     Returns
@@ -243,20 +247,20 @@ def holds_one(deployment: Deployment, asked: Asked) -> bool:
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
-    >>> [holds_one(d, Asked(WORKED_WORKLOAD, WORKED_SLO, rate=1.0)) for d in worked_spec()]
+    >>> [holds_one(d, Requirements(WORKED_WORKLOAD, WORKED_SLO, rate=1.0)) for d in worked_spec()]
     [False, True, True]
     """
     return _meets(cards_of(deployment, asked), 1)
 
 
-def could_hold(deployment: Deployment, asked: Asked) -> bool:
+def could_hold(deployment: Deployment, asked: Requirements) -> bool:
     """Say whether some number of copies meets every limit, without looking for the fewest.
 
     Parameters
     ----------
     deployment : Deployment
         One copy.
-    asked : Asked
+    asked : Requirements
         The load, of users, and the limits.
 
     Returns
@@ -267,24 +271,24 @@ def could_hold(deployment: Deployment, asked: Asked) -> bool:
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
-    >>> [could_hold(d, Asked(WORKED_WORKLOAD, WORKED_SLO)) for d in worked_spec()]
+    >>> [could_hold(d, Requirements(WORKED_WORKLOAD, WORKED_SLO)) for d in worked_spec()]
     [False, True, False]
     """
     copies = _affordable(deployment, asked)
     if not copies:
         return False
-    if asked.slo.usd_mtok is not None:  # which fewer users make dearer
-        return judged(deployment, asked).meets_all
-    one = cards_of(deployment, asked, 0)(1, -(-asked.workload.concurrency // copies))
-    return met(one.ledger, one.estimates, one.slo)
+    if asked.slo.usd_mtok is not None:  # fewer users make a token dearer
+        return judge(deployment, asked).meets_all
+    choice = cards_of(deployment, asked, 0)(1, -(-asked.workload.concurrency // copies))
+    return met(choice.ledger, choice.estimates, choice.slo)
 
 
-def answered_rps(one: Choice) -> float:
-    """Give the requests that one copy answers while so many ask.
+def answered_rps(choice: Choice) -> float:
+    """Compute the requests a second that one copy answers with its users.
 
     Parameters
     ----------
-    one : Choice
+    choice : Choice
         The card of a candidate, at the users of one copy.
 
     Returns
@@ -295,55 +299,57 @@ def answered_rps(one: Choice) -> float:
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
-    >>> one = judged(worked_spec()[1], Asked(WORKED_WORKLOAD, WORKED_SLO))
+    >>> one = judge(worked_spec()[1], Requirements(WORKED_WORKLOAD, WORKED_SLO))
     >>> round(answered_rps(one) * 1000 / one.expected.output_tok_s.value)
     1
     """
-    return float(one.expected.served.output_tok_s) / one.workload.output_tokens
+    return float(choice.expected.served.output_tok_s) / choice.workload.output_tokens
 
 
-def most_copies_of(deployment: Deployment, asked: Asked) -> int:
-    """Count the most copies that may be asked of a deployment.
+def most_copies_of(deployment: Deployment, asked: Requirements) -> int:
+    """Count the most copies that a deployment may have.
 
     Parameters
     ----------
     deployment : Deployment
         One copy.
-    asked : Asked
+    asked : Requirements
         What every candidate is asked.
 
     Returns
     -------
     int
-        As `Asked.most_of` has it for its cards.
+        As `Requirements.most_of` has it for its cards.
 
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_WORKLOAD, worked_spec
     >>> from llmcap_kernel.spec import Slo
-    >>> most_copies_of(worked_spec()[1], Asked(WORKED_WORKLOAD, Slo(), 20, desk_cards=8))
+    >>> most_copies_of(worked_spec()[1], Requirements(WORKED_WORKLOAD, Slo(), 20, desk_cards=8))
     20
     """
     return asked.most_of(deployment.gpu.place, deployment.num_gpus)
 
 
-def _affordable(deployment: Deployment, asked: Asked) -> int:
-    """The most copies that the rent allows."""
-    rent, each = asked.slo.usd_h, deployment.usd_h_all
-    most = most_copies_of(deployment, asked)
-    if rent is None or not each:
-        return most
-    return min(most, math.floor(rent / each * (1 + 1e-9)))
+def _affordable(deployment: Deployment, asked: Requirements) -> int:
+    """Count the most copies that the rent allows."""
+    rent, copy_usd_h = asked.slo.usd_h, deployment.usd_h_all
+    max_copies = most_copies_of(deployment, asked)
+    if rent is None or not copy_usd_h:
+        return max_copies
+    return min(max_copies, math.floor(rent / copy_usd_h * (1 + 1e-9)))
 
 
-def cards_of(deployment: Deployment, asked: Asked, number: int = 0) -> Callable[[int, int], Choice]:
-    """Give the cards of a candidate, by its copies and the users of one.
+def cards_of(
+    deployment: Deployment, asked: Requirements, number: int = 0
+) -> Callable[[int, int], Choice]:
+    """Give a function from copies, and users per copy, to the card of a candidate.
 
     Parameters
     ----------
     deployment : Deployment
         One copy.
-    asked : Asked
+    asked : Requirements
         The load and the limits.
     number : int
         Its place in the space.
@@ -356,133 +362,142 @@ def cards_of(deployment: Deployment, asked: Asked, number: int = 0) -> Callable[
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
-    >>> at = cards_of(worked_spec()[1], Asked(WORKED_WORKLOAD, WORKED_SLO))
+    >>> at = cards_of(worked_spec()[1], Requirements(WORKED_WORKLOAD, WORKED_SLO))
     >>> at(2, 8).copies, at(2, 8).workload.concurrency
     (2, 8)
     """
 
-    @cache  # limits and rates are asked of the same card
-    def at(copies: int, users: int) -> Choice:
+    @cache  # limits and rates need the same card
+    def card_at(copies: int, users: int) -> Choice:
         slo = asked.slo
         if slo.usd_h is not None and copies > 1:
             slo = replace(slo, usd_h=slo.usd_h / copies)
-        told = users if asked.rate is None else _slots(users)
-        seqs = sequences(deployment.engine, deployment.max_num_seqs, told)
-        own = seqs == deployment.max_num_seqs
-        d = deployment if own else replace(deployment, max_num_seqs=seqs)
+        max_running = users if asked.rate is None else _slots(users)
+        seqs = sequences(deployment.engine, deployment.max_num_seqs, max_running)
+        unchanged = seqs == deployment.max_num_seqs
+        d = deployment if unchanged else replace(deployment, max_num_seqs=seqs)
         load = replace(asked.workload, concurrency=users)
-        one = card(d, load, slo, rate_rps=asked.rate and asked.rate / copies)
-        values = {f.name: getattr(one, f.name) for f in fields(Card)}
+        copy_card = card(d, load, slo, rate_rps=asked.rate and asked.rate / copies)
+        values = {f.name: getattr(copy_card, f.name) for f in fields(Card)}
         return Choice(**values, copies=copies, number=number)
 
-    return at
+    return card_at
 
 
 def _slots(users: int) -> int:
-    """Sequences that leave room where more than usual are in flight."""
+    """Choose max_num_seqs with room for more requests in flight than the mean."""
     return users + math.ceil(SPARE * users**0.5)
 
 
-def _meets(at: Callable[[int, int], Choice], users: int) -> bool:
-    """Whether a copy with so many in flight meets every limit but the rent.
+def _meets(card_at: Callable[[int, int], Choice], users: int) -> bool:
+    """Say whether a copy with so many requests in flight meets every limit but the rent.
 
-    Percentiles at a rate are not of so many, but of more and fewer: of one alone they are asked,
-    since where that one is late every rate is.
+    At a rate, the number in flight varies, so percentiles of a fixed number are compared only for
+    one request: if that one is too late, so is every rate.
     """
-    one = at(1, users)
+    choice = card_at(1, users)
     # fewer copies make no token dearer, so a price never asks for more of them
-    slo = replace(one.slo, usd_mtok=None)
-    if one.rate_rps is not None and users > 1:
+    slo = replace(choice.slo, usd_mtok=None)
+    if choice.rate_rps is not None and users > 1:
         slo = replace(slo, tails=())
-    return met(one.ledger, one.estimates, slo)
+    return met(choice.ledger, choice.estimates, slo)
 
 
 def _bounds(slo: Slo) -> Tails:
-    """The limits on percentiles."""
+    """List the limits on percentiles."""
     return tuple((tail.quantity, tail.percent, tail.bound_s) for tail in slo.tails)
 
 
-def _in_flight(at: Callable[[int, int], Choice], rate: float, most: int) -> int:
-    """Fewest requests in flight of a copy that answers a rate; one above the most where none do.
+def _in_flight(card_at: Callable[[int, int], Choice], rate: float, max_users: int) -> int:
+    """Find the fewest requests in flight that answer a rate; above `max_users` where none do.
 
-    Users who ask again at once keep as many in flight as a rate does (Little's law).
+    A closed loop with that many users has the same rate (Little's law).
     """
-    return 1 + bisect_left(range(1, most + 1), rate, key=lambda n: answered_rps(at(1, n)))
+    return 1 + bisect_left(range(1, max_users + 1), rate, key=lambda n: answered_rps(card_at(1, n)))
 
 
-def _copies(at: Callable[[int, int], Choice], asked: Asked, most: int) -> tuple[int, int]:
-    """Fewest copies that meet all limits but the rent, and the users of each."""
-    users, meets = asked.workload.concurrency, partial(_meets, at)
+def _copies(
+    card_at: Callable[[int, int], Choice], asked: Requirements, max_copies: int
+) -> tuple[int, int]:
+    """Find the fewest copies that meet all limits but the rent, and the users of each."""
+    users, meets = asked.workload.concurrency, partial(_meets, card_at)
     if asked.rate is not None:
-        return _copies_for_rate(at, _bounds(asked.slo), asked.rate, most)
-    if most == 1:
+        return _copies_for_rate(card_at, _bounds(asked.slo), asked.rate, max_copies)
+    if max_copies == 1:
         return 1, users
-    # the largest share that is met, by bisection: more users never make a latency shorter, and
-    # those of the most copies are the fewest that one may have
-    room, low = at(1, 1).max_concurrent, -(-users // most)
-    if low > room or (users <= room and meets(users)) or not meets(low):
+    # bisect for the most users per copy: more users never shorten a latency, and the most copies
+    # have the fewest users each
+    max_users, fewest_users = card_at(1, 1).max_concurrent, -(-users // max_copies)
+    if fewest_users > max_users or (users <= max_users and meets(users)) or not meets(fewest_users):
         return 1, users
-    copies = -(-users // _last(low, min(users, room + 1), meets))
+    copies = -(-users // _last(fewest_users, min(users, max_users + 1), meets))
     return copies, -(-users // copies)
 
 
 def _copies_for_rate(
-    at: Callable[[int, int], Choice], tails: Tails, rate: float, most: int
+    card_at: Callable[[int, int], Choice], tails: Tails, rate: float, max_copies: int
 ) -> tuple[int, int]:
-    """Copies that answer a rate of requests, and the requests in flight of each."""
-    meets = partial(_meets, at)
-    if not at(1, 1).starts:
+    """Find the copies that answer a rate of requests, and the requests in flight of each."""
+    meets = partial(_meets, card_at)
+    if not card_at(1, 1).starts:
         return 1, 1
-    good = meets(1)
-    if good:
+    meets_one = meets(1)
+    if meets_one:
         low = 1
-        while meets(2 * low) and answered_rps(at(1, low)) < rate:
+        while meets(2 * low) and answered_rps(card_at(1, low)) < rate:
             low *= 2
         low = _last(low, 2 * low, meets)
-    else:  # no number of copies meets the limits: the fewest that answer all the same
-        low = at(1, 1).max_concurrent
-    copies = max(1, math.ceil(rate / answered_rps(at(1, low))))
-    if copies > most:
-        return most, low + 1 if good else low  # more than the limits allow, or have room
-    if good and tails:
-        copies = _copies_within(at, tails, rate, (copies, most), low)
-    return copies, _in_flight(at, rate / copies, low)
+    else:  # no number of copies meets the limits, so take the fewest that answer the rate
+        low = card_at(1, 1).max_concurrent
+    copies = max(1, math.ceil(rate / answered_rps(card_at(1, low))))
+    if copies > max_copies:
+        # more users than the limits allow or than fit
+        return max_copies, low + 1 if meets_one else low
+    if meets_one and tails:
+        copies = _copies_within(card_at, tails, rate, (copies, max_copies), low)
+    return copies, _in_flight(card_at, rate / copies, low)
 
 
 def _within(flights: Flights, tails: Tails, rate_rps: float) -> bool:
-    """Whether percentiles keep within their limits at a rate, and it is answered."""
+    """Say whether a rate is answered with percentiles within their limits."""
     if rate_rps >= flights.most_rps:
         return False
-    there = flights.at(rate_rps)
-    # as a headroom is compared
-    return all(bound_s / there.percentile_s(what, p) >= 1 for what, p, bound_s in tails)
+    flying = flights.at(rate_rps)
+    # compared in the same way as a headroom, so that rounding agrees
+    return all(bound_s / flying.percentile_s(what, p) >= 1 for what, p, bound_s in tails)
 
 
 def _copies_within(
-    at: Callable[[int, int], Choice], tails: Tails, rate: float, between: tuple[int, int], most: int
+    card_at: Callable[[int, int], Choice],
+    tails: Tails,
+    rate: float,
+    bounds: tuple[int, int],
+    max_users: int,
 ) -> int:
-    """The fewest copies whose percentiles keep within their limits; the most where none do."""
+    """Find the fewest copies with percentiles within their limits; the most where none have."""
 
     def within(copies: int) -> bool:
-        share = rate / copies
-        alone = at(1, 1)
-        if alone.deployment.max_num_seqs != at(1, 2).deployment.max_num_seqs:
-            alone = at(copies, _in_flight(at, share, most))  # it is told how many to run
-        return _within(alone.flights, tails, share)
+        copy_rps = rate / copies
+        single = card_at(1, 1)
+        if single.deployment.max_num_seqs != card_at(1, 2).deployment.max_num_seqs:
+            single = card_at(
+                copies, _in_flight(card_at, copy_rps, max_users)
+            )  # max_num_seqs depends on the users
+        return _within(single.flights, tails, copy_rps)
 
-    low, top = between
+    low, max_copies = bounds
     if within(low):
         return low
-    high = min(2 * low, top)
+    high = min(2 * low, max_copies)
     while not within(high):
-        if high == top:
-            return top
-        low, high = high, min(2 * high, top)
+        if high == max_copies:
+            return max_copies
+        low, high = high, min(2 * high, max_copies)
     return 1 + _last(low, high, lambda copies: not within(copies))
 
 
 def _last(low: int, high: int, holds: Callable[[int], bool]) -> int:
-    """The most of which something holds, by bisection: it does of `low`, and not of `high`."""
+    """Find the largest number that holds by bisection: `low` holds, `high` does not."""
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)

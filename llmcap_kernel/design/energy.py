@@ -1,8 +1,8 @@
-"""Energy: what the cards draw under a load, and what a token then takes.
+"""Energy: the power of the cards under a load, and the energy of a token.
 
-No measurement of power is behind it. A card that computes draws its board power; one that reads,
-exchanges or waits needs at most half of it: capped at 350 W of its 700 W, an H100 generates tokens
-as fast as before, and reads prompts more slowly (Patel et al. 2023, arXiv 2311.18677, section III).
+It is not fitted to measurements of power. A card that computes draws its board power. One that
+reads, exchanges or waits needs at most half of it: capped at 350 W of its 700 W, an H100 decodes as
+fast as before, and prefills more slowly (Patel et al. 2023, arXiv 2311.18677, section III).
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ..explain import Explained, Line, quantity
 from ..refuse import BadInput
 from .cards import Card
 
-NOT_COMPUTING = 0.5  # of the board power, where arithmetic does not decide
+NOT_COMPUTING = 0.5  # share of the board power while a card is not bound by compute
 BASIS = (
     "board power while arithmetic decides, at most half of it while the card reads or waits "
     "(arXiv 2311.18677); no measurement of power is behind it, and hosts and cooling are apart"
@@ -21,7 +21,7 @@ BASIS = (
 
 @dataclass(frozen=True)
 class Energy(Explained):
-    """What the cards of a deployment draw, as an estimate from the data sheet.
+    """The power of a deployment's cards, estimated from the data sheet.
 
     Attributes
     ----------
@@ -39,12 +39,12 @@ class Energy(Explained):
 
     @property
     def power_w(self) -> float:
-        """Estimate of what all cards draw [W]."""
+        """Estimated power of all cards [W]."""
         return self.board_w * (self.computing + (1 - self.computing) * NOT_COMPUTING)
 
     @property
     def least_w(self) -> float:
-        """Half the board power: as if arithmetic never decided [W]."""
+        """Half the board power, as if no part were bound by compute [W]."""
         return self.board_w * NOT_COMPUTING
 
     @property
@@ -54,11 +54,11 @@ class Energy(Explained):
 
     @property
     def j_token_interval(self) -> tuple[float, float]:
-        """The same at half the board power, and at all of it [J]."""
+        """Energy of an output token at half the board power, and at all of it [J]."""
         return self.least_w / self.output_tok_s, self.board_w / self.output_tok_s
 
     def sentence(self, copies: int = 1) -> str:
-        """Say what the cards of so many copies draw, and what a token takes.
+        """Write the power of the cards of some copies, and the energy of a token.
 
         Parameters
         ----------
@@ -86,7 +86,7 @@ class Energy(Explained):
             The steps of the derivation.
         """
         low, high = self.j_token_interval
-        drawn = quantity(self.power_w / 1e3, "kW")
+        power = quantity(self.power_w / 1e3, "kW")
         rate = quantity(self.output_tok_s, "tok/s")
         return (
             Line(
@@ -94,20 +94,20 @@ class Energy(Explained):
                 f"board power x (computing + {NOT_COMPUTING:g} x the rest)",
                 f"{quantity(self.board_w / 1e3, 'kW')} x ({self.computing:.2f} + "
                 f"{NOT_COMPUTING:g} x {1 - self.computing:.2f})",
-                drawn,
+                power,
                 "arXiv 2311.18677",
             ),
             Line(
                 "energy of a token",
                 "power / output_rate",
-                f"{drawn} / {rate}",
+                f"{power} / {rate}",
                 f"{quantity(self.j_token, 'J')} ({quantity(low, 'J')} to {quantity(high, 'J')})",
             ),
         )
 
 
 def computing_s(step: Step) -> float:
-    """Add up the parts of a pass that arithmetic decides.
+    """Add up the parts of a pass that are bound by compute.
 
     Parameters
     ----------
@@ -173,6 +173,6 @@ def energy(card: Card) -> Energy:
     computed_s = served.users * computing_s(served.prompt) * served.work.prompt.share
     decoding_s = max(served.round_s - prompts_s, 0.0)
     share = computing_s(served.decode) / served.decode.total_s
-    busy_s = max(prompts_s + decoding_s, served.round_s)
-    computing = min((computed_s + decoding_s * share) / busy_s, 1.0)
+    total_s = max(prompts_s + decoding_s, served.round_s)
+    computing = min((computed_s + decoding_s * share) / total_s, 1.0)
     return Energy(d.gpu.power_w * d.num_gpus, computing, served.output_tok_s)

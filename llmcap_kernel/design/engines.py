@@ -1,4 +1,4 @@
-"""What is known of the engines between which a search has chosen."""
+"""The evidence behind each engine that a search has tried."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from .search import Search
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an engine's numbers stand on.
+    """The evidence behind an engine's numbers.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Evidence:
 
 
 def evidence(choice: Choice) -> Evidence:
-    """Say what the numbers of a candidate's engine stand on.
+    """Describe the evidence behind the numbers of a candidate's engine.
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ def evidence(choice: Choice) -> Evidence:
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD
-    >>> from llmcap_kernel.design.copies import Asked, judged
+    >>> from llmcap_kernel.design.copies import Requirements, judge
     >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
-    >>> evidence(judged(b, Asked(WORKED_WORKLOAD, WORKED_SLO))).engine
+    >>> evidence(judge(b, Requirements(WORKED_WORKLOAD, WORKED_SLO))).engine
     'vllm-0.33'
     """
     engine, load = choice.deployment.engine, choice.workload
@@ -63,12 +63,12 @@ def evidence(choice: Choice) -> Evidence:
     return Evidence(engine.name, speed, source["title"], str(source["date"]), prefix)
 
 
-def by_engine(found: Search) -> tuple[Choice, ...]:
-    """Give the best candidate of every engine that was tried, cheapest first.
+def by_engine(result: Search) -> tuple[Choice, ...]:
+    """List the best candidate of every engine that was tried, cheapest first.
 
     Parameters
     ----------
-    found : Search
+    result : Search
         A search.
 
     Returns
@@ -89,10 +89,10 @@ def by_engine(found: Search) -> tuple[Choice, ...]:
     >>> sorted(c.deployment.engine.family for c in by_engine(found))
     ['sglang', 'vllm']
     """
-    wanted = {block.engine.name for block in found.space.blocks}
+    engines = {block.engine.name for block in result.space.blocks}
     first: dict[str, int] = {}
-    for i in (*found.order, *found.misses):
-        first.setdefault(found.space.block(i).engine.name, i)
-        if len(first) == len(wanted):
+    for i in (*result.order, *result.misses):
+        first.setdefault(result.space.block(i).engine.name, i)
+        if len(first) == len(engines):
             break
-    return tuple(found.choice(i) for i in first.values())
+    return tuple(result.choice(i) for i in first.values())

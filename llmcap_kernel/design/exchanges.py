@@ -1,4 +1,4 @@
-"""What a little more would buy, and what would have to give where nothing meets every limit."""
+"""What looser limits would buy, and the least to relax where nothing meets every limit."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from ..explain import capitalised, counted, quantity
 from ..refuse import BadInput
 from ..spec import Slo, Workload
 from .cards import Card, card
-from .copies import Asked, Choice, could_hold, judged, most_answered_rps, within_rent
+from .copies import Choice, Requirements, could_hold, judge, most_answered_rps, within_rent
 from .limits import limit_title
 from .rows import Row, RowList, cost, row_of
 from .search import Search, search
@@ -19,13 +19,13 @@ from .step_tokens import with_other_steps
 from .users import users_within
 
 DOLLAR = 1.0
-NOTICED = 0.02  # part of a gap: less is no shorter one
+NOTICED = 0.02  # share of a gap: a smaller difference does not count as faster
 GAP_S = 0.010
 MORE_TOKENS = 1000
-NEAREST = 400  # misses that are tried with another load
-CHEAPER = 100  # of those that have to give a latency, how many are priced
-STEPS = 32  # lengths that are tried
-# Formats below those that are tried, by what an engine is served in.
+NEAREST = 400  # nearest misses that are tried with another load
+CHEAPER = 100  # candidates with relaxed latencies that are priced
+STEPS = 32  # values of a load that are tried
+# Narrower formats to try where no candidate meets every limit, by engine.
 NARROWER = {"llama.cpp": ("gguf-q3-k-m", "gguf-q2-k")}
 NARROWER_ELSEWHERE = ("fp8", "int4-awq")
 UNITS = {"budget": "USD/h", "cost": "USD/Mtok"}
@@ -33,7 +33,7 @@ UNITS = {"budget": "USD/h", "cost": "USD/Mtok"}
 
 @dataclass(frozen=True)
 class Exchange:
-    """What a little more of something buys.
+    """What a looser limit or a stricter demand would change.
 
     Attributes
     ----------
@@ -54,12 +54,12 @@ class Exchange:
     usd_h: float | None = None
 
 
-def exchange_rates(found: Search) -> tuple[Exchange, ...]:
+def exchange_rates(result: Search) -> tuple[Exchange, ...]:
     """Say what one more dollar an hour, 10 ms, 1 000 tokens and a step of quality would buy.
 
     Parameters
     ----------
-    found : Search
+    result : Search
         A search with an answer.
 
     Returns
@@ -76,198 +76,212 @@ def exchange_rates(found: Search) -> tuple[Exchange, ...]:
     >>> [one.what for one in exchange_rates(found)]
     ['dollar', 'gap', 'context', 'weights', 'cache']
     """
-    best = found.winner
+    best = result.winner
     if best is None:
         return ()
-    told = (
-        _steps(found, best),
-        _dollar(found, best),
-        _gap(found, best),
-        _context(found, best),
-        _step(found, best, "weights", "bits of a weight", lambda b: bits(b.weights)),
-        _step(found, best, "cache", "bits of the cache", lambda b: bits(b.kv)),
-        _step(found, best, "model", "parameters", lambda b: b.model.params),
+    exchanges = (
+        _steps(result, best),
+        _dollar(result, best),
+        _gap(result, best),
+        _context(result, best),
+        _step(result, best, "weights", "bits of a weight", lambda b: bits(b.weights)),
+        _step(result, best, "cache", "bits of the cache", lambda b: bits(b.kv)),
+        _step(result, best, "model", "parameters", lambda b: b.model.params),
     )
-    return tuple(one for one in told if one is not None)
+    return tuple(exchange for exchange in exchanges if exchange is not None)
 
 
-def _steps(found: Search, best: Choice) -> Exchange | None:
-    """A cheaper candidate, where steps of another size let it meet every limit."""
-    one = with_other_steps(found)
-    if one is None:
+def _steps(result: Search, best: Choice) -> Exchange | None:
+    """Find a cheaper candidate that meets every limit with another max_num_batched_tokens."""
+    choice = with_other_steps(result)
+    if choice is None:
         return None
-    less = one.usd_h_all - best.usd_h_all
-    price = _rent(less)
-    if abs(less) < 0.005 and one.usd_mtok and best.usd_mtok:
-        prices = (quantity(x.usd_mtok.value, "USD/Mtok") for x in (one, best) if x.usd_mtok)
+    extra_usd_h = choice.usd_h_all - best.usd_h_all
+    price = _rent(extra_usd_h)
+    if abs(extra_usd_h) < 0.005 and choice.usd_mtok and best.usd_mtok:
+        prices = (quantity(x.usd_mtok.value, "USD/Mtok") for x in (choice, best) if x.usd_mtok)
         price = " of output in place of ".join(prices)
-    change = _steps_of(found, one)
+    change = _steps_of(result, choice)
     head = capitalised(change.words)
-    meets = "meet" if one.copies > 1 else "meets"
-    return Exchange("steps", f"{head}: {one.title} {meets} every limit, at {price}.", one, less)
+    meets = "meet" if choice.copies > 1 else "meets"
+    return Exchange(
+        "steps", f"{head}: {choice.title} {meets} every limit, at {price}.", choice, extra_usd_h
+    )
 
 
-def _steps_of(found: Search, one: Choice) -> "Change":
-    """The tokens of a step that a candidate has in place of the engine's own."""
-    own = found.space[one.number].batch_limit_tokens
-    return Change("steps", own, one.deployment.batch_limit_tokens)
+def _steps_of(result: Search, choice: Choice) -> "Change":
+    """Describe the change from the engine's own tokens of a step to a candidate's."""
+    engine_tokens = result.space[choice.number].batch_limit_tokens
+    return Change("steps", engine_tokens, choice.deployment.batch_limit_tokens)
 
 
 def _more(row: Row, best: Row) -> float | None:
-    more = row.usd_h - best.usd_h
-    return more if math.isfinite(more) else None
+    extra_usd_h = row.usd_h - best.usd_h
+    return extra_usd_h if math.isfinite(extra_usd_h) else None
 
 
-def _rent(more: float | None) -> str:
-    """Rent beside the answer's, in words."""
-    if more is None:
+def _rent(extra_usd_h: float | None) -> str:
+    """Write the difference to the answer's rent in words."""
+    if extra_usd_h is None:
         return "a rent that is not known"
-    if abs(more) < 0.005:
+    if abs(extra_usd_h) < 0.005:
         return "the same rent"
-    return f"{quantity(abs(more), 'USD/h')} {'more' if more > 0 else 'less'}"
+    return f"{quantity(abs(extra_usd_h), 'USD/h')} {'more' if extra_usd_h > 0 else 'less'}"
 
 
-def _dollar(found: Search, best: Choice) -> Exchange | None:
-    """The least gap within one more dollar, or the next dearer one that is faster."""
-    own = found.rows[best.number]
-    if not math.isfinite(own.usd_h):
+def _dollar(result: Search, best: Choice) -> Exchange | None:
+    """Find the shortest gap for one more dollar an hour, or the cheapest one that is faster."""
+    answer = result.rows[best.number]
+    if not math.isfinite(answer.usd_h):
         return None
-    least_s = own.itl_s * (1 - NOTICED)
-    faster = [i for i in found.order if found.rows[i].itl_s < least_s]
-    within = [i for i in faster if found.rows[i].usd_h <= own.usd_h + DOLLAR]
-    if within:
-        at = min(within, key=lambda i: found.rows[i].itl_s)
+    noticed_s = answer.itl_s * (1 - NOTICED)
+    faster = [i for i in result.order if result.rows[i].itl_s < noticed_s]
+    affordable = [i for i in faster if result.rows[i].usd_h <= answer.usd_h + DOLLAR]
+    if affordable:
+        number = min(affordable, key=lambda i: result.rows[i].itl_s)
     elif faster:
-        at = min(faster, key=lambda i: (found.rows[i].usd_h, found.rows[i].itl_s))
+        number = min(faster, key=lambda i: (result.rows[i].usd_h, result.rows[i].itl_s))
     else:
         text = "No candidate within the limits has a shorter gap than the answer, at any rent."
         return Exchange("dollar", text)
-    row, more = found.rows[at], _more(found.rows[at], own)
+    row, extra_usd_h = result.rows[number], _more(result.rows[number], answer)
     head = "One more dollar an hour buys"
-    choice = found.choice(at)
-    buys = (
-        f"a mean gap of {quantity(row.itl_s, 's')} in place of {quantity(own.itl_s, 's')}: "
+    choice = result.choice(number)
+    gain = (
+        f"a mean gap of {quantity(row.itl_s, 's')} in place of {quantity(answer.itl_s, 's')}: "
         f"{choice.title}"
     )
-    text = f"{head} {buys}, at {_rent(more)}."
-    if not within:
-        text = f"{head} no other candidate with a shorter gap; {_rent(more)} buys {buys}."
-    return Exchange("dollar", text, choice, more)
+    text = f"{head} {gain}, at {_rent(extra_usd_h)}."
+    if not affordable:
+        text = f"{head} no other candidate with a shorter gap; {_rent(extra_usd_h)} buys {gain}."
+    return Exchange("dollar", text, choice, extra_usd_h)
 
 
 def _is_gap(name: str) -> bool:
     return name == "latency" or name.startswith(("itl", "tpot"))
 
 
-def _gap(found: Search, best: Choice) -> Exchange | None:
-    """The cheapest candidate where every limit on the gap is 10 ms longer."""
+def _gap(result: Search, best: Choice) -> Exchange | None:
+    """Find the cheapest candidate where every limit on the gap is 10 ms longer."""
     bounds = [x.bound for x in best.limits if _is_gap(x.name)]
     if not bounds:
         return None
-    slo = found.asked.slo
+    slo = result.asked.slo
     tails = (replace(t, bound_s=t.bound_s + GAP_S) if _is_gap(t.name) else t for t in slo.tails)
     longer = replace(slo, itl_s=slo.itl_s and slo.itl_s + GAP_S, tails=tuple(tails))
     allowed = quantity(max(bounds) + GAP_S, "s")
     head = f"10 ms more between tokens ({allowed} allowed)"
-    choice = _cheaper(found, longer)
+    choice = _cheaper(result, longer)
     if choice is not None:
-        less = _more(row_of(choice), found.rows[best.number])
-        saved = f"{head} saves money: {choice.title}, {_saved(found, choice, less)}."
-        return Exchange("gap", saved, choice, less)
-    now, then = (_served_within(found, best, slo) for slo in (slo, longer))
-    consequence = f"the answer serves {then} in place of {now}"
-    if then == now:
-        consequence = f"and the answer serves no more than {now}"
-    cheaper = "price of a token" if found.rank == "usd_mtok" else "rent"
+        extra_usd_h = _more(row_of(choice), result.rows[best.number])
+        sentence = f"{head} saves money: {choice.title}, {_saved(result, choice, extra_usd_h)}."
+        return Exchange("gap", sentence, choice, extra_usd_h)
+    current_users, longer_users = (_served_within(result, best, slo) for slo in (slo, longer))
+    consequence = f"the answer serves {longer_users} in place of {current_users}"
+    if longer_users == current_users:
+        consequence = f"and the answer serves no more than {current_users}"
+    cheaper = "price of a token" if result.rank == "usd_mtok" else "rent"
     return Exchange("gap", f"{head} lower no {cheaper}; {consequence}.")
 
 
-def _cheaper(found: Search, slo: Slo) -> Choice | None:
-    """The answer under other limits, where it costs less than under its own.
+def _cheaper(result: Search, slo: Slo) -> Choice | None:
+    """Search again under other limits, and give the answer where it costs less.
 
-    Candidates are judged again: the copies that a load takes depend on the limits.
+    A new search is needed since the number of copies depends on the limits.
     """
-    best = _again(found, found.asked._replace(slo=slo), found.choices).winner
+    best = _search_again(result, result.asked._replace(slo=slo), result.choices).winner
     if best is None:
         return None
-    then, now = (cost(row, found.rank)[0] for row in (row_of(best), found.rows[found.order[0]]))
-    return best if then < now else None
+    new_cost, current_cost = (
+        cost(row, result.rank)[0] for row in (row_of(best), result.rows[result.order[0]])
+    )
+    return best if new_cost < current_cost else None
 
 
-def _saved(found: Search, choice: Choice, less: float | None) -> str:
-    """What a cheaper candidate costs beside the answer, in the price that ranks them."""
-    own = found.rows[found.order[0]].usd_mtok
-    if found.rank == "usd_h" or choice.usd_mtok is None:
-        return _rent(less)
-    prices = (quantity(price, "USD/Mtok") for price in (choice.usd_mtok.value, own))
+def _saved(result: Search, choice: Choice, extra_usd_h: float | None) -> str:
+    """Write what a cheaper candidate costs compared with the answer, in the price ranked by."""
+    answer_price = result.rows[result.order[0]].usd_mtok
+    if result.rank == "usd_h" or choice.usd_mtok is None:
+        return _rent(extra_usd_h)
+    prices = (quantity(price, "USD/Mtok") for price in (choice.usd_mtok.value, answer_price))
     return " of output in place of ".join(prices)
 
 
-def _served_within(found: Search, best: Choice, slo: Slo) -> str:
-    """Users that one copy of the answer serves within limits, or requests a second."""
-    if found.asked.rate is None:
+def _served_within(result: Search, best: Choice, slo: Slo) -> str:
+    """Count the users, or requests a second, that one copy of the answer serves within limits."""
+    if result.asked.rate is None:
         users = users_within(best.deployment, best.workload, slo).value
         return counted(int(users), "user")
-    answered = most_answered_rps(found.space[best.number], found.asked._replace(slo=slo))
+    answered = most_answered_rps(result.space[best.number], result.asked._replace(slo=slo))
     return f"{answered:.3g} requests/s{' a copy' if best.copies > 1 else ''}"
 
 
-def _context(found: Search, best: Choice) -> Exchange:
-    """The answer with prompts 1 000 tokens longer."""
-    if found.asked.rate is not None:
-        return _context_of_a_rate(found, best)
+def _context(result: Search, best: Choice) -> Exchange:
+    """Predict the answer with prompts 1 000 tokens longer."""
+    if result.asked.rate is not None:
+        return _context_of_a_rate(result, best)
     load = best.workload
     longer = replace(load, input_tokens=load.input_tokens + MORE_TOKENS)
-    then = card(best.deployment, longer, best.slo)
-    head = f"1,000 more tokens of prompt leave room for {_room(then)} users"
+    longer_card = card(best.deployment, longer, best.slo)
+    head = f"1,000 more tokens of prompt leave room for {_room(longer_card)} users"
     gap = ""
-    if then.estimates and best.estimates:
-        now_s, then_s = (c.expected.itl_s.value for c in (best, then))
+    if longer_card.estimates and best.estimates:
+        now_s, then_s = (c.expected.itl_s.value for c in (best, longer_card))
         gap = f", and a mean gap of {quantity(then_s, 's')} in place of {quantity(now_s, 's')}"
-    ends = "" if then.meets_all else f"; the answer then misses the {then.limits[0].title}"
-    return Exchange("context", f"{head} in place of {_room(best)}{gap}{ends}.")
+    miss = (
+        ""
+        if longer_card.meets_all
+        else f"; the answer then misses the {longer_card.limits[0].title}"
+    )
+    return Exchange("context", f"{head} in place of {_room(best)}{gap}{miss}.")
 
 
-def _context_of_a_rate(found: Search, best: Choice) -> Exchange:
-    """The copies of the answer that take prompts 1 000 tokens longer at the same rate."""
-    load = found.asked.workload
+def _context_of_a_rate(result: Search, best: Choice) -> Exchange:
+    """Count the copies of the answer for prompts 1 000 tokens longer at the same rate."""
+    load = result.asked.workload
     longer = replace(load, input_tokens=load.input_tokens + MORE_TOKENS)
-    then = judged(found.space[best.number], found.asked._replace(workload=longer), best.number)
+    longer_choice = judge(
+        result.space[best.number], result.asked._replace(workload=longer), best.number
+    )
     head = "1,000 more tokens of prompt"
-    if not then.meets_all:
-        return Exchange("context", f"{head}: the answer then misses the {then.limits[0].title}.")
-    more = _more(row_of(then), found.rows[best.number])
-    copies = f"{then.copies:,} {'copies' if then.copies > 1 else 'copy'}"
-    text = f"{head} take {copies} in place of {best.copies:,}, at {_rent(more)}."
+    if not longer_choice.meets_all:
+        return Exchange(
+            "context", f"{head}: the answer then misses the {longer_choice.limits[0].title}."
+        )
+    extra_usd_h = _more(row_of(longer_choice), result.rows[best.number])
+    copies = f"{longer_choice.copies:,} {'copies' if longer_choice.copies > 1 else 'copy'}"
+    text = f"{head} take {copies} in place of {best.copies:,}, at {_rent(extra_usd_h)}."
     return Exchange("context", text)
 
 
-def _room(made: Card) -> str:
-    return f"{made.max_concurrent:,}"
+def _room(card: Card) -> str:
+    return f"{card.max_concurrent:,}"
 
 
 def _step(
-    found: Search, best: Choice, what: str, words: str, of: Callable[[Block], float]
+    result: Search, best: Choice, what: str, words: str, quality: Callable[[Block], float]
 ) -> Exchange | None:
-    """The cheapest with more of a quality and no less of the others."""
-    block = found.space.block(best.number)
-    all_of = (lambda b: bits(b.weights), lambda b: bits(b.kv), lambda b: float(b.model.params))
+    """Find the cheapest candidate with more of one quality and no less of the others."""
+    block = result.space.block(best.number)
+    qualities = (lambda b: bits(b.weights), lambda b: bits(b.kv), lambda b: float(b.model.params))
 
     def better(i: int) -> bool:
-        other = found.space.block(i)
-        return of(other) > of(block) and all(q(other) >= q(block) for q in all_of)
+        block_i = result.space.block(i)
+        return quality(block_i) > quality(block) and all(q(block_i) >= q(block) for q in qualities)
 
-    if not any(of(other) > of(block) for other in found.space.blocks):
+    if not any(quality(block_i) > quality(block) for block_i in result.space.blocks):
         return None
-    good = next((i for i in found.order if better(i)), None)
-    if good is None:
+    number = next((i for i in result.order if better(i)), None)
+    if number is None:
         return Exchange(what, f"More {words} meet the limits on none of the candidates.")
-    more = _more(found.rows[good], found.rows[best.number])
-    choice = found.choice(good)
-    value = f"{of(found.space.block(good)):,.4g}"
+    extra_usd_h = _more(result.rows[number], result.rows[best.number])
+    choice = result.choice(number)
+    value = f"{quality(result.space.block(number)):,.4g}"
     if what == "model":
         value = f"{choice.deployment.model.params / 1e9:,.3g} billion"
-    return Exchange(what, f"{value} {words}: {choice.title}, at {_rent(more)}.", choice, more)
+    return Exchange(
+        what, f"{value} {words}: {choice.title}, at {_rent(extra_usd_h)}.", choice, extra_usd_h
+    )
 
 
 class Change(NamedTuple):
@@ -312,14 +326,14 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Relaxation:
-    """The smallest change of a requirement, or of two, with which something meets all.
+    """The smallest change of one or two requirements with which a candidate meets all.
 
     Attributes
     ----------
     changes : tuple of Change
         What has to give.
     choice : Choice
-        The cheapest deployment that then meets every limit, judged as it was asked.
+        The cheapest deployment that then meets every limit, judge as it was asked.
     """
 
     changes: tuple[Change, ...]
@@ -332,19 +346,19 @@ class Relaxation:
 
     @property
     def sentence(self) -> str:
-        """The changes, and what they lead to."""
-        given = " and ".join(change.words for change in self.changes)
+        """The changes and the candidate they allow, as a sentence."""
+        changes = " and ".join(change.words for change in self.changes)
         rent = self.choice.usd_h_all
         price = f", {quantity(rent, 'USD/h')}" if rent else ""
-        return f"{given}: {self.choice.title}{price}"
+        return f"{changes}: {self.choice.title}{price}"
 
 
-def relaxations(found: Search, most: int = 6) -> tuple[Relaxation, ...]:
+def relaxations(result: Search, most: int = 6) -> tuple[Relaxation, ...]:
     """Find the smallest changes with which something would meet every limit.
 
     Parameters
     ----------
-    found : Search
+    result : Search
         A search without an answer.
     most : int
         Most that are told.
@@ -364,224 +378,239 @@ def relaxations(found: Search, most: int = 6) -> tuple[Relaxation, ...]:
     >>> [one.changes[0].what for one in relaxations(none)]
     ['format']
     """
-    if found.order:
+    if result.order:
         return ()
-    slower = list(_slower(found))
-    tuned = with_other_steps(found)
-    alone = [
-        *([Relaxation((_steps_of(found, tuned),), tuned)] if tuned else ()),
-        *(*_limits_alone(found, 1), *_users(found), *_shorter(found), *_narrower(found)),
-        *(one for one in slower if len(one.changes) == 1),
+    slower = list(_slower(result))
+    with_other_tokens = with_other_steps(result)
+    single = [
+        *(
+            [Relaxation((_steps_of(result, with_other_tokens),), with_other_tokens)]
+            if with_other_tokens
+            else ()
+        ),
+        *(*_limits_alone(result, 1), *_users(result), *_shorter(result), *_narrower(result)),
+        *(relaxation for relaxation in slower if len(relaxation.changes) == 1),
     ]
-    enough = {one.changes[0].what: one.factor for one in alone}
+    single_factors = {relaxation.changes[0].what: relaxation.factor for relaxation in single}
     pairs = [
         pair
         for pair in (
-            *(_limits_alone(found, 2) if len(alone) < most else ()),
-            *(one for one in slower if len(one.changes) > 1),
+            *(_limits_alone(result, 2) if len(single) < most else ()),
+            *(relaxation for relaxation in slower if len(relaxation.changes) > 1),
         )
-        if all(c.factor < enough.get(c.what, math.inf) for c in pair.changes)
+        if all(c.factor < single_factors.get(c.what, math.inf) for c in pair.changes)
     ]
-    if not alone and not pairs:
-        pairs = [*_narrower_and_a_limit(found), *_at_half(found)]
-    ranked = [sorted(some, key=lambda r: (r.factor, r.choice.usd_h_all)) for some in (alone, pairs)]
+    if not single and not pairs:
+        pairs = [*_narrower_and_a_limit(result), *_at_half(result)]
+    ranked = [
+        sorted(group, key=lambda r: (r.factor, r.choice.usd_h_all)) for group in (single, pairs)
+    ]
     return tuple((ranked[0] + ranked[1])[:most])
 
 
-def _bound(found: Search, name: str) -> float:
-    """What a limit asks, of all copies."""
-    slo = found.asked.slo
-    known = {"budget": slo.usd_h, "cost": slo.usd_mtok, "latency": slo.itl_s, "prefill": slo.ttft_s}
-    known |= {tail.name: tail.bound_s for tail in slo.tails}
-    return float(known[name] or 0.0)
+def _bound(result: Search, name: str) -> float:
+    """Look up the bound of a limit, for all copies."""
+    slo = result.asked.slo
+    bounds = {
+        "budget": slo.usd_h,
+        "cost": slo.usd_mtok,
+        "latency": slo.itl_s,
+        "prefill": slo.ttft_s,
+    }
+    bounds |= {tail.name: tail.bound_s for tail in slo.tails}
+    return float(bounds[name] or 0.0)
 
 
-def _limits_alone(found: Search, together: int) -> Iterator[Relaxation]:
-    """Limits of which so many have to give: for each set of them, the least change."""
-    least: dict[tuple[str, ...], int] = {}
-    # what misses a latency with one request in flight was not asked for the copies of a rate
-    told = set(UNITS) if found.asked.rate is not None else None
+def _limits_alone(result: Search, together: int) -> Iterator[Relaxation]:
+    """Find the least change of each set of `together` limits that are missed together."""
+    easiest: dict[tuple[str, ...], int] = {}
+    # a candidate that misses a latency with one request in flight has no number of copies for a
+    # rate, so only limits on money can be relaxed alone
+    priced_limits = set(UNITS) if result.asked.rate is not None else None
 
-    def over(i: int) -> tuple[float, ...]:
-        row = found.rows[i]
+    def strictness(i: int) -> tuple[float, ...]:
+        row = result.rows[i]
         factor = math.prod(1 / row.headrooms[name] for name in row.missed())
-        return (round(factor, 9), *cost(row, found.rank))
+        return (round(factor, 9), *cost(row, result.rank))
 
-    for i, row in enumerate(found.rows):
+    for i, row in enumerate(result.rows):
         names = tuple(sorted(row.missed()))
-        movable = "capacity" not in names and (told is None or told >= set(names))
+        movable = "capacity" not in names and (priced_limits is None or priced_limits >= set(names))
         movable = movable and all(row.headrooms[n] > 0 for n in names)
         if len(names) != together or not movable:
             continue
-        if names not in least or over(i) < over(least[names]):
-            least[names] = i
-    for names, i in least.items():
+        if names not in easiest or strictness(i) < strictness(easiest[names]):
+            easiest[names] = i
+    for names, i in easiest.items():
         changes = []
         for name in names:
-            asked = _bound(found, name)
-            needed = asked / found.rows[i].headrooms[name]
-            after = math.ceil(100 * needed - 1e-6) / 100 if name in UNITS else _up(needed)
-            changes.append(Change(name, asked, after))
-        yield Relaxation(tuple(changes), found.choice(i))
+            bound = _bound(result, name)
+            required = bound / result.rows[i].headrooms[name]
+            eased = math.ceil(100 * required - 1e-6) / 100 if name in UNITS else _up(required)
+            changes.append(Change(name, bound, eased))
+        yield Relaxation(tuple(changes), result.choice(i))
 
 
-def _slower(found: Search) -> Iterator[Relaxation]:
-    """Latencies that have to give for a rate, in as many copies as the rent allows.
+def _slower(result: Search) -> Iterator[Relaxation]:
+    """Relax latencies for a rate, in as many copies as the rent allows.
 
-    For each set of them the least change, and larger ones that take half of its rent: what fewer
-    copies have is no shorter, and costs less.
+    Give the least change of each set of latencies, and larger changes that halve its rent: fewer
+    copies have longer latencies, and cost less.
     """
     by_names: dict[tuple[str, ...], list[tuple[float, Choice]]] = {}
-    for i in found.misses[:NEAREST] if found.asked.rate is not None else ():
-        one = within_rent(found.space[i], found.asked, i)
-        missed = [x for x in one.limits if not x.holds] if one else []
-        if one is not None and missed and all(x.unit == "s" and x.headroom for x in missed):
+    for i in result.misses[:NEAREST] if result.asked.rate is not None else ():
+        choice = within_rent(result.space[i], result.asked, i)
+        missed = [x for x in choice.limits if not x.holds] if choice else []
+        if choice is not None and missed and all(x.unit == "s" and x.headroom for x in missed):
             names = tuple(sorted(x.name for x in missed))
-            over = math.prod(1 / x.headroom for x in missed)
-            by_names.setdefault(names, []).append((over, one))
-    for names, known in by_names.items():
+            strictness = math.prod(1 / x.headroom for x in missed)
+            by_names.setdefault(names, []).append((strictness, choice))
+    for names, options in by_names.items():
         rent = math.inf
-        for _, one in sorted(known, key=lambda pair: pair[0])[:CHEAPER]:
-            values = {x.name: x.estimate.value for x in one.limits}
-            changes = tuple(Change(n, _bound(found, n), _up(values[n])) for n in names)
-            eased = found.asked._replace(slo=_eased(found.asked.slo, changes))
-            made = judged(found.space[one.number], eased, one.number)
-            if made.usd_h_all < rent / 2:
-                rent = made.usd_h_all
-                yield Relaxation(changes, made)
+        for _, choice in sorted(options, key=lambda pair: pair[0])[:CHEAPER]:
+            values = {x.name: x.estimate.value for x in choice.limits}
+            changes = tuple(Change(n, _bound(result, n), _up(values[n])) for n in names)
+            eased = result.asked._replace(slo=_eased(result.asked.slo, changes))
+            eased_choice = judge(result.space[choice.number], eased, choice.number)
+            if eased_choice.usd_h_all < rent / 2:
+                rent = eased_choice.usd_h_all
+                yield Relaxation(changes, eased_choice)
 
 
 def _eased(slo: Slo, changes: Sequence[Change]) -> Slo:
-    """The limits with those latencies that the changes name as they would have to be."""
-    after = {change.what: change.after for change in changes}
-    tails = tuple(replace(tail, bound_s=after.get(tail.name, tail.bound_s)) for tail in slo.tails)
-    itl_s, ttft_s = after.get("latency", slo.itl_s), after.get("prefill", slo.ttft_s)
+    """Apply the changed latencies to the limits."""
+    eased = {change.what: change.after for change in changes}
+    tails = tuple(replace(tail, bound_s=eased.get(tail.name, tail.bound_s)) for tail in slo.tails)
+    itl_s, ttft_s = eased.get("latency", slo.itl_s), eased.get("prefill", slo.ttft_s)
     return replace(slo, itl_s=itl_s, ttft_s=ttft_s, tails=tails)
 
 
 def _up(value: float) -> float:
-    """Round up to three figures, so that what is told is enough."""
+    """Round up to three figures, so that the printed value suffices."""
     step = 10.0 ** (math.floor(math.log10(value)) - 2)
     return math.ceil(value / step - 1e-9) * step
 
 
-def _users(found: Search) -> Iterator[Relaxation]:
-    users = found.asked.workload.concurrency
-    if found.asked.rate is None and users > 1:
+def _users(result: Search) -> Iterator[Relaxation]:
+    users = result.asked.workload.concurrency
+    if result.asked.rate is None and users > 1:
         counts = _descending(users, 1, 1)
-        yield from _other_load(found, "users", users, counts, toolbox.change_batch)
+        yield from _largest_load(result, "users", users, counts, toolbox.change_batch)
 
 
-def _shorter(found: Search) -> Iterator[Relaxation]:
-    load = found.asked.workload
+def _shorter(result: Search) -> Iterator[Relaxation]:
+    load = result.asked.workload
     lengths = _descending(load.input_tokens, 1, 1000 if load.input_tokens > 2000 else 1)
-    yield from _other_load(found, "context", load.input_tokens, lengths, toolbox.shorten_context)
+    yield from _largest_load(result, "context", load.input_tokens, lengths, toolbox.shorten_context)
 
 
-def _descending(top: int, least: int, whole: int) -> list[int]:
-    """Some whole numbers below the top, in steps of a multiple, the largest first."""
-    step = max(-(-(top - least) // STEPS) // whole * whole, whole)
-    below = range((top - 1) // step * step, least - 1, -step)
-    return [n for n in below if n >= least] or [least]
+def _descending(maximum: int, minimum: int, multiple: int) -> list[int]:
+    """List whole numbers below the maximum in steps of a multiple, the largest first."""
+    step = max(-(-(maximum - minimum) // STEPS) // multiple * multiple, multiple)
+    numbers = range((maximum - 1) // step * step, minimum - 1, -step)
+    return [n for n in numbers if n >= minimum] or [minimum]
 
 
-def _other_load(
-    found: Search,
+def _largest_load(
+    result: Search,
     what: str,
     before: int,
     values: Sequence[int],
     load_at: Callable[[Workload, int], Workload],
 ) -> Iterator[Relaxation]:
-    """The largest of some values at which something meets every limit, by bisection."""
+    """Find the largest of some values at which a candidate meets every limit, by bisection."""
     fixed = {"budget"}
-    tried = [i for i in found.misses if not fixed & set(found.rows[i].missed())][:NEAREST]
+    candidates = [i for i in result.misses if not fixed & set(result.rows[i].missed())][:NEAREST]
 
-    def asked(value: int) -> Asked:
-        return found.asked._replace(workload=load_at(found.asked.workload, value))
+    def asked(value: int) -> Requirements:
+        return result.asked._replace(workload=load_at(result.asked.workload, value))
 
     def good(value: int) -> list[int]:
-        if found.asked.rate is None:
-            return [i for i in tried if could_hold(found.space[i], asked(value))]
-        return [i for i in tried if judged(found.space[i], asked(value)).meets_all]
+        if result.asked.rate is None:
+            return [i for i in candidates if could_hold(result.space[i], asked(value))]
+        return [i for i in candidates if judge(result.space[i], asked(value)).meets_all]
 
-    if not tried or not (kept := good(values[-1])):
+    if not candidates or not (feasible := good(values[-1])):
         return
     low, high, at = -1, len(values) - 1, values[-1]
     while high - low > 1:
         middle = (low + high) // 2
-        if some := good(values[middle]):
-            # whoever fails here fails at more
-            high, at, kept, tried = middle, values[middle], some, some
+        if passing := good(values[middle]):
+            # a candidate that fails here also fails at larger values
+            high, at, feasible, candidates = middle, values[middle], passing, passing
         else:
             low = middle
-    made = (judged(found.space[i], asked(at), i) for i in kept)
-    best = min(made, key=lambda one: (one.usd_h_all or math.inf, one.number))
+    choices = (judge(result.space[i], asked(at), i) for i in feasible)
+    best = min(choices, key=lambda choice: (choice.usd_h_all or math.inf, choice.number))
     yield Relaxation((Change(what, before, at),), best)
 
 
-def _narrower(found: Search) -> Iterator[Relaxation]:
-    """The widest formats below those that were tried in which something meets every limit."""
-    for change, other in _in_narrower(found):
-        if other.winner is not None:
-            yield Relaxation((change,), other.winner)
+def _narrower(result: Search) -> Iterator[Relaxation]:
+    """Find the widest format below those tried in which a candidate meets every limit."""
+    for change, narrower in _narrower_searches(result):
+        if narrower.winner is not None:
+            yield Relaxation((change,), narrower.winner)
             return
 
 
-def _narrower_and_a_limit(found: Search) -> Iterator[Relaxation]:
-    """The widest formats in which one limit alone has to give beside them."""
-    for change, other in _in_narrower(found):
-        if some := list(_limits_alone(other, 1)):
-            yield from (replace(one, changes=(change, *one.changes)) for one in some)
+def _narrower_and_a_limit(result: Search) -> Iterator[Relaxation]:
+    """Find the widest format in which relaxing one limit suffices."""
+    for change, narrower in _narrower_searches(result):
+        if relaxations := list(_limits_alone(narrower, 1)):
+            yield from (
+                replace(relaxation, changes=(change, *relaxation.changes))
+                for relaxation in relaxations
+            )
             return
 
 
-def _in_narrower(found: Search) -> Iterator[tuple[Change, Search]]:
-    """The same search in each narrower format, the widest first."""
-    least = min(bits(block.weights) for block in found.space.blocks)
-    families = {block.engine.family for block in found.space.blocks}
+def _narrower_searches(result: Search) -> Iterator[tuple[Change, Search]]:
+    """Repeat the search in each narrower format, the widest first."""
+    min_bits = min(bits(block.weights) for block in result.space.blocks)
+    families = {block.engine.family for block in result.space.blocks}
     names = {n for f in families for n in NARROWER.get(f, NARROWER_ELSEWHERE)}
-    below = sorted((f for f in map(catalog.format, names) if bits(f) < least), key=bits)
-    given = found.choices
-    bar = given.get("quality")
-    eased = replace(bar, weight_bits=0.0) if isinstance(bar, Quality) else None
-    for narrow in reversed(below):
-        choices = {**given, "weights": (narrow.name,), "quality": eased}
+    narrower = sorted((f for f in map(catalog.format, names) if bits(f) < min_bits), key=bits)
+    choices_given = result.choices
+    quality = choices_given.get("quality")
+    eased = replace(quality, weight_bits=0.0) if isinstance(quality, Quality) else None
+    for narrow in reversed(narrower):
+        choices = {**choices_given, "weights": (narrow.name,), "quality": eased}
         try:
-            other = _again(found, found.asked, choices)
+            other = _search_again(result, result.asked, choices)
         except BadInput:
             continue
-        yield Change("format", least, bits(narrow)), other
+        yield Change("format", min_bits, bits(narrow)), other
 
 
-def _again(found: Search, asked: Asked, choices: Mapping[str, Any]) -> Search:
-    """Another search, made as this one was: candidate by candidate, or as arrays."""
+def _search_again(result: Search, asked: Requirements, choices: Mapping[str, Any]) -> Search:
+    """Search with other requirements or choices, with arrays where the first search used them."""
     return search(
         asked.workload,
         asked.slo,
         most_copies=asked.most_copies,
         rate=asked.rate,
         desk_cards=asked.desk_cards,
-        rank=found.rank,
-        arrays=not isinstance(found.rows, RowList),
+        rank=result.rank,
+        arrays=not isinstance(result.rows, RowList),
         **choices,
     )
 
 
-def _at_half(found: Search) -> Iterator[Relaxation]:
-    """One limit beside half the users, or half the prompt."""
-    load = found.asked.workload
+def _at_half(result: Search) -> Iterator[Relaxation]:
+    """Halve the users or the prompt, and relax one limit where that is still needed."""
+    load = result.asked.workload
     halves = (
         ("users", load.concurrency, toolbox.change_batch),
         ("context", load.input_tokens, toolbox.shorten_context),
     )
     for what, before, load_at in halves:
-        if before < 2 or (what == "users" and found.asked.rate is not None):
+        if before < 2 or (what == "users" and result.asked.rate is not None):
             continue
         half = before // 2
-        asked: Asked = found.asked._replace(workload=load_at(load, half))
-        other = _again(found, asked, found.choices)
+        asked: Requirements = result.asked._replace(workload=load_at(load, half))
+        other = _search_again(result, asked, result.choices)
         if other.order:
             yield Relaxation((Change(what, before, half),), other.found[0])
             continue
-        for one in _limits_alone(other, 1):
-            yield replace(one, changes=(Change(what, before, half), *one.changes))
+        for relaxation in _limits_alone(other, 1):
+            yield replace(relaxation, changes=(Change(what, before, half), *relaxation.changes))

@@ -10,7 +10,7 @@ from ..spec import Deployment, Slo, Workload
 from .users import users_within
 
 HOURS_MONTH = 730  # a twelfth of the 8 760 hours of a year
-# However many users there are, one copy serves the same number: a search asks thousands of times.
+# Cached, since the users of one copy do not depend on all users, and a search needs them often.
 _users_within = calibration.cache_until_reload(users_within)
 
 
@@ -274,17 +274,17 @@ def fleet(
     True
     """
     users = number("users", workload.concurrency if users is None else users, 1, 1e7, whole=True)
-    each = int(_users_within(deployment, workload, slo).value)
-    if not each:
+    users_per_copy = int(_users_within(deployment, workload, slo).value)
+    if not users_per_copy:
         return Fleet(deployment, users, 0, 0, 0.0)
-    copies = -(-users // each)
-    low, more = divmod(users, copies)  # `more` copies have one user above `low`
-    rate = sum(
+    copies = -(-users // users_per_copy)
+    low, larger_copies = divmod(users, copies)  # `more` copies have one user above `low`
+    output_tok_s = sum(
         count * _output_tok_s(deployment, replace(workload, concurrency=share))
-        for share, count in ((low, copies - more), (low + 1, more))
+        for share, count in ((low, copies - larger_copies), (low + 1, larger_copies))
         if count
     )
-    return Fleet(deployment, users, each, copies, rate)
+    return Fleet(deployment, users, users_per_copy, copies, output_tok_s)
 
 
 def _output_tok_s(deployment: Deployment, workload: Workload) -> float:

@@ -1,7 +1,7 @@
-"""Hand-over: the command that runs a deployment, the one that measures it, and a manifest.
+"""Hand-over: the command that runs a deployment, and the one that measures it.
 
-Every limit that the ledger counted with stands in the command, so that the engine starts with the
-same ones. `evidence.launch` reads these commands; a test reads each back and gets the deployment.
+The command sets every limit that the ledger assumes, so that the engine starts with the same ones.
+`evidence.launch` reads these commands; a test reads each back and gets the deployment.
 """
 
 import json
@@ -19,10 +19,10 @@ from .space import cannot_load, cannot_run
 
 YOURS = "<your model>"
 HUB = "https://huggingface.co/"
-PROMPTS_EACH = 10  # requests of a run for each user: the first and the last of them are few
+PROMPTS_EACH = 10  # requests per user, so that ramp-up and the end are a small share of a run
 LEAST_PROMPTS, MOST_PROMPTS = 40, 2000
-FEWEST_EACH = 2  # below that not all users are ever there at once
-# Formats of a cache as each engine spells them, beside that of the model.
+FEWEST_EACH = 2  # with fewer requests per user, not all users are ever active at once
+# Cache formats as each engine spells them; without one the cache has the model's format.
 CACHES = {
     "vllm": {
         **{"bf16": "bfloat16", "fp8": "fp8", "nvfp4-kv": "nvfp4"},
@@ -38,20 +38,21 @@ CACHES = {
         },
     },
 }
-# Of llama.cpp, for which CUDA has kernels in no ordinary build, and in none (ggml-cuda/fattn.cu,
-# ggml_cuda_fattn_kv_type_supported): the host computes their attention, and no log says so (28456).
+# Cache types of llama.cpp without CUDA kernels in an ordinary build, and in any build
+# (ggml-cuda/fattn.cu, ggml_cuda_fattn_kv_type_supported). The host then computes attention, and no
+# log says so (28456).
 ASKED_CACHES, HOST_CACHES = ("q4_1", "q5_0", "q5_1"), ("iq4_nl",)
 LOGICAL_BATCH = 2048  # of llama.cpp by default; a larger -ub is cut to it (src/llama-context.cpp)
 PORTS = {"vllm": 8000, "sglang": 30000, "trtllm": 8000, "llama.cpp": 8080}
 TRT_FILE, CACHE_OF = "engine.yaml", "kv_cache_config:"
-HEAD = "HEAD_ADDRESS"  # of the first host, where a model is spread over several
+HEAD = "HEAD_ADDRESS"  # placeholder for the address of the first of several hosts
 OTHERS = "on the other hosts the same with"
 HEAD_PORT = 20000
 NODES_SINCE = (0, 12)  # the release of vLLM that joins hosts without Ray
-# Cards of a host where that is another number than what a link joins: a rack of GB200 has trays of
-# four, as a machine of TPUs; a bridge joins two of eight cards, and a cable two boxes on a desk.
+# Cards of a host, where a link joins another number of them. A rack of GB200 has hosts of four, as
+# have TPUs. A bridge joins two of a host's eight cards, and a cable joins two desktop hosts.
 RACK, TRAY, HOST, PAIR = 72, 4, 8, 2
-LOADED_BY = {  # who loads a format for certain, by the first word of its name
+LOADED_BY = {  # the library that loads a format, by the first word of the format's name
     **{"exl2": "ExLlama", "exl3": "ExLlama", "mlx": "MLX"},
     **dict.fromkeys(("aqlm", "higgs", "hqq", "quanto", "spqr", "vptq"), "Transformers"),
 }
@@ -81,7 +82,7 @@ class Command:
 
     @property
     def text(self) -> str:
-        """The command, an option a line, under its notes; files first."""
+        """The script: notes, files, and the command with one option per line."""
         lines = [f"# {note}" for note in self.notes]
         for name, content in self.files.items():
             lines += [f"cat > {name} <<'END'", content, "END"]
@@ -89,13 +90,15 @@ class Command:
 
 
 def _wrapped(words: tuple[str, ...], env: Mapping[str, str]) -> Iterator[str]:
-    """One option a line, each line but the last with a backslash."""
-    rows: list[list[str]] = [[f"{name}={shlex.quote(value)}" for name, value in env.items()]]
+    """Write one option per line, each line but the last with a backslash."""
+    lines_of_words: list[list[str]] = [
+        [f"{name}={shlex.quote(value)}" for name, value in env.items()]
+    ]
     for word in words:
         if word.startswith("-") and not _is_number(word):
-            rows.append([])
-        rows[-1].append(shlex.quote(word))
-    joined = [("" if i == 0 else "  ") + " ".join(row) for i, row in enumerate(rows)]
+            lines_of_words.append([])
+        lines_of_words[-1].append(shlex.quote(word))
+    joined = [("" if i == 0 else "  ") + " ".join(row) for i, row in enumerate(lines_of_words)]
     yield from (f"{line} \\" for line in joined[:-1])
     yield joined[-1]
 
@@ -123,11 +126,13 @@ def hosts(deployment: Deployment) -> int:
     >>> hosts(catalog.deployment(model="llama-3.1-405b", gpu="h100-sxm", tp=8, pp=2))
     2
     """
-    linked = deployment.gpu.max_per_node
-    of_host = TRAY if linked >= RACK else linked if linked == 1 or linked > HOST else HOST
-    if linked == PAIR and deployment.gpu.place == "desk":
-        of_host = 1
-    return -(-deployment.num_gpus // of_host)
+    link_group = deployment.gpu.max_per_node
+    host_cards = (
+        TRAY if link_group >= RACK else link_group if link_group == 1 or link_group > HOST else HOST
+    )
+    if link_group == PAIR and deployment.gpu.place == "desk":
+        host_cards = 1
+    return -(-deployment.num_gpus // host_cards)
 
 
 def repository(model: Model) -> str:
@@ -153,24 +158,28 @@ def repository(model: Model) -> str:
     """
     source = model.source
     if source.startswith(HUB):
-        parts = source.removeprefix(HUB).split("/")
-        if len(parts) >= 2 and parts[0] not in ("docs", "blog", "papers", "datasets", "spaces"):
-            return _tuned(model, "/".join(parts[:2]))
+        path = source.removeprefix(HUB).split("/")
+        if len(path) >= 2 and path[0] not in ("docs", "blog", "papers", "datasets", "spaces"):
+            return _chat_checkpoint(model, "/".join(path[:2]))
     return model.name if source else YOURS
 
 
-TUNED = ("instruct", "it", "chat")  # words of checkpoints that answer, beside a base's name
+TUNED = ("instruct", "it", "chat")  # words that name the chat version of a base checkpoint
 
 
-def _tuned(model: Model, base: str) -> str:
-    """The publisher's checkpoint for chats, where the name differs in that word alone."""
-    own = _words(base)
-    if own & set(TUNED):
+def _chat_checkpoint(model: Model, base: str) -> str:
+    """Find the publisher's chat checkpoint, if its name differs only by a word of `TUNED`."""
+    base_words = _words(base)
+    if base_words & set(TUNED):
         return base
-    known = catalog.table("models")["models"].get(model.name, {}).get("aliases", ())
-    bare = own - {"base"}
-    tuned = (one for one in known if "/" in one and any(_words(one) == bare | {t} for t in TUNED))
-    return next(tuned, base)
+    aliases = catalog.table("models")["models"].get(model.name, {}).get("aliases", ())
+    plain_words = base_words - {"base"}
+    matching = (
+        alias
+        for alias in aliases
+        if "/" in alias and any(_words(alias) == plain_words | {t} for t in TUNED)
+    )
+    return next(matching, base)
 
 
 def _words(repository: str) -> set[str]:
@@ -180,7 +189,7 @@ def _words(repository: str) -> set[str]:
 def launch(
     deployment: Deployment, workload: Workload, *, prefix_cache: bool = True, model: str = ""
 ) -> Command:
-    """Write the command that starts the engine as the ledger counts it.
+    """Write the command that starts the engine with the settings of the ledger.
 
     Parameters
     ----------
@@ -228,20 +237,20 @@ def launch(
     """
     d = deployment
     if d.engine.family == "vllm" and d.dp_attention and not d.model.experts:
-        whole = "vLLM would hold a dense model whole on every card, and takes it with experts"
-        raise BadInput("dp_attention", f"dp_attention has no command here: {whole}.")
+        reason = "vLLM would hold a dense model whole on every card, and takes it with experts"
+        raise BadInput("dp_attention", f"dp_attention has no command here: {reason}.")
     if refused := cannot_run(d.engine, d.gpu):
         raise BadInput("engine", f"engine has no command here: {refused}")
     checkpoint, notes = _checkpoint(d, model)
-    longest = max(d.max_model_len or 0, _length(d, workload))
-    command = _LAUNCHES[d.engine.family](d, checkpoint, longest, prefix_cache)
+    max_length = max(d.max_model_len or 0, _length(d, workload))
+    command = _LAUNCHES[d.engine.family](d, checkpoint, max_length, prefix_cache)
     head = f"{d.engine.name} on {d.num_gpus}x {d.gpu.name}"
-    if longest > (d.max_model_len or 0):
+    if max_length > (d.max_model_len or 0):
         notes.append(f"a request: {workload.context_tokens:,} tokens at most")
     notes += _formats_in_doubt(d)
-    joined = hosts(d)
-    if joined > 1:
-        notes.append(f"{counted(joined, 'host')}: {HEAD} is the address of the first")
+    host_count = hosts(d)
+    if host_count > 1:
+        notes.append(f"{counted(host_count, 'host')}: {HEAD} is the address of the first")
     return Command(command.words, (head, *notes, *command.notes), command.files, _variables(d))
 
 
@@ -249,7 +258,7 @@ PROMPT_SPARE = 7  # SGLang 0.5.23, managers/tp_worker.py and utils.py: max_req_i
 
 
 def _length(d: Deployment, workload: Workload) -> int:
-    """Tokens to ask for: a request, and what the engine leaves free, within the model's window."""
+    """Compute the max_model_len to set: a request and the engine's spare tokens, in the window."""
     needed = workload.context_tokens + d.engine.spare_tokens
     if d.engine.spare_tokens:
         needed = max(needed, workload.input_tokens + PROMPT_SPARE)
@@ -257,7 +266,7 @@ def _length(d: Deployment, workload: Workload) -> int:
 
 
 def lacks_cache(engine: Engine, kv: Format) -> str:
-    """Say that an engine has no cache in a format, and which of its own is near.
+    """Explain that an engine has no cache in a format, and name the nearest one it has.
 
     Parameters
     ----------
@@ -281,26 +290,30 @@ def lacks_cache(engine: Engine, kv: Format) -> str:
     >>> lacks_cache(catalog.engine("llama.cpp"), catalog.format("fp8"))
     'llama.cpp server 2026-11 has no cache in FP8: gguf-q8-0 (q8_0) is the nearest that it has.'
     """
-    own = CACHES["llama.cpp"]
+    cache_names = CACHES["llama.cpp"]
     pair = re.fullmatch(r"k-(.+)-v-(.+)", kv.name)
-    asked = pair.groups() if pair else (kv.name,)
-    if engine.family != "llama.cpp" or ", in place of " in engine.title or {*asked} <= {*own}:
+    requested = pair.groups() if pair else (kv.name,)
+    if (
+        engine.family != "llama.cpp"
+        or ", in place of " in engine.title
+        or {*requested} <= {*cache_names}
+    ):
         return ""
 
-    def far(name: str) -> tuple[bool, float]:
-        slow = own[name] in (*ASKED_CACHES, *HOST_CACHES)
+    def distance(name: str) -> tuple[bool, float]:
+        slow = cache_names[name] in (*ASKED_CACHES, *HOST_CACHES)
         return slow, abs(catalog.format(name).bytes_per_element - kv.bytes_per_element)
 
-    near = min(own, key=far)
-    nearest = f"{near} ({own[near]}) is the nearest that it has"
-    return f"{engine.title} has no cache in {kv.short_title}: {nearest}."
+    nearest_name = min(cache_names, key=distance)
+    suggestion = f"{nearest_name} ({cache_names[nearest_name]}) is the nearest that it has"
+    return f"{engine.title} has no cache in {kv.short_title}: {suggestion}."
 
 
 def _formats_in_doubt(d: Deployment) -> Iterator[str]:
-    """What an engine may not load, or cannot be told."""
-    title, by = d.engine.title, LOADED_BY.get(d.weights.name.split("-")[0])
-    if by:
-        yield f"{d.weights.title} is loaded by {by}: check that {d.engine.name} does"
+    """Note formats that an engine may not load, or that its options cannot set."""
+    title, loader = d.engine.title, LOADED_BY.get(d.weights.name.split("-")[0])
+    if loader:
+        yield f"{d.weights.title} is loaded by {loader}: check that {d.engine.name} does"
     elif refused := cannot_load(d.engine, d.weights):
         yield refused.rstrip(".")
     elif d.engine.family == "trtllm" and _dtype(d):
@@ -308,8 +321,8 @@ def _formats_in_doubt(d: Deployment) -> Iterator[str]:
     declared = d.engine.automatic_kv(d.model, d.weights.name)
     if declared and d.kv.name in WIDE and "bf16" not in CACHES[d.engine.family]:
         yield f"{title} takes the cache that the checkpoint declares, {declared}: not {d.kv.title}"
-    as_wide = (d.kv.name == "fp32") == (d.weights.name == "fp32")
-    if not (d.kv.name in WIDE and as_wide) and d.kv.name not in CACHES[d.engine.family]:
+    same_width = (d.kv.name == "fp32") == (d.weights.name == "fp32")
+    if not (d.kv.name in WIDE and same_width) and d.kv.name not in CACHES[d.engine.family]:
         yield f"{title} has no cache in {d.kv.title} here: its own is taken"
 
 
@@ -317,13 +330,13 @@ AITER = {"vllm": "VLLM_ROCM_USE_AITER", "sglang": "SGLANG_USE_AITER"}
 
 
 def _variables(d: Deployment) -> dict[str, str]:
-    """AMD's own kernels for its data-centre cards are off unless they are asked for."""
-    own = d.gpu.family in ("cdna3", "cdna4", "cdna5") and d.engine.family in AITER
-    return {AITER[d.engine.family]: "1"} if own else {}
+    """Turn on AMD's AITER kernels for its data-centre cards, which are off by default."""
+    uses_aiter = d.gpu.family in ("cdna3", "cdna4", "cdna5") and d.engine.family in AITER
+    return {AITER[d.engine.family]: "1"} if uses_aiter else {}
 
 
 def _checkpoint(d: Deployment, model: str) -> tuple[str, list[str]]:
-    """The checkpoint to name, and what to say where it is one that the reader has to find."""
+    """Choose the checkpoint to name, with a note where the reader has to find one."""
     if model:
         return model, []
     base = repository(d.model)
@@ -332,14 +345,14 @@ def _checkpoint(d: Deployment, model: str) -> tuple[str, list[str]]:
     if d.engine.family == "llama.cpp":
         name = f"{ITS_FORMAT.sub('', base)}-{_of_file(d)}"
         return name, [f"put a checkpoint of {base} in {d.weights.title} in place of {_file(name)}"]
-    # the repository that a config was read from may hold another format than the model's own
-    native = catalog.checkpoint_format(base, d.model.native_format)
-    own = d.weights.name == native or (_is_online(d) and native in WIDE)
-    if own or (d.weights.name in WIDE and native in WIDE):
+    # the repository of the config may hold another format than the model's own
+    published = catalog.checkpoint_format(base, d.model.native_format)
+    is_published = d.weights.name == published or (_is_online(d) and published in WIDE)
+    if is_published or (d.weights.name in WIDE and published in WIDE):
         return base, []
-    bare = ITS_FORMAT.sub("", base)
-    plain = bare != base and {d.weights.name, d.model.native_format} <= set(WIDE)
-    name = bare if plain else f"{bare}-{d.weights.name}"
+    plain_base = ITS_FORMAT.sub("", base)
+    is_plain = plain_base != base and {d.weights.name, d.model.native_format} <= set(WIDE)
+    name = plain_base if is_plain else f"{plain_base}-{d.weights.name}"
     return name, [f"put a checkpoint of {base} in {d.weights.title} in place of {name}"]
 
 
@@ -347,7 +360,7 @@ OF_FILES = {"bf16": "BF16", "fp16": "F16", "fp32": "F32", "mxfp4": "MXFP4", "nvf
 
 
 def _of_file(d: Deployment) -> str:
-    """The format of its weights as a GGUF file's name spells it."""
+    """Spell the format of the weights as in a GGUF file's name."""
     return d.weights.gguf or OF_FILES.get(d.weights.name, d.weights.name)
 
 
@@ -356,7 +369,7 @@ def _file(checkpoint: str) -> str:
 
 
 def _is_online(d: Deployment) -> bool:
-    """Whether the engine itself turns a 16-bit checkpoint into this format when it loads."""
+    """Say whether the engine quantises a 16-bit checkpoint to this format while loading."""
     return (
         d.engine.family in ("vllm", "sglang")
         and d.weights.name == "fp8"
@@ -368,14 +381,14 @@ DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 
 
 def _dtype(d: Deployment) -> str | None:
-    """The type that weights are turned into, where it is not as wide as the checkpoint's."""
-    kept, own = d.weights.name, d.model.native_format
-    both = kept in WIDE and (own in WIDE or kept == "fp32")
-    return DTYPES[kept] if both and (kept == "fp32") != (own == "fp32") else None
+    """Find the dtype that weights are converted to, where its width is not the checkpoint's."""
+    stored, published = d.weights.name, d.model.native_format
+    converts = stored in WIDE and (published in WIDE or stored == "fp32")
+    return DTYPES[stored] if converts and (stored == "fp32") != (published == "fp32") else None
 
 
 def _options(pairs: dict[str, Any]) -> Iterator[str]:
-    """Options and values; True is a switch, and None is left out."""
+    """Yield options and values; True is a switch, and None is left out."""
     for flag, value in pairs.items():
         if value is None or value is False:
             continue
@@ -384,29 +397,29 @@ def _options(pairs: dict[str, Any]) -> Iterator[str]:
             yield f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _guesser(d: Deployment) -> tuple[str, str, int]:
-    """What drafts: "draft", "mtp" or "ngram", its checkpoint, and the tokens ahead."""
+def _drafter(d: Deployment) -> tuple[str, str, int]:
+    """Give the kind of drafting ("draft", "mtp", "ngram"), the checkpoint, and draft tokens."""
     if d.speculation is None:
         return "", "", 0
-    draft = d.speculation.draft
-    if draft is not None:
-        return "draft", repository(draft), d.speculation.tokens
+    draft_model = d.speculation.draft
+    if draft_model is not None:
+        return "draft", repository(draft_model), d.speculation.tokens
     return "mtp" if d.model.mtp_params else "ngram", "", d.speculation.tokens
 
 
 def _offload_gib(d: Deployment) -> float | None:
-    """GiB of a card's weights that the host keeps."""
+    """Compute the GiB of a card's weights that are kept in host memory."""
     if not d.offload_share:
         return None
-    whole = capacity.ledger(replace(d, offload_share=0.0), context_tokens=1)
-    return round(d.offload_share * whole.weights_bytes / GIB, 4)
+    all_on_card = capacity.ledger(replace(d, offload_share=0.0), context_tokens=1)
+    return round(d.offload_share * all_on_card.weights_bytes / GIB, 4)
 
 
 def _vllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Command:
     replicas = d.attention_replicas
-    kind, drafts, tokens = _guesser(d)
-    draft = {"model": drafts} if drafts else {"method": kind}
-    more, notes = _vllm_hosts(d, replicas)
+    kind, draft_checkpoint, tokens = _drafter(d)
+    draft = {"model": draft_checkpoint} if draft_checkpoint else {"method": kind}
+    host_options, notes = _vllm_hosts(d, replicas)
     options = {
         "--quantization": "fp8" if _is_online(d) else None,
         "--dtype": _dtype(d),
@@ -428,27 +441,27 @@ def _vllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comman
         else None,
         "--cpu-offload-gb": _offload_gib(d),
         **_adapters(d, "--max-loras"),
-        **more,
+        **host_options,
     }
     return Command(("vllm", "serve", model, *_options(options)), notes)
 
 
 def _vllm_hosts(d: Deployment, replicas: int) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Options that join several hosts, and what the others are started with."""
-    joined = hosts(d)
-    if joined == 1:
+    """List the options that join several hosts, with a note on how to start the others."""
+    host_count = hosts(d)
+    if host_count == 1:
         return {}, ()
-    if replicas % joined == 0:
-        local = replicas // joined
+    if replicas % host_count == 0:
+        replicas_per_host = replicas // host_count
         return {
-            "--data-parallel-size-local": local,
+            "--data-parallel-size-local": replicas_per_host,
             "--data-parallel-address": HEAD,
             "--data-parallel-rpc-port": HEAD_PORT,
-        }, (f"{OTHERS} --headless --data-parallel-start-rank {local}, ...",)
+        }, (f"{OTHERS} --headless --data-parallel-start-rank {replicas_per_host}, ...",)
     if d.engine.release < NODES_SINCE:
         ray = {"--distributed-executor-backend": "ray"}
         return ray, ("join the hosts with ray start before, and run this on the first",)
-    nodes = {"--nnodes": joined, "--node-rank": 0, "--master-addr": HEAD}
+    nodes = {"--nnodes": host_count, "--node-rank": 0, "--master-addr": HEAD}
     return nodes, (f"{OTHERS} --node-rank 1, ... and --headless",)
 
 
@@ -456,8 +469,8 @@ SGLANG_DRAFTS = {"draft": "STANDALONE", "mtp": "NEXTN", "ngram": "NGRAM"}
 
 
 def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Command:
-    kind, drafts, tokens = _guesser(d)
-    joined = hosts(d)
+    kind, draft_checkpoint, tokens = _drafter(d)
+    host_count = hosts(d)
     options = {
         "--quantization": "fp8" if _is_online(d) else None,
         "--dtype": _dtype(d),
@@ -477,7 +490,7 @@ def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         "--disable-cuda-graph": d.eager,
         "--disable-radix-cache": not prefix_cache,
         "--speculative-algorithm": SGLANG_DRAFTS.get(kind),
-        "--speculative-draft-model-path": drafts or None,
+        "--speculative-draft-model-path": draft_checkpoint or None,
         "--speculative-num-steps": tokens or None,
         "--speculative-eagle-topk": 1 if kind in ("draft", "mtp") else None,
         "--speculative-num-draft-tokens": tokens + 1 if tokens else None,
@@ -487,56 +500,62 @@ def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
     notes: tuple[str, ...] = ()
     if kind == "draft" and d.attention_replicas > 1:  # speculative_hook.py, _handle_eagle_family
         notes = ("SGLang refuses a draft model beside data-parallel attention",)
-    if joined > 1:
-        options |= {"--nnodes": joined, "--node-rank": 0, "--dist-init-addr": f"{HEAD}:{HEAD_PORT}"}
+    if host_count > 1:
+        options |= {
+            "--nnodes": host_count,
+            "--node-rank": 0,
+            "--dist-init-addr": f"{HEAD}:{HEAD_PORT}",
+        }
         notes += (f"{OTHERS} --node-rank 1, ...",)
     return Command(("sglang", "serve", "--model-path", model, *_options(options)), notes)
 
 
 def _trtllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Command:
-    joined = hosts(d)
+    host_count = hosts(d)
     lines = _trt_lines(d, prefix_cache, longest)
     options = {
         "--tp_size": d.tp,
         "--pp_size": d.pp if d.pp > 1 else None,
         "--ep_size": d.ep if d.ep > 1 else None,
-        "--gpus_per_node": d.num_gpus // joined if joined > 1 else None,
+        "--gpus_per_node": d.num_gpus // host_count if host_count > 1 else None,
         "--kv_cache_free_gpu_memory_fraction": None if CACHE_OF in lines else float(d.fraction),
         "--max_seq_len": longest,
         "--max_batch_size": d.seqs_limit,
         "--max_num_tokens": d.batch_limit_tokens,
     }
     files = {TRT_FILE: "\n".join(lines)} if lines else {}
-    more = ("--extra_llm_api_options", TRT_FILE) if lines else ()  # 1.0 has no --config yet
+    config_option = (
+        ("--extra_llm_api_options", TRT_FILE) if lines else ()
+    )  # 1.0 has no --config yet
     notes = []
-    if joined > 1:
+    if host_count > 1:
         notes.append("put trtllm-llmapi-launch before it, under mpirun or srun, a process a card")
     if d.offload_share:
         notes.append("TensorRT-LLM has no option for weights on the host: they are left out")
-    return Command(("trtllm-serve", model, *_options(options), *more), tuple(notes), files)
+    return Command(("trtllm-serve", model, *_options(options), *config_option), tuple(notes), files)
 
 
 def _trt_lines(d: Deployment, prefix_cache: bool, longest: int) -> list[str]:
-    """What TensorRT-LLM takes from a file alone."""
+    """Write the settings that TensorRT-LLM takes only from a file."""
     lines = ["enable_attention_dp: true"] if d.attention_replicas > 1 else []
     # off by default, and a longer prompt is then refused (llmapi/llm.py, _check_arguments)
     lines += ["enable_chunked_prefill: true"] if longest > d.batch_limit_tokens else []
     kv = _kv(d)
-    cache = [f"  dtype: {kv}"] if kv else []
-    cache += [f"  tokens_per_block: {d.block_size}"] if d.block_size else []
-    cache += [] if prefix_cache else ["  enable_block_reuse: false"]
-    # what a file says of the cache takes the place of all that options say of it (llmapi/
-    # llm_args.py, update_llm_args_with_extra_dict), so the share of the card stands there too
-    cache += [f"  free_gpu_memory_fraction: {float(d.fraction):g}"] if cache else []
-    lines += [CACHE_OF, *cache] if cache else []
-    kind, drafts, tokens = _guesser(d)
+    cache_lines = [f"  dtype: {kv}"] if kv else []
+    cache_lines += [f"  tokens_per_block: {d.block_size}"] if d.block_size else []
+    cache_lines += [] if prefix_cache else ["  enable_block_reuse: false"]
+    # kv_cache_config in the file overrides all cache options of the command line (llmapi/
+    # llm_args.py, update_llm_args_with_extra_dict), so the memory fraction has to be in it too
+    cache_lines += [f"  free_gpu_memory_fraction: {float(d.fraction):g}"] if cache_lines else []
+    lines += [CACHE_OF, *cache_lines] if cache_lines else []
+    kind, draft_checkpoint, tokens = _drafter(d)
     drafting = {
         "mtp": ["  decoding_type: MTP", f"  num_nextn_predict_layers: {tokens}"],
         "ngram": ["  decoding_type: NGram", f"  max_draft_len: {tokens}"],
         "draft": [
             "  decoding_type: DraftTarget",
             f"  max_draft_len: {tokens}",
-            f"  speculative_model: {drafts}",
+            f"  speculative_model: {draft_checkpoint}",
         ],
     }
     lines += ["speculative_config:", *drafting[kind]] if kind else []
@@ -552,10 +571,10 @@ def _llamacpp(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Co
     if d.num_gpus > 1:
         split = {"-sm": "layer" if d.pp > 1 else "tensor", "-ts": ",".join("1" * d.num_gpus)}
     cache_type = CACHES["llama.cpp"].get(d.kv.name)
-    if cache_type == "bf16":  # its own 16 bits are FP16; CUDA's kernels turn BF16 into that
+    if cache_type == "bf16":  # its 16-bit default is FP16, to which CUDA's kernels convert BF16
         cache_type = "f16"
-    kind, drafts, tokens = _guesser(d)
-    guesses = {"mtp": "mtp", "ngram": "ngram-simple"}.get(kind)
+    kind, draft_checkpoint, tokens = _drafter(d)
+    spec_type = {"mtp": "mtp", "ngram": "ngram-simple"}.get(kind)
     options = {
         "-c": slots * longest,
         "-np": slots,
@@ -566,16 +585,16 @@ def _llamacpp(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Co
         "-ctk": cache_type if cache_type != "f16" else None,
         "-ctv": cache_type if cache_type != "f16" else None,
         "--no-cache-prompt": not prefix_cache,
-        "--model-draft": _file(drafts) if drafts else None,
-        "--spec-type": guesses,
+        "--model-draft": _file(draft_checkpoint) if draft_checkpoint else None,
+        "--spec-type": spec_type,
         "--spec-draft-n-max": tokens or None,
     }
     notes = []
     if d.gpu.vendor in ("nvidia", "amd") and cache_type in (*ASKED_CACHES, *HOST_CACHES):
-        more = " unless it is built with -DGGML_CUDA_FA_ALL_QUANTS=ON" * (
+        build_hint = " unless it is built with -DGGML_CUDA_FA_ALL_QUANTS=ON" * (
             cache_type in ASKED_CACHES
         )
-        notes.append(f"the host computes attention over a cache in {cache_type}{more}")
+        notes.append(f"the host computes attention over a cache in {cache_type}{build_hint}")
     if split.get("-sm") == "tensor":  # docs/multi-gpu.md
         notes.append("-sm tensor is experimental, and refused for some models: predict --pp then")
     if d.dp_attention or d.ep > 1:
@@ -588,26 +607,28 @@ def _llamacpp(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Co
 
 
 def _layers_on_cards(d: Deployment) -> str | int:
-    """Layers whose weights are on the cards, where a share of all weights is on the host."""
+    """Count the layers whose weights are on the cards, where a share of all is on the host."""
     if not d.offload_share:
         return "all"
-    beside = ("embedding", "head", "mtp", "vision")
-    inside = sum(t.params for t in d.model.tensors if t.role not in beside)
-    on_host = min(d.offload_share * d.model.params / inside, 1.0)
-    return round(d.model.layers * (1 - on_host))
+    outside = ("embedding", "head", "mtp", "vision")
+    layer_params = sum(t.params for t in d.model.tensors if t.role not in outside)
+    host_share = min(d.offload_share * d.model.params / layer_params, 1.0)
+    return round(d.model.layers * (1 - host_share))
 
 
 _LAUNCHES = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm, "llama.cpp": _llamacpp}
 
 
 def _kv(d: Deployment) -> str | None:
-    """The cache's format as the engine spells it; None where it takes that without being told."""
-    words = CACHES[d.engine.family]
+    """Spell the cache format as the engine does; None where it is the default."""
+    spellings = CACHES[d.engine.family]
     if d.kv.name in WIDE:
-        own = d.engine.automatic_kv(d.model, d.weights.name)
-        wider = d.weights.name == "fp32" != d.kv.name  # the cache is as wide unless told otherwise
-        return words.get("bf16") if own or wider else None
-    return words.get(d.kv.name)
+        declared = d.engine.automatic_kv(d.model, d.weights.name)
+        needs_16_bits = (
+            d.weights.name == "fp32" != d.kv.name
+        )  # by default the cache is as wide as the weights
+        return spellings.get("bf16") if declared or needs_16_bits else None
+    return spellings.get(d.kv.name)
 
 
 def _adapters(d: Deployment, number: str) -> dict[str, Any]:
@@ -636,12 +657,12 @@ def prompts(workload: Workload) -> int:
     [160, 40, 50000]
     """
     users = workload.concurrency
-    each = min(max(PROMPTS_EACH * users, LEAST_PROMPTS), MOST_PROMPTS)
-    return max(each, FEWEST_EACH * users)
+    count = min(max(PROMPTS_EACH * users, LEAST_PROMPTS), MOST_PROMPTS)
+    return max(count, FEWEST_EACH * users)
 
 
 def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") -> Command:
-    """Write the command that measures what was predicted, into a file that Validate reads.
+    """Write the command that benchmarks the load, into a file that Validate reads.
 
     Parameters
     ----------
@@ -690,7 +711,7 @@ def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") ->
         if d.engine.family == "vllm"
         else f"http://127.0.0.1:{PORTS[d.engine.family]}",
         "--model": checkpoint,
-        # a GGUF file's name is none of a repository that the client could load a tokenizer from
+        # the client cannot load a tokenizer from a GGUF file's name
         "--tokenizer": repository(d.model) if d.engine.family == "llama.cpp" else None,
         "--dataset-name": "random",
         "--random-input-len": workload.input_tokens - shared,
@@ -729,7 +750,7 @@ def _bench_sglang(model: str, workload: Workload) -> Command:
         "--backend": "sglang",
         "--model": model,
         **lengths,
-        "--tokenize-prompt": True,  # else a prompt is text, and its tokens may be a few more
+        "--tokenize-prompt": True,  # as text, a prompt may have a few more tokens
         "--max-concurrency": workload.concurrency,
         "--output-file": "measured.jsonl",
     }

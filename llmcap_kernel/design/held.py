@@ -1,4 +1,4 @@
-"""The format of a model's copy that cards hold, where they do not hold it as released."""
+"""The weight format to assume on some cards, where the released one does not fit."""
 
 from dataclasses import replace
 
@@ -6,12 +6,12 @@ from .. import capacity, catalog
 from ..spec import Deployment
 from .space import FOUR_BITS, HOME, HOME_FORMATS, needed_engine
 
-HELD = 0.9  # of a card: the weights, beside what an engine keeps and a cache
+HELD = 0.9  # share of a card's memory for weights; the rest is the engine's and the cache
 EIGHT_BITS = "fp8"
 
 
 def held_format(deployment: Deployment, context_tokens: int) -> str:
-    """Name the format of a copy that people run on cards, where nobody says one.
+    """Choose the weight format that people run on such cards, where none is given.
 
     Parameters
     ----------
@@ -32,22 +32,24 @@ def held_format(deployment: Deployment, context_tokens: int) -> str:
     >>> [held_format(catalog.deployment(**qwen, gpu=n), 8000) for n in ("h100-sxm", "rtx-4090")]
     ['bf16', 'int4-awq']
     """
-    card, own = deployment.gpu, catalog.format(deployment.model.native_format)
+    card, native = deployment.gpu, catalog.format(deployment.model.native_format)
     if card.place == "desk":
         room = HELD * deployment.num_gpus * card.memory_visible_bytes * card.memory_usable_share
-        wide = own.element_bits >= 8 and deployment.model.params * own.bytes_per_element > room
-        four = HOME_FORMATS[-1] if needed_engine(card) == HOME else FOUR_BITS
-        return four if wide else own.name
-    eight = catalog.format(EIGHT_BITS)
-    computed = card.computes(eight)
-    if own.element_bits != 16 or not computed or computed[0] != eight.name:
-        return own.name
-    as_released = _starts(replace(deployment, weights=own), context_tokens)
-    fits = not as_released and _starts(replace(deployment, weights=eight), context_tokens)
-    return eight.name if fits else own.name
+        too_large = (
+            native.element_bits >= 8 and deployment.model.params * native.bytes_per_element > room
+        )
+        four_bits = HOME_FORMATS[-1] if needed_engine(card) == HOME else FOUR_BITS
+        return four_bits if too_large else native.name
+    eight_bits = catalog.format(EIGHT_BITS)
+    compute = card.computes(eight_bits)
+    if native.element_bits != 16 or not compute or compute[0] != eight_bits.name:
+        return native.name
+    as_released = _starts(replace(deployment, weights=native), context_tokens)
+    fits = not as_released and _starts(replace(deployment, weights=eight_bits), context_tokens)
+    return eight_bits.name if fits else native.name
 
 
 def _starts(deployment: Deployment, context_tokens: int) -> bool:
-    """Whether one user starts, as far as is known."""
-    books = capacity.ledger(deployment, context_tokens=context_tokens, concurrency=1)
-    return books.start in (capacity.YES, capacity.LIKELY)
+    """Say whether the engine starts, or likely starts, with one user."""
+    ledger = capacity.ledger(deployment, context_tokens=context_tokens, concurrency=1)
+    return ledger.start in (capacity.YES, capacity.LIKELY)

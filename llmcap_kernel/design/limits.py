@@ -16,7 +16,7 @@ from ..spec import Deployment, Slo, Tail, Workload
 from .handover import lacks_cache
 from .space import cannot_load, cannot_run
 
-# From sure to sure not: how likely a limit is met.
+# How likely a limit is met, from certain to impossible.
 MET, LIKELY, OPEN, UNLIKELY, MISSED, IMPOSSIBLE = VERDICTS = (
     *("met", "likely", "open", "unlikely", "missed", "impossible"),
 )
@@ -28,23 +28,23 @@ WORDS = {
     MISSED: "missed",
     IMPOSSIBLE: "impossible",
 }
-# What a deployment does with a limit that it does not hold.
+# Verbs for a deployment that does not certainly meet a limit.
 MISSES = {
     OPEN: "may miss",
     UNLIKELY: "likely misses",
     MISSED: "misses",
     IMPOSSIBLE: "cannot meet",
 }
-SURE = 0.75  # three chances in four: from there a limit is likely met, or likely missed
-TENTH = NormalDist().inv_cdf(0.9)  # deviations from the middle to an end that a tenth lies beyond
-AT_LEAST = ("capacity", "length")  # limits of which more is better; of the others, less
+SURE = 0.75  # chance from which a limit is likely met; below 1 - SURE it is likely missed
+TENTH = NormalDist().inv_cdf(0.9)  # standard deviations from the median to the 90th percentile
+AT_LEAST = ("capacity", "length")  # limits where more is better
 SENTENCES = {
     "latency": "{} between tokens, {} allowed",
     "prefill": "first token after {} on average, {} allowed",
     "budget": "rent of {}, {} allowed",
     "cost": "{} output, {} allowed",
 }
-# Of a percentile: what so many percent of them are within.
+# The same of limits on percentiles.
 TAIL_SENTENCES = {
     "itl": "{}% of the gaps between tokens within {}, {} allowed",
     "tpot": "{}% of the users' mean gaps within {}, {} allowed",
@@ -52,7 +52,7 @@ TAIL_SENTENCES = {
     "e2e": "{}% of the answers within {}, {} allowed",
 }
 
-# The same as the name of a row, or of a limit; so many percent are within it.
+# Limits on percentiles as the name of a row.
 TAIL_LABELS = {
     "itl": "{} percentile gap",
     "tpot": "{} percentile mean gap of a user",
@@ -60,10 +60,10 @@ TAIL_LABELS = {
     "e2e": "{} percentile whole answer",
 }
 
-# What a name does not say by itself.
+# Titles of limits whose name is not one.
 TITLES = {"latency": "mean gap", "prefill": "mean first token", "cost": "price of a token"}
 
-# Why a price that is not on demand is no plan.
+# Why a price that is not on demand is nothing to plan with.
 PASSING = {"spot": "it may be taken away", "reserved-1y": "it binds for a year"}
 SIXTEEN_BITS = ("bf16", "fp16", "fp16-acc16")
 
@@ -92,7 +92,7 @@ class Limit(Explained):
     unit: str
 
     def of_copies(self, copies: int) -> "Limit":
-        """Say of all copies what it says of one.
+        """Convert a limit on one copy to the limit on all copies.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class Limit(Explained):
 
     @property
     def title(self) -> str:
-        """What it limits, in words."""
+        """The quantity that is limited, in words."""
         return limit_title(self.name)
 
     @property
@@ -141,12 +141,12 @@ class Limit(Explained):
         between. A rent has no ceiling: above the budget it is missed.
         """
         e = self.estimate
-        bad, good = (e.low, e.high) if self.name in AT_LEAST else (e.high, e.low)
-        if self._headroom(bad) >= 1:
+        unfavourable, favourable = (e.low, e.high) if self.name in AT_LEAST else (e.high, e.low)
+        if self._headroom(unfavourable) >= 1:
             return MET
         if self.name != "budget" and max(self.headroom, self._headroom(e.ceiling)) < 1:
             return IMPOSSIBLE
-        if self._headroom(good) < 1:
+        if self._headroom(favourable) < 1:
             return MISSED
         if self.chance >= SURE:
             return LIKELY
@@ -154,19 +154,23 @@ class Limit(Explained):
 
     @property
     def chance(self) -> float:
-        """Chance that it is met, of 1.
+        """Probability that it is met.
 
-        The interval holds four measurements of five: a tenth lies beyond either end, and the
-        estimate in the middle. To each side of it the logarithm is taken as normal; users, whose
-        interval is one of memory, themselves.
+        The interval holds four measurements of five, so a tenth lies beyond either end, and the
+        estimate is the median. The logarithm is taken as normal to each side. For capacity and
+        length, whose interval is one of memory, the value itself is.
         """
-        e, more = self.estimate, self.name in AT_LEAST
-        scale = float if more else math.log
-        end = e.low if (self.headroom >= 1) == more else e.high
-        width = abs(scale(end) - scale(e.value)) / TENTH if end > 0 or more else math.inf
-        off = abs(scale(self.bound) - scale(e.value))
-        above = NormalDist().cdf(off / width) if width else 1.0
-        return above if self.headroom >= 1 else 1 - above
+        e, more_is_better = self.estimate, self.name in AT_LEAST
+        scale = float if more_is_better else math.log
+        near_end = e.low if (self.headroom >= 1) == more_is_better else e.high
+        deviation = (
+            abs(scale(near_end) - scale(e.value)) / TENTH
+            if near_end > 0 or more_is_better
+            else math.inf
+        )
+        distance = abs(scale(self.bound) - scale(e.value))
+        likelihood = NormalDist().cdf(distance / deviation) if deviation else 1.0
+        return likelihood if self.headroom >= 1 else 1 - likelihood
 
     @property
     def holds(self) -> bool:
@@ -175,7 +179,7 @@ class Limit(Explained):
 
     @property
     def misses(self) -> str:
-        """What a deployment does with it that does not hold it, as a verb."""
+        """The verb for a deployment that does not certainly meet it."""
         return MISSES[self.verdict]
 
     @property
@@ -272,11 +276,11 @@ def room(ledger: Ledger) -> Estimate:
         The ledger's count, with the interval of measured engines; the ceiling is a
         cache in all memory but the weights.
     """
-    most, ceiling = ledger.max_concurrent, ledger.ceiling_concurrent
+    users, ceiling = ledger.max_concurrent, ledger.ceiling_concurrent
     low, high = ledger.concurrent_interval
-    off = gib(ledger.doubt_bytes)
-    reason = f"the ledger, which 80% of start-ups follow within {off} a card"
-    return Estimate(most, low, min(high, max(ceiling, most)), ceiling, reason)
+    doubt = gib(ledger.doubt_bytes)
+    reason = f"the ledger, which 80% of start-ups follow within {doubt} a card"
+    return Estimate(users, low, min(high, max(ceiling, users)), ceiling, reason)
 
 
 def limits(
@@ -325,11 +329,11 @@ def limits(
 
 
 def _length(ledger: Ledger) -> Limit:
-    """Compare the tokens of a request with those that the engine takes, and the model at most."""
-    taken = ledger.deployment.request_limit_tokens
+    """Compare the tokens of a request with the limits of the engine and of the model."""
+    limit_tokens = ledger.deployment.request_limit_tokens
     window = ledger.deployment.model.max_context_tokens  # max_model_len may be set anew
-    found = Estimate(taken, taken, taken, window, "known")
-    return Limit("length", ledger.context_tokens, found, "tokens")
+    estimate = Estimate(limit_tokens, limit_tokens, limit_tokens, window, "known")
+    return Limit("length", ledger.context_tokens, estimate, "tokens")
 
 
 def estimated(
@@ -360,18 +364,18 @@ def estimated(
     >>> [limit.name for limit in estimated(made, WORKED_SLO)]
     ['itl p95']
     """
-    for name, bound, estimate, unit in (
+    for name, bound, quantity_name, unit in (
         ("latency", slo.itl_s, "itl_s", "s"),
         ("prefill", slo.ttft_s, "ttft_s", "s"),
         ("cost", slo.usd_mtok, "usd_mtok", "USD/Mtok"),
     ):
-        found = None if bound is None else getattr(estimates, estimate)
-        if bound is not None and found is not None:
-            yield Limit(name, bound, found, unit)
+        value = None if bound is None else getattr(estimates, quantity_name)
+        if bound is not None and value is not None:
+            yield Limit(name, bound, value, unit)
     for tail in slo.tails:
-        of = percentile_of or partial(percentile, estimates)
-        found = of(tail.quantity, tail.percent)
-        yield Limit(tail.name, tail.bound_s, found, "s")
+        percentile_estimate = percentile_of or partial(percentile, estimates)
+        value = percentile_estimate(tail.quantity, tail.percent)
+        yield Limit(tail.name, tail.bound_s, value, "s")
 
 
 def meets(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> bool:
@@ -404,7 +408,7 @@ def meets(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> bool:
 
 
 def _bounded(estimates: Estimates, slo: Slo) -> Iterator[tuple[float, float]]:
-    """Each limit that is set and what it is held against, computed when it is asked for."""
+    """Yield each limit that is set, and the value to compare it with, computed lazily."""
     if slo.itl_s is not None:
         yield slo.itl_s, estimates.served.itl_s
     if slo.ttft_s is not None:
@@ -465,11 +469,11 @@ def _exact(value: float) -> Estimate:
     return Estimate(value, value, value, value, "known")
 
 
-def _room_words(users: float, wanted: float) -> str:
-    """Compare the users that have room with those wanted, in words."""
-    if users <= wanted:
-        return f"room for {users:,.0f} of {counted(int(wanted), 'user')}"
-    return f"room for {counted(int(users), 'user')}, {wanted:,.0f} wanted"
+def _room_words(users: float, requested: float) -> str:
+    """Compare the users that have room with those requested, in words."""
+    if users <= requested:
+        return f"room for {users:,.0f} of {counted(int(requested), 'user')}"
+    return f"room for {counted(int(users), 'user')}, {requested:,.0f} wanted"
 
 
 class Note(NamedTuple):
@@ -522,12 +526,12 @@ def warnings(deployment: Deployment, workload: Workload) -> tuple[Note, ...]:
     )
 
 
-FEW = 75  # from this percentile on, a latency is all but sure to be above the mean
+FEW = 75  # from this percentile on, a latency is almost certainly above the mean
 WITHIN = {"itl": "itl_s", "tpot": "itl_s", "ttft": "ttft_s", "e2e": "ttft_s"}
 
 
 def limit_notes(slo: Slo) -> tuple[Note, ...]:
-    """Name limits that others leave nothing to do.
+    """Name limits that another limit makes redundant.
 
     Parameters
     ----------
@@ -545,19 +549,24 @@ def limit_notes(slo: Slo) -> tuple[Note, ...]:
     >>> limit_notes(Slo(itl_s=0.02, tails=(Tail("itl", 95, 0.01),)))[0].text[:53]
     'The limit on the 95th percentile gap, 10 ms, is below'
     """
-    found = []
-    first = {tail.percent: tail.bound_s for tail in slo.tails if tail.quantity == "ttft"}
+    notes = []
+    ttft_bounds_s = {tail.percent: tail.bound_s for tail in slo.tails if tail.quantity == "ttft"}
     for tail in slo.tails:
-        mean = getattr(slo, WITHIN[tail.quantity]) if tail.percent >= FEW else None
-        below = "the mean first token" if WITHIN[tail.quantity] == "ttft_s" else "the mean gap"
-        if tail.quantity == "e2e" and tail.percent in first:
-            below, mean = "the first token at the same percentile", first[tail.percent]
-        if mean is None or tail.bound_s >= mean:
+        other_bound_s = getattr(slo, WITHIN[tail.quantity]) if tail.percent >= FEW else None
+        other_limit = (
+            "the mean first token" if WITHIN[tail.quantity] == "ttft_s" else "the mean gap"
+        )
+        if tail.quantity == "e2e" and tail.percent in ttft_bounds_s:
+            other_limit, other_bound_s = (
+                "the first token at the same percentile",
+                ttft_bounds_s[tail.percent],
+            )
+        if other_bound_s is None or tail.bound_s >= other_bound_s:
             continue
-        said = f"The limit on the {tail_label(tail)}, {quantity(tail.bound_s, 's')}, is below"
-        text = f"{said} that on {below}, {quantity(mean, 's')}: it decides alone."
-        found.append(Note("limits", text))
-    return tuple(found)
+        opening = f"The limit on the {tail_label(tail)}, {quantity(tail.bound_s, 's')}, is below"
+        text = f"{opening} that on {other_limit}, {quantity(other_bound_s, 's')}: it decides alone."
+        notes.append(Note("limits", text))
+    return tuple(notes)
 
 
 def _context_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]:
@@ -575,69 +584,68 @@ def _context_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]
     overlong = longest and longest > model.max_context_tokens
     if overlong and (refused := capacity.workload_ledger(deployment, workload).overlong):
         yield Note("context", refused)
-    most, spare = deployment.request_limit_tokens, deployment.engine.spare_tokens
-    if most < workload.context_tokens <= most + spare:
-        text = (
-            f"{deployment.engine.title} ends answers {counted(spare, 'token')} before its longest:"
-        )
-        yield Note("context", f"{text} a request has {most:,} at most.")
+    limit_tokens, spare_tokens = deployment.request_limit_tokens, deployment.engine.spare_tokens
+    if limit_tokens < workload.context_tokens <= limit_tokens + spare_tokens:
+        spare = counted(spare_tokens, "token")
+        text = f"{deployment.engine.title} ends answers {spare} before its longest:"
+        yield Note("context", f"{text} a request has {limit_tokens:,} at most.")
 
 
 def _printed_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]:
-    """Why vLLM prints room for fewer requests than fit, where layers have windows."""
-    books = capacity.workload_ledger(deployment, workload)
-    if deployment.engine.family != "vllm" or not books.starts or not books.admission_bytes:
+    """Explain why vLLM prints room for fewer requests than fit, where layers have windows."""
+    ledger = capacity.workload_ledger(deployment, workload)
+    if deployment.engine.family != "vllm" or not ledger.starts or not ledger.admission_bytes:
         return
-    printed, fit = books.kv_pool_bytes / books.admitted_bytes, books.max_concurrent
-    if fit > 1 + printed:
+    printed_users, fitting = ledger.kv_pool_bytes / ledger.admitted_bytes, ledger.max_concurrent
+    if fitting > 1 + printed_users:
         text = (
-            f"When it starts, vLLM prints room for {printed:.3g} of these requests: it counts the "
-            "tokens of the batches in flight for each, and running requests share them. "
-            f"{fit:,} fit."
+            f"When it starts, vLLM prints room for {printed_users:.3g} of these requests: it "
+            "counts the tokens of the batches in flight for each, and running requests share them. "
+            f"{fitting:,} fit."
         )
         yield Note("cache", text)
 
 
 def _sequence_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]:
-    """What to set where the engine's own limit on sequences keeps users waiting."""
+    """Say what to set where the engine's default max_num_seqs keeps users waiting."""
     d, users = deployment, workload.concurrency
-    at_once = d.seqs_limit * d.attention_replicas
-    if d.max_num_seqs or users < at_once:
+    max_running = d.seqs_limit * d.attention_replicas
+    if d.max_num_seqs or users < max_running:
         return
-    most = capacity.workload_ledger(d, workload).max_concurrent
-    if most <= at_once:
+    fitting = capacity.workload_ledger(d, workload).max_concurrent
+    if fitting <= max_running:
         return
     flag = capacity.FLAGS.get(d.engine.family, {}).get("max_num_seqs", "")
-    waits = f"{users - at_once:,} of the {users:,} users wait" if users > at_once else ""
+    waiting = f"{users - max_running:,} of the {users:,} users wait" if users > max_running else ""
     text = (
-        f"{d.engine.title} runs {at_once:,} requests at once unless it is told otherwise, "
-        f"and {waits or f'{most:,} have room'}: set max_num_seqs"
+        f"{d.engine.title} runs {max_running:,} requests at once unless it is told otherwise, "
+        f"and {waiting or f'{fitting:,} have room'}: set max_num_seqs"
         + (f" ({flag})" if flag else "")
-        + (f" to {-(-min(users, most) // d.attention_replicas):,}." if waits else " for more.")
+        + (f" to {-(-min(users, fitting) // d.attention_replicas):,}." if waiting else " for more.")
     )
     yield Note("sequences", text)
 
 
 def _cache_notes(deployment: Deployment) -> Iterator[Note]:
     d, model = deployment, deployment.model
-    spread = d.dp_attention or d.dcp > 1
-    if model.kv_heads and d.tp > model.kv_heads and not spread and not model.latent:
+    splits_tokens = d.dp_attention or d.dcp > 1
+    if model.kv_heads and d.tp > model.kv_heads and not splits_tokens and not model.latent:
         text = (
             f"tp is {d.tp} and {model.name} has {model.kv_heads} KV heads: the cache is "
             f"split {model.kv_heads} ways and copied on the rest."
         )
         yield Note("cache", text)
-    if d.tp > 1 and not spread and model.latent:
+    if d.tp > 1 and not splits_tokens and model.latent:
         text = (
             f"{model.name} keeps one latent for all heads: each of the {d.tp} cards holds the "
             "whole cache. Data-parallel attention would split it by user."
         )
         yield Note("cache", text)
-    own = d.engine.automatic_kv(model, d.weights.name)
-    if own and own != d.kv.name:
+    declared = d.engine.automatic_kv(model, d.weights.name)
+    if declared and declared != d.kv.name:
         text = (
-            f"The checkpoint of {model.name} declares a cache in {own}: {d.engine.title} takes "
-            f"that unless it is told {d.kv.name}, which is counted here."
+            f"The checkpoint of {model.name} declares a cache in {declared}: {d.engine.title} "
+            f"takes that unless it is told {d.kv.name}, which is counted here."
         )
         yield Note("cache", text)
 
@@ -649,7 +657,7 @@ def _format_notes(deployment: Deployment) -> Iterator[Note]:
     if lacking := lacks_cache(d.engine, d.kv):
         yield Note("format", lacking)
     dtype, _ = bandwidth.compute_dtype(d.gpu, weights)
-    # from one 16 bits to another nothing changes that a reader could act on
+    # between two 16-bit dtypes, nothing changes that a reader could act on
     if weights.compute and weights.compute[0] not in (dtype, *SIXTEEN_BITS):
         text = (
             f"{d.gpu.title} has no {weights.compute[0]} units: {weights.name} weights keep "

@@ -1,6 +1,6 @@
-"""Hand-over to a cluster: the launch command as a manifest of Kubernetes.
+"""Hand-over to a cluster: the launch command as a Kubernetes manifest.
 
-Every kind holds the words of `handover.launch`, so a cluster starts what was predicted.
+Every kind contains the command of `handover.launch`, so a cluster starts what was predicted.
 """
 
 import json
@@ -16,7 +16,7 @@ from ..refuse import BadInput, one_of
 from ..spec import Deployment, Gpu, Workload
 from .handover import HEAD, OTHERS, PORTS, Command, hosts, launch
 
-# Images by vendor of the card: those that the engines' own projects publish.
+# Images that the engines' projects publish, by engine and vendor of the card.
 IMAGES = {
     ("vllm", "nvidia"): "vllm/vllm-openai:v{version}",
     ("vllm", "amd"): "vllm/vllm-openai-rocm:v{version}",
@@ -28,9 +28,9 @@ IMAGES = {
     ("llama.cpp", "intel"): "ghcr.io/ggml-org/llama.cpp:server-intel",
     ("llama.cpp", "x86"): "ghcr.io/ggml-org/llama.cpp:server",
 }
-# SGLang's builds for AMD are by ROCm and the generation of the card.
+# SGLang's images for AMD, by the generation of the card.
 SGLANG_ROCM = {"cdna3": "rocm720-mi30x", "cdna4": "rocm720-mi35x"}
-# What the device plugin of a vendor calls its cards, by their family where that decides.
+# Resource names of the vendors' device plugins, by family or vendor.
 RESOURCES = {
     "amd": "amd.com/gpu",
     "aws": "aws.amazon.com/neuron",
@@ -43,18 +43,18 @@ RESOURCES = {
     "xe-hpc": "gpu.intel.com/i915",
     "xe-hpg": "gpu.intel.com/i915",
 }
-SHARED_MEMORY = "16Gi"  # where the processes of a split model meet
+SHARED_MEMORY = "16Gi"  # for communication between the processes of a split model
 # A public checkpoint needs no token, so the secret may be missing.
 TOKEN = {
     "name": "HF_TOKEN",
     "valueFrom": {"secretKeyRef": {"name": "hf-token", "key": "token", "optional": True}},
 }
-MODELS = "/models"  # where weights are kept, so that a restart does not fetch them again
-# Guesses: a start takes its weights at 2 Gbit/s, and a quarter of an hour for kernels and graphs.
+MODELS = "/models"  # a volume for weights, so that a restart does not download them again
+# Guesses: weights are downloaded at 2 Gbit/s, and kernels and graphs take a quarter of an hour.
 FETCH_BYTES_S, WARM_UP_S, PROBE_S = 250e6, 900, 10
-ROOM = 1.1  # of the claim beside the weights
+ROOM = 1.1  # size of the volume claim over that of the weights
 MB, GB = 1e6, 1e9
-# What a pod asks of its host, beside weights that are kept there: for processes and their buffers.
+# CPUs and memory that a pod requests for processes and buffers, without offloaded weights.
 CPUS, CPUS_OF_CARD, MEMORY_GIB, MEMORY_OF_CARD_GIB = 4, 2, 16, 8
 PLAIN = re.compile(r"[A-Za-z/][\w./ -]*")
 WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "~")
@@ -116,11 +116,11 @@ def manifest(
         raise BadInput("gpu", f"gpu {deployment.gpu.name} is in no cluster: run the command on it.")
     command = launch(deployment, workload, model=model, prefix_cache=prefix_cache)
     documents = KINDS[kind](deployment, command, copies)
-    needs = _needs(deployment, kind)
-    by_hand = (HEAD, OTHERS)  # what the manifest does itself
-    said = [note for note in command.notes if not any(word in note for word in by_hand)]
-    notes = "".join(f"# {note}\n" for note in (*said, *needs))
-    return "---\n".join(notes * (i == 0) + _yaml(one) for i, one in enumerate(documents))
+    requirements = _needs(deployment, kind)
+    automatic = (HEAD, OTHERS)  # what the manifest does itself
+    kept_notes = [note for note in command.notes if not any(word in note for word in automatic)]
+    notes = "".join(f"# {note}\n" for note in (*kept_notes, *requirements))
+    return "---\n".join(notes * (i == 0) + _yaml(document) for i, document in enumerate(documents))
 
 
 def _name(d: Deployment) -> str:
@@ -128,12 +128,12 @@ def _name(d: Deployment) -> str:
 
 
 def _place(gpu: Gpu) -> str:
-    """The vendor whose device plugin and images count; "x86" for a processor."""
+    """Name the vendor whose device plugin and images apply; "x86" for a processor."""
     return "x86" if gpu.family == "x86" else gpu.vendor
 
 
 def _gpus(d: Deployment) -> dict[str, Any]:
-    """The cards of one pod, which is on one host."""
+    """Write the card limits of one pod, which is on one host."""
     if _place(d.gpu) == "x86":
         return {}
     name = RESOURCES.get(d.gpu.family) or RESOURCES[d.gpu.vendor]
@@ -144,8 +144,10 @@ def _image(d: Deployment) -> str:
     family, place, version = d.engine.family, _place(d.gpu), _version(d)
     if family == "sglang" and d.gpu.family in SGLANG_ROCM:
         return f"lmsysorg/sglang:v{version}-{SGLANG_ROCM[d.gpu.family]}"
-    named = IMAGES.get((family, place))
-    return named.format(version=version) if named else f"YOUR_IMAGE_OF_{family}_FOR_{d.gpu.name}"
+    template = IMAGES.get((family, place))
+    return (
+        template.format(version=version) if template else f"YOUR_IMAGE_OF_{family}_FOR_{d.gpu.name}"
+    )
 
 
 def _version(d: Deployment) -> str:
@@ -159,7 +161,7 @@ def _weights_bytes(d: Deployment) -> float:
 
 
 def _probes(d: Deployment) -> int:
-    """How often a start may be asked for in vain."""
+    """Count the startup probes that may fail before the pod is restarted."""
     return math.ceil((WARM_UP_S + _weights_bytes(d) / FETCH_BYTES_S) / PROBE_S)
 
 
@@ -167,7 +169,7 @@ SECRET = "needs a secret hf-token with the key token, where the checkpoint is no
 
 
 def _needs(d: Deployment, kind: str) -> Iterator[str]:
-    """What the cluster has to have before, and what was guessed of it."""
+    """Note what the cluster must have before, and what was guessed."""
     if kind == "kserve":
         yield "a checkpoint that is not public needs the token where KServe fetches it"
         return
@@ -175,8 +177,8 @@ def _needs(d: Deployment, kind: str) -> Iterator[str]:
         size = math.ceil(_weights_bytes(d) / GB * ROOM)
         yield f"needs a volume claim named models of {size:,} GB, which all copies can mount"
     yield SECRET
-    waits, rate = math.ceil(_probes(d) * PROBE_S / 60), FETCH_BYTES_S / MB
-    yield f"waits {waits:,} minutes for a start: a guess, with {rate:,.0f} MB/s of weights"
+    wait_minutes, mb_s = math.ceil(_probes(d) * PROBE_S / 60), FETCH_BYTES_S / MB
+    yield f"waits {wait_minutes:,} minutes for a start: a guess, with {mb_s:,.0f} MB/s of weights"
     if kind == "production-stack":
         yield "requestCPU and requestMemory are a guess: take what your hosts have for each card"
         return
@@ -188,24 +190,24 @@ def _needs(d: Deployment, kind: str) -> Iterator[str]:
         yield "needs LeaderWorkerSet 0.6 or later"
 
 
-# Where each engine's program lies in its image, and how it is told to listen to others.
+# Path of an engine's program in its image, and options to listen on all interfaces.
 PROGRAM = {"llama-server": "/app/llama-server"}
 LISTEN = dict.fromkeys(("sglang", "trtllm", "llama.cpp"), ("--host", "0.0.0.0"))
 
 
 def _in_a_pod(d: Deployment, command: Command) -> list[str]:
-    """The command in a container: where its program and its file lie, and who may reach it."""
+    """Adapt the command to a container: paths of its program and file, and the listen address."""
     program, *words = command.words
     if d.engine.family == "llama.cpp":
-        at = words.index("-m") + 1
-        words[at] = f"{MODELS}/{words[at]}"
-    more = LISTEN.get(d.engine.family, ())
-    return [PROGRAM.get(program, program), *words, *more]
+        file_index = words.index("-m") + 1
+        words[file_index] = f"{MODELS}/{words[file_index]}"
+    listen_options = LISTEN.get(d.engine.family, ())
+    return [PROGRAM.get(program, program), *words, *listen_options]
 
 
 def _container(d: Deployment, command: Command, words: list[str]) -> dict[str, Any]:
     port = PORTS[d.engine.family]
-    if command.files:  # written by the container itself before the engine reads them
+    if command.files:  # the container writes them before it starts the engine
         texts = [f"cat > {n} <<'END'\n{t}\nEND" for n, t in command.files.items()]
         words = ["sh", "-c", "\n".join([*texts, "exec " + shlex.join(words)])]
     probe = {"httpGet": {"path": "/health", "port": port}, "periodSeconds": PROBE_S}
@@ -255,7 +257,7 @@ def _kubernetes(d: Deployment, command: Command, copies: int) -> list[dict[str, 
     pod = _pod(_container(d, command, _in_a_pod(d, command)))
     spec = {
         "replicas": copies,
-        # a new copy would wait for cards that the old one holds
+        # a surge copy would wait for cards that the old copy still has
         "strategy": {
             "type": "RollingUpdate",
             "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
@@ -275,23 +277,25 @@ LEADER, RANK = "$(LWS_LEADER_ADDRESS)", "$(LWS_WORKER_INDEX)"
 
 
 def _over_hosts(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]]:
-    """A LeaderWorkerSet: a pod on each host, of which the first answers."""
+    """Write a LeaderWorkerSet: one pod per host, of which the leader serves requests."""
     if d.engine.family not in ("vllm", "sglang") or "ray" in command.words:
         raise BadInput(
             "kind",
             f"kind kubernetes runs {d.engine.name} on one host, and {d.num_gpus} {d.gpu.name} are "
             f"in {hosts(d)}: take vLLM from 0.12 or SGLang, or start each host yourself.",
         )
-    leader, worker = (_of_host(d, command, first) for first in (True, False))
+    leader, worker = (_of_host(d, command, leader_container) for leader_container in (True, False))
     name, port = _name(d), PORTS[d.engine.family]
-    first = _container(d, command, leader)
-    other = {k: v for k, v in _container(d, command, worker).items() if not k.endswith("Probe")}
+    leader_container = _container(d, command, leader)
+    worker_container = {
+        k: v for k, v in _container(d, command, worker).items() if not k.endswith("Probe")
+    }
     labels = {"app": name, "role": "leader"}
     template = {
         "size": hosts(d),
         "restartPolicy": "RecreateGroupOnPodRestart",
-        "leaderTemplate": {"metadata": {"labels": labels}, "spec": _pod(first)},
-        "workerTemplate": {"metadata": {"labels": {"app": name}}, "spec": _pod(other)},
+        "leaderTemplate": {"metadata": {"labels": labels}, "spec": _pod(leader_container)},
+        "workerTemplate": {"metadata": {"labels": {"app": name}}, "spec": _pod(worker_container)},
     }
     group = {
         "apiVersion": "leaderworkerset.x-k8s.io/v1",
@@ -302,54 +306,54 @@ def _over_hosts(d: Deployment, command: Command, copies: int) -> list[dict[str, 
     return [group, _service(name, labels, port)]
 
 
-def _of_host(d: Deployment, command: Command, first: bool) -> list[str]:
-    """The command of the first host, or of another."""
+def _of_host(d: Deployment, command: Command, is_leader: bool) -> list[str]:
+    """Write the command of the leader, or of a worker."""
     words = [word.replace(HEAD, LEADER) for word in _in_a_pod(d, command)]
     if "--node-rank" in words:
         words[words.index("--node-rank") + 1] = RANK
-    if first or d.engine.family == "sglang":
+    if is_leader or d.engine.family == "sglang":
         return words
     words.append("--headless")
     if "--data-parallel-size-local" in words:
-        local = words[words.index("--data-parallel-size-local") + 1]
+        per_host = words[words.index("--data-parallel-size-local") + 1]
         start = f"exec {shlex.join(words)} --data-parallel-start-rank"
-        words = ["sh", "-c", f"{start} $((LWS_WORKER_INDEX * {local}))"]
+        words = ["sh", "-c", f"{start} $((LWS_WORKER_INDEX * {per_host}))"]
     return words
 
 
-# What KServe's own templates hand on to vLLM, config/llmisvcconfig at aaac4e2: on one host the
-# tensor parallel degree alone, over several what concerns replicas of attention too.
+# Options that KServe's templates set themselves (config/llmisvcconfig at aaac4e2): on one host only
+# the tensor-parallel degree, over several hosts also the data-parallel ones.
 OF_ONE_HOST = ("--tensor-parallel-size",)
 OF_HOSTS = (
     *(*OF_ONE_HOST, "--data-parallel-size", "--data-parallel-size-local"),
     *("--data-parallel-address", "--data-parallel-rpc-port"),
 )
-KSERVE_PROBES = 60  # of ten seconds, once its own container has fetched the weights
+KSERVE_PROBES = 60  # of ten seconds, after its storage container has downloaded the weights
 
 
 def _kserve(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]]:
-    joined, replicas = hosts(d), d.attention_replicas
-    if joined > 1 and "--data-parallel-size-local" not in command.words:
+    host_count, replicas = hosts(d), d.attention_replicas
+    if host_count > 1 and "--data-parallel-size-local" not in command.words:
         raise BadInput(
             "kind",
             f"kind kserve spreads replicas of attention alone over hosts, and {d.num_gpus} "
-            f"{d.gpu.name} are in {joined}: take kubernetes.",
+            f"{d.gpu.name} are in {host_count}: take kubernetes.",
         )
     parallel: dict[str, Any] = {"tensor": d.tp // replicas} if d.tp > replicas else {}
-    checkpoint, rest = command.words[2], list(command.words[3:])
-    rest = _without(tuple(rest), OF_HOSTS if joined > 1 else OF_ONE_HOST, ())
-    if joined > 1:
-        parallel |= {"data": replicas, "dataLocal": replicas // joined}
+    checkpoint, options = command.words[2], list(command.words[3:])
+    options = _without(tuple(options), OF_HOSTS if host_count > 1 else OF_ONE_HOST, ())
+    if host_count > 1:
+        parallel |= {"data": replicas, "dataLocal": replicas // host_count}
         parallel |= {"expert": True} if d.ep > 1 else {}
-        rest = [word for word in rest if word != "--enable-expert-parallel"]
-    main = _kserve_container(d, command, rest)
+        options = [word for word in options if word != "--enable-expert-parallel"]
+    main = _kserve_container(d, command, options)
     spec = {
         "model": {"uri": f"hf://{checkpoint}", "name": checkpoint},
         "replicas": copies,
         "parallelism": parallel,
         "router": {"gateway": {}, "route": {}, "scheduler": {}},
         "template": {"containers": [main]},
-        "worker": {"containers": [main]} if joined > 1 else {},
+        "worker": {"containers": [main]} if host_count > 1 else {},
     }
     return [
         {
@@ -361,16 +365,16 @@ def _kserve(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]
     ]
 
 
-def _kserve_container(d: Deployment, command: Command, rest: list[str]) -> dict[str, Any]:
+def _kserve_container(d: Deployment, command: Command, options: list[str]) -> dict[str, Any]:
     # the template evaluates the variable as a shell does
-    variables = {"VLLM_ADDITIONAL_ARGS": shlex.join(rest), **command.env}
+    variables = {"VLLM_ADDITIONAL_ARGS": shlex.join(options), **command.env}
     main: dict[str, Any] = {
         "name": "main",
         "env": [{"name": name, "value": value} for name, value in variables.items()],
         "resources": _gpus(d),
     }
     if d.gpu.vendor != "nvidia":
-        main["image"] = _image(d)  # the service's own is built for NVIDIA
+        main["image"] = _image(d)  # the default image is built for NVIDIA
     if _probes(d) > KSERVE_PROBES:
         main["startupProbe"] = {"failureThreshold": _probes(d)}
     return main
@@ -387,14 +391,15 @@ STACK_FIELDS = {
 
 def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]]:
     if hosts(d) > 1:
-        many = counted(d.num_gpus, "card")
+        cards = counted(d.num_gpus, "card")
         raise BadInput(
             "kind",
-            f"kind production-stack starts a copy on one host, and {many} are in {hosts(d)}: take "
+            f"kind production-stack starts a copy on one host, and {cards} are in {hosts(d)}: take "
             "kubernetes.",
         )
     image, _, tag = _image(d).partition(":")
-    kept = d.offload_share * _weights_bytes(d) / GIB
+    host_weights_gib = d.offload_share * _weights_bytes(d) / GIB
+    memory_gib = math.ceil(MEMORY_GIB + MEMORY_OF_CARD_GIB * d.num_gpus + host_weights_gib)
     env = [{"name": name, "value": value} for name, value in command.env.items()]
     resource = next(iter(_gpus(d).get("limits", {})), "")
     model = {
@@ -404,7 +409,7 @@ def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict
         "modelURL": command.words[2],
         "replicaCount": copies,
         "requestCPU": CPUS + CPUS_OF_CARD * d.num_gpus,  # the chart starts nothing without these
-        "requestMemory": f"{math.ceil(MEMORY_GIB + MEMORY_OF_CARD_GIB * d.num_gpus + kept)}Gi",
+        "requestMemory": f"{memory_gib}Gi",
         "requestGPU": d.num_gpus,
         **({} if resource == RESOURCES["nvidia"] else {"requestGPUType": resource}),
         **({"env": env} if env else {}),
@@ -414,13 +419,13 @@ def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict
         "hf_token": {"secretName": "hf-token", "secretKey": "token"},
         "vllmConfig": _stack_config(command.words[3:]),
     }
-    # the chart gives ten minutes, in which no large model is fetched
+    # the chart's ten minutes are too short to download a large model
     probe = {"periodSeconds": PROBE_S, "failureThreshold": _probes(d)}
     return [{"servingEngineSpec": {"startupProbe": probe, "modelSpec": [model]}}]
 
 
 def _stack_config(words: tuple[str, ...]) -> dict[str, Any]:
-    """Options of vLLM by the chart's own names, and the others as they are."""
+    """Write options by the chart's names where it has them, and the others as arguments."""
     config: dict[str, Any] = {
         key: float(words[words.index(flag) + 1])
         for flag, key in STACK_FIELDS.items()
@@ -435,16 +440,16 @@ def _stack_config(words: tuple[str, ...]) -> dict[str, Any]:
 def _without(
     words: tuple[str, ...], valued: tuple[str, ...], switches: tuple[str, ...]
 ) -> list[str]:
-    """Options less some of them, and less their values."""
-    out, skip = [], False
+    """Remove some options and their values."""
+    remaining, skip_value = [], False
     for word in words:
-        if skip:
-            skip = False
+        if skip_value:
+            skip_value = False
         elif word in valued:
-            skip = True
+            skip_value = True
         elif word not in switches:
-            out.append(word)
-    return out
+            remaining.append(word)
+    return remaining
 
 
 KINDS: dict[str, Callable[[Deployment, Command, int], list[dict[str, Any]]]] = {
@@ -459,19 +464,19 @@ def _yaml(value: Any) -> str:
 
 
 def _lines(value: Any, indent: str) -> Iterator[str]:
-    """YAML in blocks; a text that could be read as anything else is quoted as JSON quotes it."""
-    pairs = value.items() if isinstance(value, dict) else (("-", one) for one in value)
-    for key, one in pairs:
+    """Write YAML in block style, with JSON quotes around text that YAML would read otherwise."""
+    pairs = value.items() if isinstance(value, dict) else (("-", item) for item in value)
+    for key, item in pairs:
         head = f"{indent}-" if key == "-" else f"{indent}{_scalar(key)}:"
-        if not isinstance(one, (dict, list)) or not one:
-            yield f"{head} {_scalar(one)}"
+        if not isinstance(item, (dict, list)) or not item:
+            yield f"{head} {_scalar(item)}"
         elif key == "-":
-            first, *rest = _lines(one, f"{indent}  ")
+            first, *rest = _lines(item, f"{indent}  ")
             yield f"{indent}- {first.lstrip()}"
             yield from rest
         else:
             yield head
-            yield from _lines(one, f"{indent}  ")
+            yield from _lines(item, f"{indent}  ")
 
 
 def _scalar(value: Any) -> str:

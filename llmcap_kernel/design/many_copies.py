@@ -1,7 +1,7 @@
-"""How many copies of each candidate hold a load: many candidates at once, as arrays of numpy.
+"""How many copies of each candidate hold a load, for many candidates at once with numpy.
 
-The steps are those that `copies` takes for one candidate; here every candidate takes them at
-once, each on its own numbers, until the last has its answer.
+The steps are those that `copies` takes for one candidate. Here all candidates take them at once,
+each with its own numbers, until the last is done.
 """
 
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-Array = Any  # of numpy
-LEVELS = 4  # steps of a bisection that are looked ahead
-NEAR = 1e-9  # of a comparison: what the order of additions may move
+Array = Any  # a numpy array
+LEVELS = 4  # steps of a bisection that are evaluated at once
+NEAR = 1e-9  # relative distance to a bound within which rounding may decide
 
 
 class Tried(NamedTuple):
-    """What candidates do with some users on a copy of each.
+    """Results of candidates with some users on one copy.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Tried(NamedTuple):
 
 
 class Copies(NamedTuple):
-    """Copies of each candidate.
+    """Number of copies of each candidate.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Copies(NamedTuple):
 
 
 class Candidates:
-    """Candidates that are tried with more and fewer users.
+    """Candidates that can be tried with any number of users.
 
     Parameters
     ----------
@@ -109,10 +109,10 @@ def bisect(
     holds: Callable[[Array, Array], Array],
     levels: int = LEVELS,
 ) -> None:
-    """Close in on the most of which something holds, for each candidate.
+    """Bisect for the largest number that holds, for each candidate.
 
-    The next points of a bisection are few, so all that may come are asked at once: as many calls
-    as a quarter of its steps.
+    Each call evaluates all points that the next `levels` steps of the bisection may need, so that
+    four steps take one call.
 
     Parameters
     ----------
@@ -138,23 +138,23 @@ def bisect(
         if not len(at):
             return
         lows, highs, middles = [low[at]] * 2, [high[at]] * 2, [low[at]]
-        for node in range(1, 2**levels):  # a tree: below its middle to the left, above to the right
+        for node in range(1, 2**levels):  # a tree, with the lower half to the left
             middle = (lows[node] + highs[node]) // 2
             middles.append(middle)
             lows += [lows[node], middle]
             highs += [middle, highs[node]]
-        asked = np.concatenate(middles[1:])
-        good = holds(asked, np.tile(at, len(middles) - 1)).reshape(-1, len(at))
+        points = np.concatenate(middles[1:])
+        held = holds(points, np.tile(at, len(middles) - 1)).reshape(-1, len(at))
         nodes, each = np.ones(len(at), int), np.arange(len(at))
         lower, upper = np.array(lows), np.array(highs)
         for _ in range(levels):
-            apart = upper[nodes, each] - lower[nodes, each] > 1
-            right = good[np.minimum(nodes, len(good)) - 1, each]
-            nodes = np.where(apart, 2 * nodes + right, nodes)
+            splits = upper[nodes, each] - lower[nodes, each] > 1
+            right = held[np.minimum(nodes, len(held)) - 1, each]
+            nodes = np.where(splits, 2 * nodes + right, nodes)
         low[at], high[at] = lower[nodes, each], upper[nodes, each]
 
 
-def for_users(tried: Candidates, room: Array, users: int, most: Array) -> Copies:
+def for_users(tried: Candidates, room: Array, users: int, max_copies: Array) -> Copies:
     """Find the fewest copies that hold some users.
 
     Parameters
@@ -165,7 +165,7 @@ def for_users(tried: Candidates, room: Array, users: int, most: Array) -> Copies
         Users that a copy of each has room for.
     users : int
         Users of all copies.
-    most : array of int
+    max_copies : array of int
         Most copies of each.
 
     Returns
@@ -180,15 +180,15 @@ def for_users(tried: Candidates, room: Array, users: int, most: Array) -> Copies
     >>> found.copies.tolist(), found.users.tolist()
     ([4, 8], [8, 4])
     """
-    least = -(-users // most)
-    left = np.flatnonzero(room >= least)
-    whole = left[room[left] >= users]
-    left = np.setdiff1d(left, whole[tried.meets(np.full(len(whole), users), whole)])
-    left = left[tried.meets(least[left], left)]
-    low, high = least.copy(), np.minimum(users, room + 1)
-    bisect(low, high, left, tried.meets)
+    fewest_users = -(-users // max_copies)
+    pending = np.flatnonzero(room >= fewest_users)
+    one_copy = pending[room[pending] >= users]
+    pending = np.setdiff1d(pending, one_copy[tried.meets(np.full(len(one_copy), users), one_copy)])
+    pending = pending[tried.meets(fewest_users[pending], pending)]
+    low, high = fewest_users.copy(), np.minimum(users, room + 1)
+    bisect(low, high, pending, tried.meets)
     copies = np.ones(len(room), int)
-    copies[left] = -(-users // low[left])
+    copies[pending] = -(-users // low[pending])
     return Copies(copies, -(-users // copies), tried.near)
 
 
@@ -196,7 +196,7 @@ def for_rate(
     tried: Candidates,
     room: Array,
     rate: float,
-    most: Array,
+    max_copies: Array,
     keep: Callable[[Array, Array], tuple[Array, Array]] | None = None,
 ) -> Copies:
     """Find the copies that answer a rate of requests, and the requests in flight of each.
@@ -209,7 +209,7 @@ def for_rate(
         Requests that a copy of each has room for.
     rate : float
         Requests that arrive each second [requests/s].
-    most : array of int
+    max_copies : array of int
         Most copies of each.
     keep : callable, optional
         Takes the rate of a copy and the places of candidates; says which keep the limits on
@@ -232,22 +232,24 @@ def for_rate(
     count = len(tried.near)
     copies, users, below = np.ones(count, int), np.ones(count, int), np.zeros(count, int)
     alone = tried.of(users, np.arange(count))
-    good = alone.meets
-    left, never = np.flatnonzero(good), np.flatnonzero(~good & (room > 0))
-    low = _doubled(tried, left, rate, alone.rps)
+    meets_one = alone.meets
+    pending, failing = np.flatnonzero(meets_one), np.flatnonzero(~meets_one & (room > 0))
+    low = _double_users(tried, pending, rate, alone.rps)
     high = 2 * low
-    bisect(low, high, left, tried.meets)
-    low[never] = room[never]
-    answering = np.concatenate([left, never])
+    bisect(low, high, pending, tried.meets)
+    low[failing] = room[failing]
+    answering = np.concatenate([pending, failing])
     exact = rate / tried.of(low[answering], answering).rps
     tried.near[answering] |= _close(exact, np.round(exact))
     copies[answering] = np.maximum(np.ceil(exact), 1)
-    over = copies > most
-    copies[over], users[over] = most[over], np.where(good, high, room)[over]
-    enough = answering[~over[answering]]
+    beyond = copies > max_copies
+    copies[beyond], users[beyond] = max_copies[beyond], np.where(meets_one, high, room)[beyond]
+    enough = answering[~beyond[answering]]
     users[enough] = low[enough]
     if keep is not None:
-        _more_copies(copies, enough[good[enough]], rate, most, partial(_kept, tried, keep))
+        _more_copies(
+            copies, enough[meets_one[enough]], rate, max_copies, partial(_meets_tails, tried, keep)
+        )
 
     def too_few(some: Array, at: Array) -> Array:
         rps, share = tried.of(some, at).rps, rate / copies[at]
@@ -255,54 +257,57 @@ def for_rate(
         return rps < share
 
     bisect(below, users, enough, too_few)
-    return Copies(copies, users, tried.near, good)
+    return Copies(copies, users, tried.near, meets_one)
 
 
-def _kept(
+def _meets_tails(
     tried: Candidates,
     keep: Callable[[Array, Array], tuple[Array, Array]],
     rate_rps: Array,
     at: Array,
 ) -> Array:
-    """Which keep the limits on percentiles; where rounding decides is noted."""
-    good, near = keep(rate_rps, at)
+    """Say which meet the limits on percentiles, and note where rounding may decide."""
+    within, near = keep(rate_rps, at)
     tried.near[at[near]] = True
-    return good
+    return within
 
 
 def _more_copies(
-    copies: Array, at: Array, rate: float, most: Array, keep: Callable[[Array, Array], Array]
+    copies: Array, at: Array, rate: float, max_copies: Array, keep: Callable[[Array, Array], Array]
 ) -> None:
-    """Take the fewest copies that keep the limits on percentiles; the most where none do.
+    """Set the fewest copies that meet the limits on percentiles; the most where none do.
 
-    Doubled until they do, then by bisection, as `copies` has it.
+    Copies are doubled until they do, then bisected, as in `copies`.
     """
     at = at[~keep(rate / copies[at], at)] if len(at) else at
-    low, high = copies.copy(), np.minimum(2 * copies, most)
-    left = at
-    while len(left):
-        good = keep(rate / high[left], left)
-        bound = ~good & (high[left] == most[left])
-        copies[left[bound]] = most[left[bound]]
-        at = np.setdiff1d(at, left[bound])
-        left = left[~good & ~bound]
-        low[left], high[left] = high[left], np.minimum(2 * high[left], most[left])
+    low, high = copies.copy(), np.minimum(2 * copies, max_copies)
+    pending = at
+    while len(pending):
+        within = keep(rate / high[pending], pending)
+        exhausted = ~within & (high[pending] == max_copies[pending])
+        copies[pending[exhausted]] = max_copies[pending[exhausted]]
+        at = np.setdiff1d(at, pending[exhausted])
+        pending = pending[~within & ~exhausted]
+        low[pending], high[pending] = (
+            high[pending],
+            np.minimum(2 * high[pending], max_copies[pending]),
+        )
     bisect(low, high, at, lambda copies, some: ~keep(rate / copies, some), levels=1)
     copies[at] = high[at]
 
 
-def _doubled(tried: Candidates, left: Array, rate: float, one_rps: Array) -> Array:
-    """Users, doubled from one while the limits are met and the rate is not answered."""
+def _double_users(tried: Candidates, pending: Array, rate: float, one_rps: Array) -> Array:
+    """Double the users from one while the limits are met and the rate is not answered."""
     low, answered = np.ones(len(tried.near), int), one_rps.copy()
-    while len(left):
-        steps = np.outer(2 ** np.arange(1, LEVELS + 1), low[left])
-        got = tried.of(steps.ravel(), np.tile(left, LEVELS))
-        rps = np.vstack([answered[left], got.rps.reshape(steps.shape)])
-        tried.near[left] |= _close(rps, rate).any(axis=0)
-        more = np.logical_and.accumulate((rps[:-1] < rate) & got.meets.reshape(steps.shape))
-        low[left] <<= more.sum(axis=0)
-        answered[left] = rps[-1]
-        left = left[more[-1]]
+    while len(pending):
+        steps = np.outer(2 ** np.arange(1, LEVELS + 1), low[pending])
+        trial = tried.of(steps.ravel(), np.tile(pending, LEVELS))
+        rps = np.vstack([answered[pending], trial.rps.reshape(steps.shape)])
+        tried.near[pending] |= _close(rps, rate).any(axis=0)
+        continuing = np.logical_and.accumulate((rps[:-1] < rate) & trial.meets.reshape(steps.shape))
+        low[pending] <<= continuing.sum(axis=0)
+        answered[pending] = rps[-1]
+        pending = pending[continuing[-1]]
     return low
 
 

@@ -1,4 +1,4 @@
-"""The pace that an answer is held to where no limit speaks of one, and where it is lifted."""
+"""The default limit on the pace of an answer, and where it does not apply."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,11 +8,13 @@ from ..spec import Slo
 from .scorecards import WORKED_SLO
 from .search import Search
 
-PACE = WORKED_SLO.tails  # what people read: without any the cheapest writes a few tokens a second
+PACE = (
+    WORKED_SLO.tails
+)  # reading speed: without it, the cheapest candidate writes a few tokens a second
 
 
 def paced(search: Callable[[Slo], Search], limits: Slo) -> Search:
-    """Search at a pace that people read, where no limit speaks of one and something keeps it.
+    """Search with the default limit on pace, where no limit is on gaps and a candidate meets it.
 
     Parameters
     ----------
@@ -37,7 +39,7 @@ def paced(search: Callable[[Slo], Search], limits: Slo) -> Search:
     if limits.itl_s or any(tail.quantity != "ttft" for tail in limits.tails):
         return search(limits)
     try:
-        found = search(replace(limits, tails=(*limits.tails, *PACE)))
-    except BadInput:  # a rate beyond what any answers so, if not beyond all
+        result = search(replace(limits, tails=(*limits.tails, *PACE)))
+    except BadInput:  # the rate may be too high only with this limit
         return search(limits)
-    return found if found.order or found.in_copies else search(limits)
+    return result if result.order or result.in_copies else search(limits)

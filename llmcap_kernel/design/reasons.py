@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..explain import quantity
 from ..spec import Deployment
-from .copies import Asked, Choice, answered_rps, cards_of
+from .copies import Choice, Requirements, answered_rps, cards_of
 from .limits import MISSED, UNLIKELY, Limit
 
 
@@ -31,7 +31,10 @@ class Reason:
 
 
 def reason_for(
-    choice: Choice, best: Choice | None, asked: Asked | None = None, one: Deployment | None = None
+    choice: Choice,
+    best: Choice | None,
+    asked: Requirements | None = None,
+    deployment: Deployment | None = None,
 ) -> Reason:
     """Say why a candidate is not the answer, or why it is.
 
@@ -41,9 +44,9 @@ def reason_for(
         A candidate.
     best : Choice or None
         The answer; None where nothing meets every limit.
-    asked : Asked, optional
+    asked : Requirements, optional
         What every candidate is asked: a rate is then part of the reason.
-    one : Deployment, optional
+    deployment : Deployment, optional
         The candidate's place in the space, before its limit on sequences is that of its users.
 
     Returns
@@ -54,23 +57,24 @@ def reason_for(
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
-    >>> from llmcap_kernel.design.copies import Asked, judged
-    >>> small, best = (judged(d, Asked(WORKED_WORKLOAD, WORKED_SLO)) for d in worked_spec()[:2])
+    >>> from llmcap_kernel.design.copies import Requirements, judge
+    >>> asked = Requirements(WORKED_WORKLOAD, WORKED_SLO)
+    >>> small, best = (judge(d, asked) for d in worked_spec()[:2])
     >>> reason_for(small, best).sentence
     'impossible: room for 0 of 16 users'
     """
     misses = tuple(limit for limit in choice.limits if not limit.holds)
-    known = best is not None and best.usd_h_all and choice.usd_h_all
-    dearer = choice.usd_h_all - best.usd_h_all if best is not None and known else None
+    comparable = best is not None and best.usd_h_all and choice.usd_h_all
+    extra_usd_h = choice.usd_h_all - best.usd_h_all if best is not None and comparable else None
     if misses:
         why = "; ".join(map(missed_by, misses))
         if asked is not None and asked.rate is not None:
-            why = _under_the_rate(choice, asked, one or choice.deployment, why)
+            why = _under_the_rate(choice, asked, deployment or choice.deployment, why)
     elif best is None or choice.number == best.number:
         why = f"the answer; {choice.binding}"
     else:
         why = _beside(choice, best)
-    return Reason(choice, misses, dearer, why)
+    return Reason(choice, misses, extra_usd_h, why)
 
 
 def missed_by(limit: Limit) -> str:
@@ -98,17 +102,19 @@ def missed_by(limit: Limit) -> str:
     return f"{limit.words}{over}: {limit.sentence}"
 
 
-def _under_the_rate(choice: Choice, asked: Asked, one: Deployment, missed: str) -> str:
-    """What a candidate misses, where a rate is asked with the requests that come of it."""
+def _under_the_rate(
+    choice: Choice, asked: Requirements, deployment: Deployment, missed: str
+) -> str:
+    """Say what a candidate misses at a rate, and the rate at which it saturates."""
     rate, copies, users = asked.rate or 0.0, choice.copies, choice.workload.concurrency
     if not choice.starts:
         return "does not start: no request has room"
-    each = answered_rps(cards_of(one, asked, choice.number)(1, choice.max_concurrent))
-    if copies * each < rate:
-        many = f"{copies:,} copies saturate" if copies > 1 else "saturates"
-        answers = f"{many} at {copies * each:.3g} requests/s of the {rate:g} asked"
+    copy_rps = answered_rps(cards_of(deployment, asked, choice.number)(1, choice.max_concurrent))
+    if copies * copy_rps < rate:
+        saturation = f"{copies:,} copies saturate" if copies > 1 else "saturates"
+        answers = f"{saturation} at {copies * copy_rps:.3g} requests/s of the {rate:g} asked"
     elif copies > 1:
-        answers = f"one saturates at {each:.3g} requests/s of the {rate:g} asked; {copies:,}"
+        answers = f"one saturates at {copy_rps:.3g} requests/s of the {rate:g} asked; {copies:,}"
         answers += f" answer them with {users:,} in flight each"
     else:
         answers = f"answers {rate:g} requests/s with {users:,} in flight"
@@ -119,15 +125,15 @@ def _beside(choice: Choice, best: Choice) -> str:
     """Compare a candidate that meets every limit with the answer."""
     if not (choice.usd_h_all and best.usd_h_all and choice.usd_mtok and best.usd_mtok):
         return f"meets every limit too: {choice.binding}"
-    more = choice.usd_h_all - best.usd_h_all
-    by_token = quantity(choice.usd_mtok.value, "USD/Mtok")
+    extra_usd_h = choice.usd_h_all - best.usd_h_all
+    price = quantity(choice.usd_mtok.value, "USD/Mtok")
     rent = quantity(choice.usd_h_all, "USD/h")
-    if abs(more) < 0.005:
-        own = quantity(best.usd_mtok.value, "USD/Mtok")
-        return f"meets every limit at the same rent, {by_token} against {own}"
-    how = "more" if more > 0 else "less"
-    share = abs(more) / best.usd_h_all
+    if abs(extra_usd_h) < 0.005:
+        best_price = quantity(best.usd_mtok.value, "USD/Mtok")
+        return f"meets every limit at the same rent, {price} against {best_price}"
+    direction = "more" if extra_usd_h > 0 else "less"
+    share = abs(extra_usd_h) / best.usd_h_all
     return (
-        f"meets every limit at {rent}, {quantity(abs(more), 'USD/h')} or {share:.0%} {how}; "
-        f"{by_token} of output"
+        f"meets every limit at {rent}, {quantity(abs(extra_usd_h), 'USD/h')} or {share:.0%} "
+        f"{direction}; {price} of output"
     )

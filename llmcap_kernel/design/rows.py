@@ -1,4 +1,4 @@
-"""What a search keeps of its candidates, and how they rank: a row of numbers each."""
+"""The rows of numbers that a search keeps of its candidates, and how they rank."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,11 +8,11 @@ from ..numeric import Number
 from .copies import Choice
 
 RANKS = ("usd_h", "usd_mtok")
-DIGITS = 2.0**33  # ten digits: what the order of additions leaves
+DIGITS = 2.0**33  # ten digits: beyond these, the order of additions changes results
 
 
 class Row(NamedTuple):
-    """What a search keeps of a candidate.
+    """The numbers that a search keeps of a candidate.
 
     Attributes
     ----------
@@ -79,13 +79,13 @@ class Rows(Protocol):
         """Number the others, nearest miss first."""
 
     def front(self, order: tuple[int, ...]) -> list[int]:
-        """Number those of an order that no other beats in everything."""
+        """List the numbers of an order that are on the Pareto front."""
 
     def missing_only(self, name: str) -> bool:
-        """Say whether any misses one limit and no other."""
+        """Say whether a candidate misses this limit and no other."""
 
     def fastest(self) -> list[tuple[float, int]]:
-        """List how many tokens all copies of each make, and its number, the most first."""
+        """List the output rate of all copies of each candidate and its number, highest first."""
 
 
 class RowList(list[Row]):
@@ -104,8 +104,8 @@ class RowList(list[Row]):
         tuple of int
             As `cost` orders them.
         """
-        good = [i for i, row in enumerate(self) if row.holds]
-        return tuple(sorted(good, key=lambda i: (*cost(self[i], rank), i)))
+        feasible = [i for i, row in enumerate(self) if row.holds]
+        return tuple(sorted(feasible, key=lambda i: (*cost(self[i], rank), i)))
 
     def misses(self) -> tuple[int, ...]:
         """Number the others, nearest miss first, then what lacks the least memory.
@@ -115,13 +115,13 @@ class RowList(list[Row]):
         tuple of int
             Their numbers.
         """
-        bad = [i for i, row in enumerate(self) if not row.holds]
+        infeasible = [i for i, row in enumerate(self) if not row.holds]
         return tuple(
-            sorted(bad, key=lambda i: (coarse(-self[i].headroom), coarse(self[i].lack), i))
+            sorted(infeasible, key=lambda i: (coarse(-self[i].headroom), coarse(self[i].lack), i))
         )
 
     def front(self, order: tuple[int, ...]) -> list[int]:
-        """Number those of an order that no other beats in everything.
+        """List the numbers of an order that are on the Pareto front.
 
         Parameters
         ----------
@@ -136,7 +136,7 @@ class RowList(list[Row]):
         return [order[at] for at in undominated([self[i] for i in order])]
 
     def missing_only(self, name: str) -> bool:
-        """Say whether any misses one limit and no other.
+        """Say whether a candidate misses this limit and no other.
 
         Parameters
         ----------
@@ -151,20 +151,20 @@ class RowList(list[Row]):
         return any(row.missed() == (name,) for row in self)
 
     def fastest(self) -> list[tuple[float, int]]:
-        """List how many tokens all copies of each make, and its number, the most first.
+        """List the output rate of all copies of each candidate and its number, highest first.
 
         Returns
         -------
         list of (float, int)
             A rate, infinite where no rent tells it, and a number [tok/s].
         """
-        made = (row.usd_h / 3600 * 1e6 / row.usd_mtok for row in self)
-        rates = (math.inf if math.isnan(rate) else rate for rate in made)
-        return sorted(((rate, i) for i, rate in enumerate(rates)), key=lambda one: -one[0])
+        rates = (row.usd_h / 3600 * 1e6 / row.usd_mtok for row in self)
+        known_rates = (math.inf if math.isnan(rate) else rate for rate in rates)
+        return sorted(((rate, i) for i, rate in enumerate(known_rates)), key=lambda pair: -pair[0])
 
 
 def row_of(choice: Choice) -> Row:
-    """Keep the numbers of a candidate.
+    """Take the numbers of a candidate from its card.
 
     Parameters
     ----------
@@ -179,20 +179,20 @@ def row_of(choice: Choice) -> Row:
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
-    >>> from llmcap_kernel.design.copies import Asked, judged
-    >>> row = row_of(judged(worked_spec()[1], Asked(WORKED_WORKLOAD, WORKED_SLO)))
+    >>> from llmcap_kernel.design.copies import Requirements, judge
+    >>> row = row_of(judge(worked_spec()[1], Requirements(WORKED_WORKLOAD, WORKED_SLO)))
     >>> row.holds, row.missed()
     (True, ())
     """
-    made, ledger = choice.estimates, choice.ledger
+    estimates, ledger = choice.estimates, choice.ledger
     price = choice.usd_mtok
     return Row(
         choice.copies,
         choice.workload.concurrency,
         choice.usd_h_all or math.inf,
         price.value if price else math.inf,
-        made.itl_s.value if made else math.inf,
-        made.ttft_s.value if made else math.inf,
+        estimates.itl_s.value if estimates else math.inf,
+        estimates.ttft_s.value if estimates else math.inf,
         choice.copies * choice.deployment.num_gpus,
         ledger.needed_bytes / ledger.budget_bytes,
         {limit.name: limit.headroom for limit in choice.limits},
@@ -279,8 +279,8 @@ def undominated(rows: Sequence[Row]) -> list[int]:
     ]
     front: list[int] = []
     # whatever beats a point comes before it in this order
-    for at in sorted(range(len(points)), key=lambda i: (points[i], i)):
-        p = points[at]
-        if not any(all(a <= b for a, b in zip(points[f], p, strict=True)) for f in front):
-            front.append(at)
+    for index in sorted(range(len(points)), key=lambda i: (points[i], i)):
+        point = points[index]
+        if not any(all(a <= b for a, b in zip(points[f], point, strict=True)) for f in front):
+            front.append(index)
     return sorted(front)

@@ -38,8 +38,8 @@ class Scorecard(Explained):
     @property
     def winner(self) -> Card | None:
         """The column that meets every limit at the lowest expected price; None if none does."""
-        good = [c for c in self.cards if c.meets_all]
-        return min(good, key=price, default=None)
+        feasible = [c for c in self.cards if c.meets_all]
+        return min(feasible, key=price, default=None)
 
     @property
     def verdict(self) -> str:
@@ -51,8 +51,8 @@ class Scorecard(Explained):
         others = [_beside(c, best) for c in self.cards if c is not best]
         output = quantity(best.usd_mtok.value, "USD/Mtok") if best.usd_mtok else "unpriced"
         room = _room(best.limits[0])
-        said = ", ".join([f"Run {best.label}", f"at {output} output", room, *best.doubted])
-        return ". ".join([said, *others]) + "."
+        summary = ", ".join([f"Run {best.label}", f"at {output} output", room, *best.doubted])
+        return ". ".join([summary, *others]) + "."
 
     def text(self) -> str:
         """Format the scorecard as a table for a terminal or a narrow page.
@@ -62,20 +62,20 @@ class Scorecard(Explained):
         str
             Columns, rows, binding constraints, verdict and warnings.
         """
-        out = [f"{c.label} = {c.deployment.title}" for c in self.cards if c.label]
+        lines = [f"{c.label} = {c.deployment.title}" for c in self.cards if c.label]
         table: list[tuple[str, ...]] = [("", *(c.label for c in self.cards))]
         for cells in zip(*(c.brief() for c in self.cards), strict=True):
             table.append((cells[0][0], *(text for _, text in cells)))
-        out += ["", *_aligned(table), "", "What binds"]
+        lines += ["", *_aligned(table), "", "What binds"]
         for c in self.cards:
-            out += wrapped(c.binding, f"{c.label}: ")
+            lines += wrapped(c.binding, f"{c.label}: ")
             if not c.starts:
-                out += wrapped(c.fits_text, "   ")
-        out += ["", *wrapped(self.verdict, later="")]
+                lines += wrapped(c.fits_text, "   ")
+        lines += ["", *wrapped(self.verdict, later="")]
         for c in self.cards:
             for note in c.warnings:
-                out += ["", *wrapped(note.text, f"note, {c.label}: ")]
-        return "\n".join(out)
+                lines += ["", *wrapped(note.text, f"note, {c.label}: ")]
+        return "\n".join(lines)
 
     def lines(self) -> tuple[Line, ...]:
         """List the derivations of all columns.
@@ -85,17 +85,17 @@ class Scorecard(Explained):
         tuple of Line
             The steps, each column under its label.
         """
-        out = []
+        derivation = []
         for c in self.cards:
-            out.append(Line(c.label, c.deployment.title, "", c.fits_text))
-            out += c.lines()
-        return tuple(out)
+            derivation.append(Line(c.label, c.deployment.title, "", c.fits_text))
+            derivation += c.lines()
+        return tuple(derivation)
 
 
 def _room(limit: Limit) -> str:
-    """A limit with its headroom: the estimate's alone, where the interval ends beyond it."""
-    of_it = " with" if limit.verdict in (MET, LIKELY) else ", though the estimate has"
-    return f"{limit.title} {limit.words}{of_it} {limit.headroom:.2f}x headroom"
+    """Write a limit with its headroom."""
+    joint = " with" if limit.verdict in (MET, LIKELY) else ", though the estimate has"
+    return f"{limit.title} {limit.words}{joint} {limit.headroom:.2f}x headroom"
 
 
 def _beside(card: Card, best: Card) -> str:
@@ -105,8 +105,8 @@ def _beside(card: Card, best: Card) -> str:
         return f"{card.label} {limit.misses} {limit.title}: {limit.sentence}"
     meets = "meets" if card.verdict in (MET, LIKELY) else "may meet"
     if card.usd_mtok is not None and best.usd_mtok is not None:
-        times = card.usd_mtok.value / best.usd_mtok.value
-        return f"{card.label} {meets} the limits at {times:.2f}x the price per token"
+        price_ratio = card.usd_mtok.value / best.usd_mtok.value
+        return f"{card.label} {meets} the limits at {price_ratio:.2f}x the price per token"
     return f"{card.label} {meets} the limits too"
 
 
@@ -174,10 +174,10 @@ def worked_spec() -> tuple[Deployment, ...]:
     >>> [d.num_gpus for d in worked_spec()]
     [1, 2, 8]
     """
-    same: dict[str, Any] = {"weights": "fp8", "kv": "fp8", "memory_fraction": 0.90}
-    llama: dict[str, Any] = {"model": "llama-3.1-70b", "gpu": "h100-sxm", **same}
+    common: dict[str, Any] = {"weights": "fp8", "kv": "fp8", "memory_fraction": 0.90}
+    llama: dict[str, Any] = {"model": "llama-3.1-70b", "gpu": "h100-sxm", **common}
     return (
         catalog.deployment(**llama),
         catalog.deployment(**llama, tp=2),
-        catalog.deployment(model="deepseek-v3", gpu="h200-sxm", tp=8, **same),
+        catalog.deployment(model="deepseek-v3", gpu="h200-sxm", tp=8, **common),
     )

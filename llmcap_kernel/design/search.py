@@ -1,8 +1,8 @@
 """Search: the deployments that meet every limit, and why the others do not.
 
-Each candidate is judged by its card (`copies.judged`); the vectorised pass of `arrays` asks the
-same of thousands at once. What is kept of a candidate is a row of numbers, and its card is made
-again when it is looked at.
+Each candidate is judged by its card (`copies.judge`). The vectorised pass of `arrays` judges
+thousands at once. A search keeps a row of numbers per candidate, and builds its card again on
+access.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ from .copies import (
     DESK_CARDS,
     MOST_COPIES,
     MOST_DESK,
-    Asked,
     Choice,
+    Requirements,
     cards_of,
     holds_one,
-    judged,
+    judge,
     most_answered_rps,
     most_copies_of,
 )
@@ -31,11 +31,11 @@ from .reasons import Reason, reason_for
 from .rows import RANKS, RowList, Rows, cost, row_of
 from .space import Block, Quality, Space, space
 
-MOST_SURE = 500  # candidates whose intervals are looked at
-MOST_IN_COPIES = 2_000  # candidates that are asked again, in several copies
-MOST_REASONS = 5  # of each kind that are told unasked
-# What is judged between two reports of progress, in candidates; as arrays, a block takes the time
-# of some more, however few it has.
+MOST_SURE = 500  # candidates whose intervals are checked
+MOST_IN_COPIES = 2_000  # largest space that is searched again with several copies
+MOST_REASONS = 5  # reasons of each kind in `why_not`
+# Candidates judged between two reports of progress. With arrays, each block also has a fixed cost,
+# of as many candidates as the last number.
 PART, PART_OF_ARRAYS, BLOCK_OF_ARRAYS = 256, 65_536, 2_000
 Progress = Callable[[int, int], object]
 
@@ -48,7 +48,7 @@ class Search:
     ----------
     space : Space
         The candidates, numbered.
-    asked : Asked
+    asked : Requirements
         The load and the limits.
     rows : Rows
         Numbers of each candidate.
@@ -61,7 +61,7 @@ class Search:
     """
 
     space: Space
-    asked: Asked
+    asked: Requirements
     rows: Rows
     rank: str = "usd_h"
     complete: bool = True
@@ -80,12 +80,12 @@ class Search:
 
     @property
     def found(self) -> "Choices":
-        """Those that meet every limit, cheapest first."""
+        """Candidates that meet every limit, cheapest first."""
         return Choices(self, self.order)
 
     @property
     def passed_over(self) -> "Choices":
-        """The others, nearest miss first."""
+        """Candidates that miss a limit, nearest miss first."""
         return Choices(self, self.misses)
 
     @property
@@ -95,25 +95,25 @@ class Search:
 
     @cached_property
     def in_copies(self) -> Choice | None:
-        """The cheapest in as many copies as it takes, where one copy was asked and none does."""
+        """The cheapest candidate in several copies, where no single copy meets every limit."""
         asked = self.asked
         if self.order or asked.most_copies > 1 or asked.rate is not None:
             return None
         if not self.complete or len(self.space) > MOST_IN_COPIES:
             return None
-        many = asked._replace(most_copies=MOST_COPIES)
-        parts = [part for part, _ in _judged_parts(self.space, many, False, None)]
-        return replace(self, asked=many, rows=_joined(parts), _made={}).winner
+        with_copies = asked._replace(most_copies=MOST_COPIES)
+        parts = [part for part, _ in _judge_parts(self.space, with_copies, False, None)]
+        return replace(self, asked=with_copies, rows=_join_rows(parts), _made={}).winner
 
     @cached_property
     def surest(self) -> Choice | None:
-        """The cheapest that meets every limit at the unfavourable end of its interval, too."""
-        known = map(self.choice, self.order[:MOST_SURE])
-        return next((c for c in known if all(x.verdict == MET for x in c.limits)), None)
+        """The cheapest that meets every limit also at the unfavourable end of its interval."""
+        choices = map(self.choice, self.order[:MOST_SURE])
+        return next((c for c in choices if all(x.verdict == MET for x in c.limits)), None)
 
     @cached_property
     def front(self) -> tuple[Choice, ...]:
-        """Those that no other beats in everything: rent, price, gap, first token and headroom."""
+        """Pareto front of rent, price, gap, first token and headroom."""
         return tuple(map(self.choice, self.rows.front(self.order)))
 
     @property
@@ -128,11 +128,11 @@ class Search:
             return tuple(map(self.reason, map(self.choice, _first(self.misses, self))))
         best = self.rows[self.order[0]]
         cheaper = (i for i in self.misses if cost(self.rows[i], self.rank) < cost(best, self.rank))
-        listed = [*_first(cheaper, self), *_first(self.order, self, but=self.order[0])]
-        return tuple(map(self.reason, map(self.choice, listed)))
+        numbers = [*_first(cheaper, self), *_first(self.order, self, skip=self.order[0])]
+        return tuple(map(self.reason, map(self.choice, numbers)))
 
     def choice(self, number: int) -> Choice:
-        """Make the card of a candidate.
+        """Build the card of a candidate.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class Search:
         """
         if number not in self._made:
             row = self.rows[number]
-            # how many copies hold the load is in the row: it is not looked for again
+            # the row already has the number of copies
             at = cards_of(self.space[number], self.asked, number)
             self._made[number] = at(row.copies, row.users)
         return self._made[number]
@@ -189,14 +189,14 @@ class Search:
         return reason_for(choice, self.winner, self.asked, self.space[choice.number])
 
 
-def _first(numbers: Iterable[int], found: Search, but: int | None = None) -> Iterator[int]:
-    each = (i for i in found.first_of_each(numbers) if i != but)
-    return (i for i, _ in zip(each, range(MOST_REASONS), strict=False))
+def _first(numbers: Iterable[int], result: Search, skip: int | None = None) -> Iterator[int]:
+    numbers_left = (i for i in result.first_of_each(numbers) if i != skip)
+    return (i for i, _ in zip(numbers_left, range(MOST_REASONS), strict=False))
 
 
 @dataclass(frozen=True)
 class Choices(Sequence[Choice]):
-    """Candidates of a search, whose cards are made when they are looked at."""
+    """Candidates of a search, whose cards are built on access."""
 
     search: Search
     numbers: tuple[int, ...]
@@ -295,20 +295,24 @@ def search(
         )
     one_of("rank", rank, RANKS)
     choices |= {"models": tuple(models), "quality": quality}
-    here = space(asked.workload, **choices)
+    candidates = space(asked.workload, **choices)
     parts: list[Any] = []
-    made: dict[int, Choice] = {}
-    done = 0
-    for part, cards in _judged_parts(here, asked, arrays, executor):
-        made |= {done + i: replace(c, number=done + i) for i, c in enumerate(cards)}
+    choices_made: dict[int, Choice] = {}
+    judged_count = 0
+    for part, cards in _judge_parts(candidates, asked, arrays, executor):
+        choices_made |= {
+            judged_count + i: replace(c, number=judged_count + i) for i, c in enumerate(cards)
+        }
         parts.append(part)
-        done += len(part)
-        if progress is not None and progress(done, len(here)) is False:
+        judged_count += len(part)
+        if progress is not None and progress(judged_count, len(candidates)) is False:
             break
-    rows = _joined(parts)
-    found = Search(here, asked, rows, rank, done == len(here), choices, made)
-    _check_rate(found)
-    return found
+    rows = _join_rows(parts)
+    result = Search(
+        candidates, asked, rows, rank, judged_count == len(candidates), choices, choices_made
+    )
+    _check_rate(result)
+    return result
 
 
 def _asked(
@@ -318,111 +322,111 @@ def _asked(
     most_copies: int | None,
     rate: float | None,
     prefix_cache: bool,
-) -> Asked:
+) -> Requirements:
     slo = slo or Slo()
     if budget is not None:
         slo = replace(slo, usd_h=budget)
     if rate is not None:
         number("rate", rate, 1e-6, 1e6, "requests/s")
-    usual = 1 if rate is None else MOST_COPIES
-    copies = usual if most_copies is None else most_copies
-    number("copies", copies, 1, MOST_COPIES, whole=True)
+    default_copies = 1 if rate is None else MOST_COPIES
+    most = default_copies if most_copies is None else most_copies
+    number("copies", most, 1, MOST_COPIES, whole=True)
     if not prefix_cache:
         workload = replace(workload, shared_prefix_tokens=0)
-    return Asked(workload, slo, copies, rate)
+    return Requirements(workload, slo, most, rate)
 
 
-def _check_rate(found: Search) -> None:
-    """Refuse a rate that so many copies cannot serve, where fewer requests meet the limits."""
-    rate, most = found.asked.rate, found.asked.most_copies
-    if rate is None or found.order or not found.complete or found.rows.missing_only("budget"):
+def _check_rate(result: Search) -> None:
+    """Refuse a rate beyond what the copies serve, where a lower rate meets the limits."""
+    rate, max_copies = result.asked.rate, result.asked.most_copies
+    if rate is None or result.order or not result.complete or result.rows.missing_only("budget"):
         return
-    served = _most_served(found)
-    if not served:
+    max_rps = _most_served(result)
+    if not max_rps:
         return
-    copies = "one copy" if most == 1 else f"{most:,} copies"
+    copies = "one copy" if max_copies == 1 else f"{max_copies:,} copies"
     raise BadInput(
         "rate",
         f"rate is {rate:g} requests/s: within the limits, {copies} of any of them "
-        f"{'answers' if most == 1 else 'answer'} no more than {served:.3g}.",
+        f"{'answers' if max_copies == 1 else 'answer'} no more than {max_rps:.3g}.",
     )
 
 
-def _most_served(found: Search) -> float:
-    """The most that any candidate answers within the limits in as many copies as may be asked.
+def _most_served(result: Search) -> float:
+    """Find the highest rate that any candidate answers within the limits in its most copies.
 
-    None answers more within them than it does at all, so whoever answers less than the best so far
-    is not looked at.
+    Candidates come in the order of their rate without limits, which is an upper bound, so the
+    search ends where that falls below the best so far.
     """
-    best, output = 0.0, found.asked.workload.output_tokens
-    for tok_s, i in found.rows.fastest():
+    best, output = 0.0, result.asked.workload.output_tokens
+    for tok_s, i in result.rows.fastest():
         if tok_s / output <= best:
             break
-        if _holds_one(found, i) and _at_most(found, i):
-            copies = found.rows[i].copies
-            each = most_answered_rps(found.space[i], found.asked, best / copies)
-            best = max(best, copies * each)
+        if _holds_one(result, i) and _at_most(result, i):
+            copies = result.rows[i].copies
+            copy_rps = most_answered_rps(result.space[i], result.asked, best / copies)
+            best = max(best, copies * copy_rps)
     return best
 
 
 Judged = tuple[Any, list[Choice]]
 
 
-def _at_most(found: Search, number: int) -> bool:
-    """Whether a candidate has as many copies as may be asked."""
-    return found.rows[number].copies == most_copies_of(found.space[number], found.asked)
+def _at_most(result: Search, number: int) -> bool:
+    """Say whether a candidate has the most copies it may have."""
+    return result.rows[number].copies == most_copies_of(result.space[number], result.asked)
 
 
-def _holds_one(found: Search, number: int) -> bool:
-    """Whether a candidate meets every limit but rent and price with one request in flight."""
-    known = getattr(found.rows, "alone", None)
-    if known is not None:
-        return bool(known[number])
-    return holds_one(found.space[number], found.asked)
+def _holds_one(result: Search, number: int) -> bool:
+    """Say whether a candidate meets every limit but rent and price with one request in flight."""
+    alone = getattr(result.rows, "alone", None)
+    if alone is not None:
+        return bool(alone[number])
+    return holds_one(result.space[number], result.asked)
 
 
-def _joined(parts: list[Any]) -> Rows:
+def _join_rows(parts: list[Any]) -> Rows:
     if isinstance(parts[0], RowList):
         return RowList(chain.from_iterable(parts))
     return parts[0].joined(parts)
 
 
-def _judged_parts(
-    here: Space, asked: Asked, arrays: bool, executor: Executor | None
+def _judge_parts(
+    candidates: Space, asked: Requirements, arrays: bool, executor: Executor | None
 ) -> Iterator[Judged]:
-    """Rows of the candidates, part by part and in order; their cards where they are at hand."""
+    """Yield the candidates' rows part by part in order, with their cards where those exist."""
     size, block = (PART_OF_ARRAYS, BLOCK_OF_ARRAYS) if arrays else (PART, 0)
-    parts = list(_parts(here, size, block))
-    judge = _arrays if arrays else _rows
+    parts = list(_parts(candidates, size, block))
+    judge_part = _judge_arrays if arrays else _judge_rows
     if executor is not None:
-        return ((rows, []) for rows in executor.map(judge, parts, [asked] * len(parts)))
+        return ((rows, []) for rows in executor.map(judge_part, parts, [asked] * len(parts)))
     if arrays:
-        return ((judge(part, asked), []) for part in parts)
-    return (_scalar(part, asked) for part in parts)
+        return ((judge_part(part, asked), []) for part in parts)
+    return (_judge_one_by_one(part, asked) for part in parts)
 
 
-def _parts(here: Space, size: int, each: int) -> Iterator[tuple[Block, ...]]:
-    """Blocks in groups of about so many candidates, a block being so many more."""
+def _parts(candidates: Space, size: int, block_cost: int) -> Iterator[tuple[Block, ...]]:
+    """Group blocks by about `size` candidates, where each block also costs `block_cost`."""
     group: list[Block] = []
-    for block in here.blocks:
+    for block in candidates.blocks:
         group.append(block)
-        if sum(map(len, group)) + each * len(group) >= size:
+        if sum(map(len, group)) + block_cost * len(group) >= size:
             yield tuple(group)
             group = []
     if group:
         yield tuple(group)
 
 
-def _scalar(blocks: tuple[Block, ...], asked: Asked) -> Judged:
-    made = [judged(d, asked) for block in blocks for d in block.deployments()]
-    return RowList(map(row_of, made)), made
+def _judge_one_by_one(blocks: tuple[Block, ...], asked: Requirements) -> Judged:
+    choices = [judge(d, asked) for block in blocks for d in block.deployments()]
+    return RowList(map(row_of, choices)), choices
 
 
-def _rows(blocks: tuple[Block, ...], asked: Asked) -> RowList:
-    return _scalar(blocks, asked)[0]
+def _judge_rows(blocks: tuple[Block, ...], asked: Requirements) -> RowList:
+    return _judge_one_by_one(blocks, asked)[0]
 
 
-def _arrays(blocks: tuple[Block, ...], asked: Asked) -> Any:
+def _judge_arrays(blocks: tuple[Block, ...], asked: Requirements) -> Any:
     from . import arrays  # numpy is needed for it alone
 
     return arrays.rows(blocks, asked)

@@ -1,7 +1,7 @@
 """The space of a search: every deployment that the catalogue allows, counted and numbered.
 
-A block holds what differs in cards and in the engine's limits alone, so that a search can time it
-at once.
+The deployments of a block differ in cards and in the engine's limits only, so that a search can
+time a block at once.
 """
 
 from bisect import bisect_right
@@ -15,7 +15,7 @@ from ..refuse import BadInput, either, number, one_of, shown
 from ..spec import MAX_GPUS, WIDE, Deployment, Engine, Format, Gpu, Model, Workload
 
 CARDS = (1, 2, 4, 8)
-DESK = 4  # cards that a workstation takes
+DESK = 4  # most cards in a workstation
 # Vendors whose cards an engine runs on. Installation pages of vLLM (docs.vllm.ai), SGLang
 # (docs.sglang.io), TensorRT-LLM and llama.cpp, read in November 2026.
 RUNS_ON = {
@@ -24,9 +24,9 @@ RUNS_ON = {
     "trtllm": ("nvidia",),
     "llama.cpp": ("nvidia", "amd", "intel", "apple", "huawei"),
 }
-HOME = "llama.cpp"  # the engine of computers whose memory is shared with the host
+HOME = "llama.cpp"  # the engine for computers with unified memory
 HOME_FORMATS = ("gguf-q8-0", "gguf-q4-k-m")
-FOUR_BITS = "int4-awq"  # what others make of a model, for servers
+FOUR_BITS = "int4-awq"  # third-party checkpoints for servers
 HOME_CACHES = ("fp16", "gguf-q8-0")
 CACHES = ("bf16", "fp8")
 LATENT = "mla"
@@ -34,9 +34,9 @@ LATENT = "mla"
 
 @dataclass(frozen=True)
 class Quality:
-    """The least that is asked of a model and of the formats it is kept in.
+    """The minimum quality of a model and of its formats.
 
-    No score of a model is known here: its size is what can be asked for, or a list of models.
+    The catalogue has no scores of models, so a minimum size stands for quality.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Quality:
 
 
 def bits(number_format: Format) -> float:
-    """Give the size of an element with its share of a scale: what stands for a format's quality.
+    """Compute the bits of an element with its share of a scale, as a measure of quality.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def bits(number_format: Format) -> float:
 
 
 class Limits(NamedTuple):
-    """Limits that an engine is started with; its own where one is None.
+    """Limits that an engine is started with; None for the engine's default.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True)
 class Block:
-    """Deployments that differ in cards and limits alone.
+    """Deployments that differ in cards and limits only.
 
     Attributes
     ----------
@@ -213,9 +213,9 @@ class Space(Sequence[Deployment]):
         tuple of (str, str, int)
             Model, card and number of cards.
         """
-        which = bisect_right(self.ends, at)
-        block = self.blocks[which]
-        gpu = block.gpus[(at - self.start(which)) // len(block.limits)]
+        block_index = bisect_right(self.ends, at)
+        block = self.blocks[block_index]
+        gpu = block.gpus[(at - self.start(block_index)) // len(block.limits)]
         return block.model.name, gpu.name, block.tp * block.pp
 
     def block(self, at: int) -> Block:
@@ -249,34 +249,34 @@ class Space(Sequence[Deployment]):
         return self.ends[block - 1] if block else 0
 
 
-def sequences(engine: Engine, asked: int | None, users: int) -> int | None:
-    """Choose how many sequences an engine is told to run at once.
+def sequences(engine: Engine, max_num_seqs: int | None, users: int) -> int | None:
+    """Choose the max_num_seqs that an engine is started with.
 
     Parameters
     ----------
     engine : Engine
         The engine.
-    asked : int or None
-        What was asked for.
+    max_num_seqs : int or None
+        The limit that was given, if any.
     users : int
         Requests in flight on one copy.
 
     Returns
     -------
     int or None
-        What was asked for; without it as many slots of llama.cpp as requests come, for its own
-        few would be a poor choice, and None, the engine's own, elsewhere.
+        The given limit. Without one, llama.cpp gets a slot for each request, since its default is
+        too low, and others get None, which is the engine's default.
 
     Examples
     --------
     >>> [sequences(catalog.engine(name), None, 16) for name in ("llama.cpp", "vllm")]
     [16, None]
     """
-    return asked or (users if engine.family == HOME else None)
+    return max_num_seqs or (users if engine.family == HOME else None)
 
 
 def needed_engine(gpu: Gpu) -> str:
-    """Name the engine that a card is served with where none is asked for.
+    """Name the default engine of a card.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ def needed_engine(gpu: Gpu) -> str:
 
 
 def usual_engine(gpu: Gpu | None, weights: Format | None) -> str:
-    """Name the engine of a card and a format where none is asked for.
+    """Name the default engine of a card and a format.
 
     Parameters
     ----------
@@ -346,7 +346,7 @@ def runs_on(engine: Engine, gpu: Gpu) -> bool:
 
 
 def cannot_run(engine: Engine, gpu: Gpu) -> str:
-    """Say that an engine does not run on a card, and what does.
+    """Explain that an engine does not run on a card, and which do; "" where it does.
 
     Parameters
     ----------
@@ -365,10 +365,10 @@ def cannot_run(engine: Engine, gpu: Gpu) -> str:
     >>> cannot_run(catalog.engine("vllm"), catalog.gpu("apple-m4-max"))
     'vLLM 0.33 does not run on Apple M4 Max, 40-core GPU: choose llama.cpp server 2026-11.'
     """
-    others = [name for name, vendors in RUNS_ON.items() if gpu.vendor in vendors]
-    if runs_on(engine, gpu) or not others:
+    names = [name for name, vendors in RUNS_ON.items() if gpu.vendor in vendors]
+    if runs_on(engine, gpu) or not names:
         return ""
-    titles = [catalog.engine(name).title for name in others]
+    titles = [catalog.engine(name).title for name in names]
     return f"{engine.title} does not run on {gpu.title}: choose {either(titles)}."
 
 
@@ -377,7 +377,7 @@ IN_GGUF = (*WIDE, "mxfp4", "nvfp4")
 
 
 def cannot_load(engine: Engine, weights: Format) -> str:
-    """Say that an engine loads no checkpoint in a format.
+    """Explain that an engine loads no checkpoint in a format; "" where it does.
 
     Parameters
     ----------
@@ -474,30 +474,32 @@ def space(
     >>> len(here), here[0].title
     (32, 'llama-3.1-70b bf16 / 1x h100-sxm / bf16 KV')
     """
-    least = quality or Quality()
-    named = tuple(gpus)
-    cards = _cards(named, tuple(vendors))
-    served = _models(tuple(models), least, workload)
+    floor = quality or Quality()
+    named_gpus = tuple(gpus)
+    cards = _cards(named_gpus, tuple(vendors))
+    served = _models(tuple(models), floor, workload)
     number("nodes", nodes, 1, 64, whole=True)
-    split = sorted({number("tp", n, 1, MAX_GPUS, whole=True) for n in tps})
+    tp_degrees = sorted({number("tp", n, 1, MAX_GPUS, whole=True) for n in tps})
     limits = tuple(map(Limits._make, product(max_num_seqs, max_num_batched_tokens)))
-    asked = _Asked(
-        tuple(weights), four_bits, tuple(kv), least, expert_parallel, dp_attention, limits
+    options = _Options(
+        tuple(weights), four_bits, tuple(kv), floor, expert_parallel, dp_attention, limits
     )
     blocks: list[Block] = []
-    for model, (engine, on) in product(served, _engines(tuple(engines), cards)):
-        for w, k in asked.formats(model, engine):
-            for tp, pp in product(split, _stages(on, nodes)):
-                fit = _within(on, tp, pp, nodes, desk=DESK if not named else MAX_GPUS)
-                blocks += asked.blocks(model, engine, w, k, tp, pp, fit) if fit else []
+    for model, (engine, engine_gpus) in product(served, _engines(tuple(engines), cards)):
+        for w, k in options.formats(model, engine):
+            for tp, pp in product(tp_degrees, _stages(engine_gpus, nodes)):
+                fitting = _gpus_within(
+                    engine_gpus, tp, pp, nodes, desk=DESK if not named_gpus else MAX_GPUS
+                )
+                blocks += options.blocks(model, engine, w, k, tp, pp, fitting) if fitting else []
     if not blocks:
-        many = ", ".join(map(str, split))
-        raise BadInput("tp", f"tp is {many}: none of the cards splits {_names(served)} so.")
+        degrees = ", ".join(map(str, tp_degrees))
+        raise BadInput("tp", f"tp is {degrees}: none of the cards splits {_names(served)} so.")
     return Space(tuple(blocks))
 
 
-class _Asked(NamedTuple):
-    """What is asked of formats, topology and limits."""
+class _Options(NamedTuple):
+    """The formats, topologies and limits to combine."""
 
     weights: tuple[str, ...]
     four_bits: bool
@@ -508,10 +510,10 @@ class _Asked(NamedTuple):
     limits: tuple[Limits, ...]
 
     def formats(self, model: Model, engine: Engine) -> Iterator[tuple[Format, Format]]:
-        """Pairs of formats that are wide enough."""
+        """Yield pairs of weight and cache formats of sufficient quality."""
         home = engine.family == HOME
         caches = self.kv or (HOME_CACHES if home else CACHES)
-        for w, k in product(self.weights or _served_in(model, home, self.four_bits), caches):
+        for w, k in product(self.weights or _default_formats(model, home, self.four_bits), caches):
             pair = _format("weights", w, kv=False), _format("kv", k, kv=True)
             if bits(pair[0]) >= self.least.weight_bits and bits(pair[1]) >= self.least.kv_bits:
                 yield pair
@@ -526,15 +528,15 @@ class _Asked(NamedTuple):
         pp: int,
         gpus: tuple[Gpu, ...],
     ) -> Iterator[Block]:
-        """Blocks of the layouts that a model, an engine and its hand-over allow."""
+        """Yield a block for each layout that the model, the engine and its command allow."""
         latent = any(a.kind == LATENT or a.latent_dim for a in model.attention)
-        both = (False, True) if latent and model.experts else (False,)
+        dp_choices = (False, True) if latent and model.experts else (False,)
         limits = _startable(self.limits, engine)
-        for dp in both if self.dp_attention is None else self.dp_attention:
-            if dp and (tp == 1 or (engine.family == "vllm" and not model.experts)):
+        for dp_attention in dp_choices if self.dp_attention is None else self.dp_attention:
+            if dp_attention and (tp == 1 or (engine.family == "vllm" and not model.experts)):
                 continue
-            for ep in _expert_parallel(self.expert_parallel, model, tp, dp):
-                block = Block(model, engine, weights, kv, tp, pp, ep, dp, gpus, limits)
+            for ep in _expert_parallel(self.expert_parallel, model, tp, dp_attention):
+                block = Block(model, engine, weights, kv, tp, pp, ep, dp_attention, gpus, limits)
                 try:
                     block[0]
                 except BadInput as problem:
@@ -544,37 +546,39 @@ class _Asked(NamedTuple):
                 yield block
 
 
-def _expert_parallel(asked: bool | None, model: Model, tp: int, dp: bool) -> tuple[int, ...]:
-    if not model.experts or tp == 1 or asked is False:
+def _expert_parallel(
+    expert_parallel: bool | None, model: Model, tp: int, dp_attention: bool
+) -> tuple[int, ...]:
+    if not model.experts or tp == 1 or expert_parallel is False:
         return (1,)
-    return (tp,) if asked or dp else (1, tp)
+    return (tp,) if expert_parallel or dp_attention else (1, tp)
 
 
 def _startable(limits: tuple[Limits, ...], engine: Engine) -> tuple[Limits, ...]:
-    """Limits that an engine starts with."""
+    """Keep the limits with which an engine starts."""
     if engine.family != "vllm":
         return limits
-    good = tuple(
+    startable = tuple(
         x
         for x in limits
         if not (x.max_num_seqs and x.max_num_batched_tokens)
         or x.max_num_batched_tokens >= x.max_num_seqs
     )
-    if not good:
+    if not startable:
         raise BadInput(
             "max_num_batched_tokens",
             "max_num_batched_tokens is below every max_num_seqs: vLLM takes at least as many.",
         )
-    return good
+    return startable
 
 
 def _stages(gpus: tuple[Gpu, ...], nodes: int) -> list[int]:
-    """How many stages of layers there may be: one a node, or one on each of unequal cards."""
+    """List the possible pipeline stages: one per node, or one on each of unequal cards."""
     return sorted({*range(1, nodes + 1), *(len(gpu.parts) for gpu in gpus if gpu.parts)})
 
 
-def _within(gpus: tuple[Gpu, ...], tp: int, pp: int, nodes: int, desk: int) -> tuple[Gpu, ...]:
-    """Cards of which a node holds a stage, and the nodes all of them."""
+def _gpus_within(gpus: tuple[Gpu, ...], tp: int, pp: int, nodes: int, desk: int) -> tuple[Gpu, ...]:
+    """Keep the cards where a stage fits in a node, and all stages in the nodes."""
 
     def holds(gpu: Gpu) -> bool:
         if gpu.parts:  # unequal cards in one box, a stage of layers on each
@@ -588,27 +592,27 @@ def _within(gpus: tuple[Gpu, ...], tp: int, pp: int, nodes: int, desk: int) -> t
 
 
 def _models(
-    asked: tuple[str | Model, ...], least: Quality, workload: Workload
+    requested: tuple[str | Model, ...], least: Quality, workload: Workload
 ) -> tuple[Model, ...]:
-    named = asked or catalog.models()
-    found = [catalog.model(m) if isinstance(m, str) else m for m in named]
-    if not asked:
+    names = requested or catalog.models()
+    candidates = [catalog.model(m) if isinstance(m, str) else m for m in names]
+    if not requested:
         if not least.params:
             raise BadInput("models", "models is empty: name some, or the fewest parameters.")
-        found = [m for m in found if not m.assumed_shape]
-    large = [m for m in found if m.params >= least.params]
-    if not large:
-        most = max(m.params for m in found)
+        candidates = [m for m in candidates if not m.assumed_shape]
+    large_enough = [m for m in candidates if m.params >= least.params]
+    if not large_enough:
+        largest = max(m.params for m in candidates)
         raise BadInput(
-            "params", f"params is {least.params:,.0f}: the largest of them has {most:,}."
+            "params", f"params is {least.params:,.0f}: the largest of them has {largest:,}."
         )
-    longest = max(m.max_context_tokens for m in large)
-    long_enough = tuple(m for m in large if m.max_context_tokens >= workload.context_tokens)
+    max_context = max(m.max_context_tokens for m in large_enough)
+    long_enough = tuple(m for m in large_enough if m.max_context_tokens >= workload.context_tokens)
     if not long_enough:
         raise BadInput(
             "context",
-            f"context is {workload.context_tokens:,} tokens: {_names(large)} takes "
-            f"{longest:,} at most.",
+            f"context is {workload.context_tokens:,} tokens: {_names(large_enough)} takes "
+            f"{max_context:,} at most.",
         )
     return long_enough
 
@@ -617,45 +621,51 @@ def _names(models: Iterable[Model]) -> str:
     return either([m.name for m in models], most=3)
 
 
-def _cards(asked: tuple[str | Gpu, ...], vendors: tuple[str, ...]) -> tuple[Gpu, ...]:
-    every = map(catalog.gpu, catalog.gpus())
-    # nobody signs a service on a rent that may be taken away
-    known = [g for g in every if g.usd_h and not catalog.passing_price(g)] if not asked else []
-    found = [catalog.gpu(g) if isinstance(g, str) else g for g in asked] or known
+def _cards(requested: tuple[str | Gpu, ...], vendors: tuple[str, ...]) -> tuple[Gpu, ...]:
+    all_gpus = map(catalog.gpu, catalog.gpus())
+    # spot prices are no basis for a service, as the cards may be taken away
+    priced = (
+        [g for g in all_gpus if g.usd_h and not catalog.passing_price(g)] if not requested else []
+    )
+    candidates = [catalog.gpu(g) if isinstance(g, str) else g for g in requested] or priced
     all_vendors = sorted({catalog.gpu(name).vendor for name in catalog.gpus()})
-    of = {one_of("vendor", v, all_vendors) for v in vendors}
-    chosen = tuple(dict.fromkeys(g for g in found if not of or g.vendor in of))
-    if not chosen:
-        raise BadInput("vendor", f"vendor is {either(sorted(of))}: none of the cards is of it.")
-    return chosen
+    allowed = {one_of("vendor", v, all_vendors) for v in vendors}
+    selected = tuple(dict.fromkeys(g for g in candidates if not allowed or g.vendor in allowed))
+    if not selected:
+        raise BadInput(
+            "vendor", f"vendor is {either(sorted(allowed))}: none of the cards is of it."
+        )
+    return selected
 
 
 def _engines(
-    asked: tuple[str | Engine, ...], gpus: tuple[Gpu, ...]
+    requested: tuple[str | Engine, ...], gpus: tuple[Gpu, ...]
 ) -> list[tuple[Engine, tuple[Gpu, ...]]]:
-    """Engines, each with the cards it runs on."""
-    if not asked:
-        on: dict[str, list[Gpu]] = {}
+    """Pair each engine with the cards it runs on."""
+    if not requested:
+        by_engine: dict[str, list[Gpu]] = {}
         for gpu in gpus:
-            on.setdefault(needed_engine(gpu), []).append(gpu)
-        return [(catalog.engine(name), tuple(its)) for name, its in on.items()]
-    named = [catalog.engine(e) if isinstance(e, str) else e for e in asked]
-    pairs = [(e, tuple(g for g in gpus if runs_on(e, g))) for e in dict.fromkeys(named)]
-    chosen = [(e, its) for e, its in pairs if its]
-    if not chosen:
-        given = either([e.name for e in named])
-        raise BadInput("engine", f"engine is {given}: it runs on none of the cards.")
-    return chosen
+            by_engine.setdefault(needed_engine(gpu), []).append(gpu)
+        return [
+            (catalog.engine(name), tuple(engine_gpus)) for name, engine_gpus in by_engine.items()
+        ]
+    engines = [catalog.engine(e) if isinstance(e, str) else e for e in requested]
+    pairs = [(e, tuple(g for g in gpus if runs_on(e, g))) for e in dict.fromkeys(engines)]
+    usable = [(e, engine_gpus) for e, engine_gpus in pairs if engine_gpus]
+    if not usable:
+        names = either([e.name for e in engines])
+        raise BadInput("engine", f"engine is {names}: it runs on none of the cards.")
+    return usable
 
 
-def _served_in(model: Model, home: bool, four_bits: bool) -> tuple[str, ...]:
-    """The formats that engines serve a checkpoint in without being given another one."""
-    own = model.native_format
-    if home:
-        return (own,) if own.startswith("gguf") else HOME_FORMATS
-    eight, its = bits(catalog.format("fp8")), bits(catalog.format(own))
-    narrower = ("fp8",) if its > eight else ()
-    return (own, *narrower, *((FOUR_BITS,) if four_bits and its >= eight else ()))
+def _default_formats(model: Model, for_home: bool, four_bits: bool) -> tuple[str, ...]:
+    """List the formats in which a model is usually served on an engine."""
+    native = model.native_format
+    if for_home:
+        return (native,) if native.startswith("gguf") else HOME_FORMATS
+    eight_bits, native_bits = bits(catalog.format("fp8")), bits(catalog.format(native))
+    narrower = ("fp8",) if native_bits > eight_bits else ()
+    return (native, *narrower, *((FOUR_BITS,) if four_bits and native_bits >= eight_bits else ()))
 
 
 def _format(field_name: str, name: str, *, kv: bool) -> Format:

@@ -1,11 +1,11 @@
-"""How so many cards split a model, where nobody says."""
+"""The default split of a model over cards."""
 
 from math import ceil
 from typing import Any
 
 from ..spec import Gpu, Model
 
-IN_A_BOX = 8  # cards: more join in a rack alone
+IN_A_BOX = 8  # most cards of a server; more are linked only in a rack
 
 
 def split(count: int, model: Model, gpu: Gpu) -> dict[str, Any]:
@@ -41,10 +41,10 @@ def split(count: int, model: Model, gpu: Gpu) -> dict[str, Any]:
     """
     in_a_node = min(count, gpu.max_per_node)
     heads = model.heads or count
-    wide = IN_A_BOX < count == in_a_node  # a rack, whose cards all see each other
-    if wide and heads % count and count <= model.experts:
+    is_rack = IN_A_BOX < count == in_a_node  # a rack, whose cards all see each other
+    if is_rack and heads % count and count <= model.experts:
         return {"tp": count, "pp": 1, "ep": count, "dp_attention": True}
     nodes = ceil(count / in_a_node)
-    widths = [n for n in range(in_a_node, 0, -1) if count % n == 0 and heads % n == 0]
-    good = [n for n in widths if count // n <= model.layers and count // n >= nodes]
-    return {"tp": good[0], "pp": count // good[0]} if good else {"tp": count, "pp": 1}
+    degrees = [n for n in range(in_a_node, 0, -1) if count % n == 0 and heads % n == 0]
+    fitting = [n for n in degrees if count // n <= model.layers and count // n >= nodes]
+    return {"tp": fitting[0], "pp": count // fitting[0]} if fitting else {"tp": count, "pp": 1}

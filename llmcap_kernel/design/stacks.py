@@ -1,4 +1,4 @@
-"""The candidates of a block as one deployment, whose card and limits are arrays of numpy."""
+"""The candidates of a block as one deployment, whose card and limits are numpy arrays."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -37,7 +37,7 @@ def _unpacks(gpus: tuple[Gpu, ...], number_format: Format) -> Array:
 
 
 class Cards(Gpu):
-    """Cards as one, whose numbers are arrays with a place for each candidate."""
+    """Several cards as one, whose numbers are arrays with an entry per candidate."""
 
     gpus: tuple[Gpu, ...]
     each: Array
@@ -81,28 +81,28 @@ class Cards(Gpu):
         return self._by_format(_unpacks, number_format)
 
     def _by_format(self, each_card: Callable[..., Array], number_format: Format) -> Array:
-        key = each_card, number_format  # to look a tuple of cards up is to hash them all
+        key = each_card, number_format  # a key with the tuple of cards would hash them all
         if key not in self.formats:
             self.formats[key] = each_card(self.gpus, number_format)[self.each]
         return self.formats[key]
 
 
 def _limits(block: Block, card: Array, asked_seqs: Array, asked_tokens: Array) -> list[Array]:
-    """Tokens of a step, sequences and the largest batch in a graph, as `Deployment` has them."""
-    own = [block.engine.limits_on(gpu) for gpu in block.gpus]
-    alone = block.engine.family == "sglang"  # prompts have steps of their own
+    """Compute the tokens of a step, sequences and largest graph batch, as `Deployment` does."""
+    engine_limits = [block.engine.limits_on(gpu) for gpu in block.gpus]
+    own_prompt_steps = block.engine.family == "sglang"  # prompts have steps of their own
     tokens, seqs, graphs = (
         np.array(x, float)[card]
         for x in (
-            [x.batched_tokens for x in own],
-            [x.seqs for x in own],
-            [x.graph_seqs_tp4 if block.tp >= 4 else x.graph_seqs for x in own],
+            [x.batched_tokens for x in engine_limits],
+            [x.seqs for x in engine_limits],
+            [x.graph_seqs_tp4 if block.tp >= 4 else x.graph_seqs for x in engine_limits],
         )
     )
     tokens = where(asked_tokens > 0, asked_tokens, tokens)
-    seqs = where(asked_seqs > 0, asked_seqs, seqs if alone else minimum(seqs, tokens))
-    most = seqs if alone else minimum(2 * seqs, tokens)
-    return [tokens, seqs, minimum(graphs, most)]
+    seqs = where(asked_seqs > 0, asked_seqs, seqs if own_prompt_steps else minimum(seqs, tokens))
+    max_graph = seqs if own_prompt_steps else minimum(2 * seqs, tokens)
+    return [tokens, seqs, minimum(graphs, max_graph)]
 
 
 class Stack(Deployment):
@@ -151,20 +151,20 @@ class Stack(Deployment):
         Stack
             As one deployment, too.
         """
-        some = object.__new__(Stack)
+        subset = object.__new__(Stack)
         names = ("card", "tokens", "seqs", "graphs", "max_num_seqs")
-        kept = {name: getattr(self, name)[at] for name in names}
-        some.__dict__.update(self.__dict__ | kept, gpu=Cards(self.block.gpus, kept["card"]))
-        return some
+        columns = {name: getattr(self, name)[at] for name in names}
+        subset.__dict__.update(self.__dict__ | columns, gpu=Cards(self.block.gpus, columns["card"]))
+        return subset
 
     @property
     def batch_limit_tokens(self) -> Array:
-        """Most tokens of a step in effect [tokens]."""
+        """Tokens of a step in effect, at most [tokens]."""
         return self.tokens
 
     @property
     def seqs_limit(self) -> Array:
-        """Most sequences at once in effect."""
+        """Sequences at once in effect, at most."""
         return self.seqs
 
     @property
@@ -188,7 +188,7 @@ class Stack(Deployment):
         return minimum(self.engine.memory_fraction, usable)[self.card]
 
     def of_card(self, name: str) -> Array:
-        """Take a number of each candidate's card.
+        """Look up a field of each candidate's card.
 
         Parameters
         ----------
@@ -203,7 +203,7 @@ class Stack(Deployment):
         return _field(self.block.gpus, name)[self.card]
 
     def like(self, number: Callable[[Deployment], Number], *kinds: Array) -> Array:
-        """Take a number from a real deployment of each kind of candidate.
+        """Compute a number from one real deployment of each kind of candidate.
 
         Parameters
         ----------
@@ -220,5 +220,5 @@ class Stack(Deployment):
         key = kinds[0] if len(kinds) == 1 else np.stack(kinds, axis=1)
         along = None if len(kinds) == 1 else 0
         _, first, place = np.unique(key, axis=along, return_index=True, return_inverse=True)
-        made = np.array([number(self.block[i]) for i in first.tolist()], float)
-        return made[place.reshape(-1)]
+        values = np.array([number(self.block[i]) for i in first.tolist()], float)
+        return values[place.reshape(-1)]

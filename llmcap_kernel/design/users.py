@@ -11,7 +11,7 @@ from ..spec import Deployment, Slo, Tail, Workload
 from .cards import Card
 from .limits import Limit, estimated
 
-NEAR_A_JUMP = 0.01  # of a rate: within it a percentile goes from one side of a jump to the other
+NEAR_A_JUMP = 0.01  # share of a rate within which a percentile crosses its jump
 
 
 def users_within(deployment: Deployment, workload: Workload, slo: Slo | None = None) -> Estimate:
@@ -54,40 +54,54 @@ def _users_within(deployment: Deployment, workload: Workload, slo: Slo) -> Estim
     ledger = capacity.workload_ledger(deployment, workload)
     if not ledger.starts:
         return Estimate(0, 0, 0, 0, "memory: the engine does not start")
-    top = serving.most_running(deployment, workload)
-    compared: dict[int, list[Limit]] = {}
+    max_running = serving.most_running(deployment, workload)
+    limits_by_users: dict[int, list[Limit]] = {}
 
     def used(users: int, end: str) -> float:
-        """Largest share of a limit that is used, at one end of its interval."""
+        """Compute the largest share of a limit that is used, at one end of its interval."""
         if not users:
             return 0.0
-        if users not in compared:
+        if users not in limits_by_users:
             load = replace(workload, concurrency=users)
-            found = estimated(calibration.estimates(deployment, load), slo)
-            latencies = (limit for limit in found if limit.unit == "s")
-            compared[users] = sorted(latencies, key=lambda limit: limit.headroom)
-        return max((getattr(x.estimate, end) / x.bound for x in compared[users]), default=0.0)
+            limits = estimated(calibration.estimates(deployment, load), slo)
+            latencies = (limit for limit in limits if limit.unit == "s")
+            limits_by_users[users] = sorted(latencies, key=lambda limit: limit.headroom)
+        return max(
+            (getattr(x.estimate, end) / x.bound for x in limits_by_users[users]), default=0.0
+        )
 
     def most(end: str, low: int, high: int) -> int:
-        """Find the last number within the limits, between the nearest that were compared."""
-        low = max((n for n in compared if low < n <= high and used(n, end) <= 1), default=low)
-        high = min((n for n in compared if low < n < high and used(n, end) > 1), default=high)
+        """Find the most users within the limits, starting from those compared before."""
+        low = max(
+            (n for n in limits_by_users if low < n <= high and used(n, end) <= 1), default=low
+        )
+        high = min(
+            (n for n in limits_by_users if low < n < high and used(n, end) > 1), default=high
+        )
         return _last(lambda n: used(n, end), low, high)
 
-    value = most("value", 0, top)
-    few = most("high", 0, value)
-    if few == top:
-        what = "memory" if top == ledger.max_concurrent else "the engine's limit on sequences"
-        return Estimate(top, top, top, top, f"{what} alone: every latency holds at all who fit")
-    many = most("low", value, top)
-    ceiling = most("ceiling", many, top)
-    used(max(value, 1), "value")
-    reason = compared[max(value, 1)][0].estimate.reason
-    return Estimate(value, few, many, ceiling, reason)
+    users_value = most("value", 0, max_running)
+    min_users = most("high", 0, users_value)
+    if min_users == max_running:
+        bound = (
+            "memory" if max_running == ledger.max_concurrent else "the engine's limit on sequences"
+        )
+        return Estimate(
+            max_running,
+            max_running,
+            max_running,
+            max_running,
+            f"{bound} alone: every latency holds at all who fit",
+        )
+    max_users = most("low", users_value, max_running)
+    ceiling = most("ceiling", max_users, max_running)
+    used(max(users_value, 1), "value")
+    reason = limits_by_users[max(users_value, 1)][0].estimate.reason
+    return Estimate(users_value, min_users, max_users, ceiling, reason)
 
 
-def why_no_more(deployment: Deployment, workload: Workload, slo: Slo, most: Estimate) -> str:
-    """Say that a percentile of the gaps jumps at the next user, where that is what binds.
+def why_no_more(deployment: Deployment, workload: Workload, slo: Slo, max_users: Estimate) -> str:
+    """Explain that a percentile of the gaps jumps at the next user, where that binds.
 
     Parameters
     ----------
@@ -97,7 +111,7 @@ def why_no_more(deployment: Deployment, workload: Workload, slo: Slo, most: Esti
         Prompt and answer of each user; its concurrency is not used.
     slo : Slo
         Limits to meet.
-    most : Estimate
+    max_users : Estimate
         Users within them, as `users_within` gives it.
 
     Returns
@@ -116,10 +130,10 @@ def why_no_more(deployment: Deployment, workload: Workload, slo: Slo, most: Esti
     """
     for tail in slo.tails:
         longer = 1 - tail.percent / 100
-        if tail.quantity != "itl" or not most.value:
+        if tail.quantity != "itl" or not max_users.value:
             continue
-        edge = users_in_prompts(deployment, workload, longer)
-        if not edge - 1 <= most.value <= edge:
+        jump_users = users_in_prompts(deployment, workload, longer)
+        if not jump_users - 1 <= max_users.value <= jump_users:
             continue
         now_s, then_s = (
             percentile(
@@ -127,25 +141,25 @@ def why_no_more(deployment: Deployment, workload: Workload, slo: Slo, most: Esti
                 "itl",
                 tail.percent,
             ).value
-            for users in (int(most.value), int(most.value) + 1)
+            for users in (int(max_users.value), int(max_users.value) + 1)
         )
         if then_s <= tail.bound_s:
             continue
-        return _jump(f"With more than {counted(int(most.value), 'user')}", tail, now_s, then_s)
+        return _jump(f"With more than {counted(int(max_users.value), 'user')}", tail, now_s, then_s)
     return ""
 
 
-def _jump(beyond: str, tail: Tail, now_s: float, then_s: float) -> str:
-    """Say where a percentile of the gaps jumps, and what lifts it."""
+def _jump(opening: str, tail: Tail, now_s: float, then_s: float) -> str:
+    """Write where a percentile of the gaps jumps, and what avoids it."""
     return (
-        f"{beyond}, over {100 - tail.percent:g}% of the gaps have another user's prompt in them, "
+        f"{opening}, over {100 - tail.percent:g}% of the gaps have another user's prompt in them, "
         f"and the {ordinal(tail.percent)} percentile goes from {quantity(now_s, 's')} to "
         f"{quantity(then_s, 's')}: longer answers, or a limit above that, lift this."
     )
 
 
 def why_no_faster(card: Card) -> str:
-    """Say that a percentile of the gaps jumps at a higher rate, where that is what binds.
+    """Explain that a percentile of the gaps jumps at a higher rate, where that binds.
 
     Parameters
     ----------
@@ -172,21 +186,22 @@ def why_no_faster(card: Card) -> str:
     for tail in card.slo.tails:
         if tail.quantity != "itl":
             continue
-        most = card.flights.within_rps([(tail.quantity, tail.percent, tail.bound_s)])
+        max_rps = card.flights.within_rps([(tail.quantity, tail.percent, tail.bound_s)])
         below, above = (
-            card.flights.at(most * share) for share in (1 - NEAR_A_JUMP, 1 + NEAR_A_JUMP)
+            card.flights.at(max_rps * share) for share in (1 - NEAR_A_JUMP, 1 + NEAR_A_JUMP)
         )
-        carried, then = (
-            one.spread(min(1 + one.law.mean, one.law.most)).stalled for one in (below, above)
+        stalled_below, stalled_above = (
+            flying.spread(min(1 + flying.law.mean, flying.law.most)).stalled
+            for flying in (below, above)
         )
-        if most and carried <= 1 - tail.percent / 100 < then:
-            now_s, then_s = (one.percentile_s("itl", tail.percent) for one in (below, above))
-            return _jump(f"Beyond {most:.3g} requests/s of a copy", tail, now_s, then_s)
+        if max_rps and stalled_below <= 1 - tail.percent / 100 < stalled_above:
+            now_s, then_s = (flying.percentile_s("itl", tail.percent) for flying in (below, above))
+            return _jump(f"Beyond {max_rps:.3g} requests/s of a copy", tail, now_s, then_s)
     return ""
 
 
 def most_users_load(deployment: Deployment, workload: Workload, slo: Slo | None = None) -> Workload:
-    """Choose a load where no number of users is given: the most within the limits.
+    """Set the users of a load to the most within the limits.
 
     Parameters
     ----------
@@ -215,7 +230,7 @@ def most_users_load(deployment: Deployment, workload: Workload, slo: Slo | None 
 
 
 def most_words(card: Card) -> str:
-    """Say what the users of `most_users_load` are the most of.
+    """Say which bound the users of `most_users_load` reach.
 
     Parameters
     ----------
@@ -248,13 +263,17 @@ def _last(used: Callable[[int], float], low: int, high: int) -> int:
     """
     if low >= high or used(high) <= 1:
         return high
-    under, over = used(low) - 1, used(high) - 1
+    low_excess, high_excess = used(low) - 1, used(high) - 1
     while high - low > 1:
-        guess = round(low + (high - low) * under / (under - over)) if under < over else high
+        guess = (
+            round(low + (high - low) * low_excess / (low_excess - high_excess))
+            if low_excess < high_excess
+            else high
+        )
         guess = min(max(guess, low + 1), high - 1)
-        at = used(guess) - 1
-        if at <= 0:
-            low, under, over = guess, at, over / 2
+        excess = used(guess) - 1
+        if excess <= 0:
+            low, low_excess, high_excess = guess, excess, high_excess / 2
         else:
-            high, over, under = guess, at, under / 2
+            high, high_excess, low_excess = guess, excess, low_excess / 2
     return low

@@ -145,7 +145,7 @@ def _misses(rows: Sequence[Sample], factor: float) -> list[float]:
     out = []
     for row in rows:
         d = row.deployment
-        strangers = calibration.strangers_efficiency(row.family, d.gpu, d.weights, d.kv)
+        strangers = calibration.published_efficiency(row.family, d.gpu, d.weights, d.kv)
         served = Served(row.work, calibration.slowed(strangers, factor), d)
         less = calibration.METRICS[row.metric].less
         out.append((1 if less else -1) * math.log(row.value / getattr(served, row.quantity)))

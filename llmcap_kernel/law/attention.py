@@ -45,8 +45,8 @@ def attention_flops_per_token(model: Model, context_tokens: Number) -> Number:
                 v_dim = qk_dim  # keys serve as values, whole
         else:
             qk_dim, v_dim = a.head_dim, a.v_head_dim or a.head_dim
-        read = tokens_read(a, context_tokens)
-        work = attention_flops(heads=a.heads, qk_dim=qk_dim, v_dim=v_dim, tokens_read=read)
+        entries_read = tokens_read(a, context_tokens)
+        work = attention_flops(heads=a.heads, qk_dim=qk_dim, v_dim=v_dim, tokens_read=entries_read)
         total = total + a.layers * work
         if a.index_dim:
             index_work = 2 * a.index_heads * a.index_dim * tokens_stored(a, context_tokens)
@@ -101,7 +101,7 @@ def prefill_attention_flops(model: Model, tokens: Number, cached_tokens: Number 
 
 
 def prefill_scores(model: Model, tokens: Number, cached_tokens: Number = 0) -> Number:
-    """Count the scores of attention when a prompt is prefilled: one a head and pair of tokens.
+    """Count the attention scores of a prefill: one per head and pair of tokens.
 
     Parameters
     ----------
@@ -127,15 +127,17 @@ def prefill_scores(model: Model, tokens: Number, cached_tokens: Number = 0) -> N
     >>> prefill_scores(catalog.model("llama-3.1-8b"), 3)  # 32 layers of 32 heads, 6 pairs
     6144.0
     """
-    some = (a for a in model.attention if a.kind != "linear")
-    return sum(a.layers * a.heads * _attended_pairs(a, tokens, cached_tokens) for a in some)
+    softmax_layers = (a for a in model.attention if a.kind != "linear")
+    return sum(
+        a.layers * a.heads * _attended_pairs(a, tokens, cached_tokens) for a in softmax_layers
+    )
 
 
 def _attended_pairs(a: Attention, tokens: Number, cached: Number) -> Number:
-    """Pairs of a new token and an entry of the cache that it attends to, in one layer."""
-    # the best entries are as many wherever an entry stands for several tokens
-    best = a.topk_tokens * a.stride_tokens
-    cap = {"window": a.window_tokens, "sparse": best}.get(a.kind, 0)
+    """Count pairs of a new token and a cache entry that it attends to, in one layer."""
+    # topk_tokens counts entries, and an entry covers stride_tokens tokens
+    topk_tokens = a.topk_tokens * a.stride_tokens
+    cap = {"window": a.window_tokens, "sparse": topk_tokens}.get(a.kind, 0)
     return _causal_pairs(tokens, cached, cap) / a.stride_tokens
 
 

@@ -1,4 +1,4 @@
-"""The KV cache: what a token leaves in it, and what a step reads of it."""
+"""The KV cache: what it stores per token, and what a step reads of it."""
 
 from collections.abc import Callable
 
@@ -7,8 +7,8 @@ from ..spec import Attention, Format, Model
 from .formulas import gqa_elements_per_token, mla_elements_per_token
 from .weights import TORCH
 
-# Kinds whose tokens decode context parallelism spreads; a window and a state stay whole. vLLM 0.33,
-# v1/kv_cache_interface.py: `dcp_sharded`.
+# Attention kinds whose cached tokens decode context parallelism spreads over cards; windows and
+# states are not split. vLLM 0.33, v1/kv_cache_interface.py: `dcp_sharded`.
 SPREAD = ("full", "mla", "sparse")
 
 
@@ -43,7 +43,7 @@ def kv_elements(attention: Attention) -> int:
 
 
 def kv_record_bytes(attention: Attention, kv: Format, *, engine: str = "vllm") -> float:
-    """Size an entry of one layer's cache as an engine stores it, without an indexer's.
+    """Compute the bytes of one entry of a layer's cache, without the indexer's.
 
     vLLM and SGLang pack latents of sparse attention: elements in FP8 with a 32-bit scale for
     each 128, the rotary key in 16 bits. So are DeepSeek V4's vectors, which serve as keys and
@@ -86,7 +86,7 @@ def kv_record_bytes(attention: Attention, kv: Format, *, engine: str = "vllm") -
 
 
 def state_bytes(attention: Attention, *, engine: str = "vllm") -> float:
-    """Size the recurrent state of one layer and sequence as an engine keeps it.
+    """Compute the bytes of one layer's recurrent state for a sequence.
 
     Parameters
     ----------
@@ -145,10 +145,10 @@ def tokens_stored(attention: Attention, context_tokens: Number) -> Number:
     """
     if attention.kind == "linear":
         return 0 * context_tokens
-    kept = context_tokens
+    stored = context_tokens
     if attention.kind == "window":
-        kept = minimum(context_tokens, attention.window_tokens)
-    return kept / attention.stride_tokens if attention.stride_tokens > 1 else kept
+        stored = minimum(context_tokens, attention.window_tokens)
+    return stored / attention.stride_tokens if attention.stride_tokens > 1 else stored
 
 
 def tokens_read(attention: Attention, context_tokens: Number) -> Number:
@@ -173,8 +173,8 @@ def tokens_read(attention: Attention, context_tokens: Number) -> Number:
     >>> tokens_read(a, 100_000), tokens_read(a, 1000)
     (2048, 1000)
     """
-    kept = tokens_stored(attention, context_tokens)
-    return minimum(kept, attention.topk_tokens) if attention.kind == "sparse" else kept
+    stored = tokens_stored(attention, context_tokens)
+    return minimum(stored, attention.topk_tokens) if attention.kind == "sparse" else stored
 
 
 def _kv_shards(attention: Attention, tp: int, dp_attention: bool, dcp: int = 1) -> int:
@@ -294,7 +294,7 @@ def kv_layer_bytes(
     dcp: int = 1,
     engine: str = "vllm",
 ) -> float:
-    """Give what one layer stores of a token on a card, or the size of its state.
+    """Compute what one layer stores per token on a card, or the size of its state.
 
     Parameters
     ----------
@@ -354,8 +354,8 @@ def _cache_bytes(
         total = total + layers * per_entry * entries(a, context_tokens)
         if a.index_dim:
             # the indexer scores every stored token, and its cache is replicated on every card
-            kept = tokens_stored(a, context_tokens)
-            total = total + layers * a.index_dim * a.index_bytes * kept / dcp
+            indexed_entries = tokens_stored(a, context_tokens)
+            total = total + layers * a.index_dim * a.index_bytes * indexed_entries / dcp
     return total
 
 
@@ -373,8 +373,8 @@ def kv_shared_bytes(
 ) -> Number:
     """Add up the cache that sequences with a common prefix share.
 
-    Layers that store every token share the whole prefix, and a sliding window what of it is
-    still in sight of the sequence's last token. A recurrent state has moved on.
+    Layers that store every token share the whole prefix. A sliding window shares the part of it
+    that the sequence's last token still attends to. A recurrent state shares nothing.
 
     Parameters
     ----------
@@ -415,8 +415,8 @@ def kv_shared_bytes(
 
     def shared(attention: Attention, prefix_tokens: Number) -> Number:
         if attention.kind == "window":
-            out_of_sight = maximum(context_tokens - attention.window_tokens, 0)
-            prefix_tokens = maximum(prefix_tokens - out_of_sight, 0)
+            behind_window = maximum(context_tokens - attention.window_tokens, 0)
+            prefix_tokens = maximum(prefix_tokens - behind_window, 0)
         return tokens_stored(attention, prefix_tokens)
 
     return _cache_bytes(model, kv, prefix_tokens, shared, 0, tp, pp, dp_attention, engine, dcp)

@@ -1,4 +1,4 @@
-"""Mixtures: how many experts a batch touches, and how unevenly it loads them."""
+"""Mixtures of experts: how many a batch reads, and what routing costs."""
 
 from ..numeric import Number
 
@@ -8,8 +8,8 @@ def experts_touched_at_random(
 ) -> Number:
     """Count the distinct experts of a layer that a batch reads if all are equally popular.
 
-    One token misses an expert with probability `1 - k/E`, and all tokens of the batch miss it
-    with that to the power of their number.
+    One token misses an expert with probability `1 - k/E`, and all `b` tokens of the batch miss
+    it with probability `(1 - k/E)^b`.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ def experts_touched_at_random(
 def experts_touched(*, experts: Number, experts_per_token: Number, tokens: Number) -> Number:
     """Estimate how many distinct experts of a layer a batch reads.
 
-    Some experts are asked more often than others, so tokens meet at the same ones more often than
-    at random. With popularities spread as an exponential distribution of mean `k / (E - k)`, an
-    expert is missed by `b` tokens with probability `1 / (1 + b k / (E - k))`: by one token with
-    `1 - k/E`, as it must be. Of the spreads of popularity that were tried, from none to twice as
-    wide, this is the simplest that predicts groups left out of the fit as well as any.
+    Some experts are chosen more often than others, so a batch reads fewer of them than at random.
+    With popularities distributed exponentially with mean `k / (E - k)`, `b` tokens miss an expert
+    with probability `1 / (1 + b k / (E - k))`; one token misses it with `1 - k/E`, as it must.
+    Spreads of popularity from none to twice as wide were tried. This is the simplest that
+    predicts groups left out of the fit as well as any.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ def experts_touched(*, experts: Number, experts_per_token: Number, tokens: Numbe
     >>> experts_touched(experts=256, experts_per_token=8, tokens=1)
     8.0
     """
-    chosen = experts_per_token * tokens
-    return experts * chosen / (experts - experts_per_token + chosen)
+    routed_pairs = experts_per_token * tokens
+    return experts * routed_pairs / (experts - experts_per_token + routed_pairs)
 
 
 def routing_load(*, experts: Number, experts_per_token: Number) -> Number:

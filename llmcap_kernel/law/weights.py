@@ -1,4 +1,4 @@
-"""Weights: what a card holds of them, and what a step reads."""
+"""Weights: the bytes that a card stores, and the bytes that a step reads."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ MATVEC_TOKENS = 8  # MMVQ_MAX_BATCH_SIZE, ggml/src/ggml-cuda/mmvq.cuh
 
 
 def has_matvec(weights: Format) -> bool:
-    """Say whether a few tokens are multiplied by a kernel for vectors, as packed GGUF types are.
+    """Say whether a matrix-vector kernel multiplies small batches, as for packed GGUF types.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def has_matvec(weights: Format) -> bool:
 
 
 def matvec_columns(weights: Format, tokens: Number) -> Number:
-    """Count the tokens beside the first that a kernel for vectors multiplies.
+    """Count the tokens after the first that a matrix-vector kernel multiplies.
 
-    llama.cpp multiplies packed weights with up to 8 tokens in the kernel it has for one: each
-    block is read once, and unpacked and multiplied for every token on the cores' integer units.
-    The first token hides behind the reading, the others do not. More than 8 go to the tensor
-    cores, in tiles that take no less time.
+    llama.cpp multiplies packed weights with up to 8 tokens in its kernel for one token: it reads
+    each block once, and unpacks and multiplies it for every token on the cores' integer units.
+    The arithmetic of the first token hides behind the reading, that of the others does not. More
+    than 8 tokens go to the tensor cores, in tiles that take no less time.
 
     Parameters
     ----------
@@ -100,20 +100,20 @@ def _shards(tensor: Tensor, tp: int, kv_heads: int, dp_attention: bool) -> int:
 
 
 def _base_bytes(weights: Format) -> float:
-    """Bytes per element of tensors the weight format does not cover."""
+    """Give the bytes per element of tensors the weight format does not cover."""
     return 4.0 if weights.name == "fp32" else 2.0
 
 
-# Multiples of an expert's inner side on a card and of its hidden side, to which vLLM's MXFP4
-# kernels pad: layers/quantization/mxfp4.py of 0.11, Marlin's for most of NVIDIA's cards. Triton's
-# on a Hopper leave the inner side of a whole expert alone, as start-up logs show. They are a
-# package of their own that vLLM 0.10 does not ask for, and Marlin's stand in (has_triton_kernels).
+# vLLM's MXFP4 kernels pad an expert's inner side on a card, and its hidden side, to multiples of
+# these (layers/quantization/mxfp4.py of 0.11). Most NVIDIA cards use Marlin. On Hopper, Triton's
+# kernels do not pad the inner side of an unsplit expert, as start-up logs show. vLLM 0.10 does not
+# install the Triton package, and falls back to Marlin (has_triton_kernels).
 MXFP4_SIDES = {"blackwell": (256, 256), "amd": (256, 256)}
 MARLIN_SIDES, TRITON_SIDES = (128, 256), (64, 256)
 TRITON_SINCE = (0, 11)
 TORCH = ("vllm", "sglang")  # engines that hold weights and caches as vLLM does
-# Up-projections of a latent that is quantised are kept in 16 bits as well, to be multiplied into
-# queries and outputs: mla_attention.py, process_weights_after_loading; SGLang's w_kc and w_vc.
+# Engines keep a second copy of MLA's quantised up-projection in 16 bits, to absorb it into queries
+# and outputs: mla_attention.py, process_weights_after_loading; SGLang's w_kc and w_vc.
 ABSORBED = "self_attn.kv_b_proj"
 # PyTorch's allocator asks the driver for whole multiples of 2 MiB, from 10 MiB on for each tensor
 # alone (c10/cuda/CUDACachingAllocator.cpp, get_allocation_size); engines fuse these projections.
@@ -123,13 +123,13 @@ FUSED |= {"up_proj": "gate_up"}
 ROWS_PADDED = 64  # DEFAULT_VOCAB_PADDING_SIZE, layers/vocab_parallel_embedding.py
 
 
-def _sides(
+def _padding_sides(
     weights: Format, gpu: Gpu | None, split: int, engine: str, release: tuple[int, ...]
 ) -> tuple[int, int]:
     if weights.name != "mxfp4" or gpu is None:
         return 1, 1
-    early = engine == "vllm" and () < release < TRITON_SINCE
-    if gpu.family == "hopper" and split == 1 and not early:
+    before_triton = engine == "vllm" and () < release < TRITON_SINCE
+    if gpu.family == "hopper" and split == 1 and not before_triton:
         return TRITON_SIDES
     return MXFP4_SIDES.get(gpu.family) or MXFP4_SIDES.get(gpu.vendor.lower()) or MARLIN_SIDES
 
@@ -137,7 +137,7 @@ def _sides(
 def _padding(
     tensor: Tensor, model: Model, sides: tuple[int, int], split: int, engine: str
 ) -> float:
-    """Factor by which an engine's padding enlarges a tensor, an expert's after a split."""
+    """Compute by what factor padding enlarges a tensor, an expert's after its split."""
     if tensor.role in ("embedding", "head") and engine in TORCH:
         return -(-model.vocab_size // ROWS_PADDED) * ROWS_PADDED / model.vocab_size
     if tensor.role != "expert":
@@ -148,17 +148,19 @@ def _padding(
 
 
 def _element_bytes(model: Model, weights: Format) -> tuple[float, ...]:
-    """Size of an element of each tensor [bytes]."""
+    """List the size of an element of each tensor [bytes]."""
     if weights.gguf:
         return gguf.element_bytes(model, weights.gguf)
-    base, per = _base_bytes(weights), weights.bytes_per_element
-    own = model.nvfp4_roles if weights.name.startswith("nvfp4") else ()
-    covers = own or (weights.covers_mixture if model.experts else ()) or weights.covers
+    base_bytes, format_bytes = _base_bytes(weights), weights.bytes_per_element
+    nvfp4_roles = model.nvfp4_roles if weights.name.startswith("nvfp4") else ()
+    covered_roles = (
+        nvfp4_roles or (weights.covers_mixture if model.experts else ()) or weights.covers
+    )
     sizes = []
     for t in model.tensors:
-        least = t.least_bits / 8
-        covered = t.role in covers or 0 < least < base
-        sizes.append(max(per, least) if covered else base)
+        min_bytes = t.least_bits / 8
+        covered = t.role in covered_roles or 0 < min_bytes < base_bytes
+        sizes.append(max(format_bytes, min_bytes) if covered else base_bytes)
     return tuple(sizes)
 
 
@@ -181,8 +183,8 @@ def weight_bytes(
     projections are replicated when there are more cards than KV heads; norms,
     routers and latent down-projections are replicated on every card.
 
-    llama.cpp looks tokens up in host memory, has a table that is also the head once more on
-    the card, and keeps vision towers and rotary angles out of it.
+    llama.cpp keeps the embedding in host memory. Where it is also the head, a second copy is on
+    the card. Vision towers and rotary angles are not.
 
     Parameters
     ----------
@@ -214,8 +216,8 @@ def weight_bytes(
     >>> round(w.stored_bytes / 2**30, 1)
     67.7
     """
-    split, on_host = max(tp // ep, 1), engine == "llama.cpp"
-    sides = _sides(weights, None if on_host else gpu, split, engine, release)
+    split, in_llama_cpp = max(tp // ep, 1), engine == "llama.cpp"
+    sides = _padding_sides(weights, None if in_llama_cpp else gpu, split, engine, release)
     key = (weights.name, tp, pp, ep, dp_attention, engine, sides)
     if key in model.memo:
         return model.memo[key]
@@ -223,39 +225,39 @@ def weight_bytes(
     by_role: dict[str, float] = {}
     dense, expert, ends = 0.0, 0.0, {"embedding": 0.0, "head": 0.0}
     for t, element in zip(model.tensors, _element_bytes(model, weights), strict=True):
-        if t.role == "mtp" or (on_host and t.role == "vision"):
-            continue  # engines load the first only when they speculate
+        if t.role == "mtp" or (in_llama_cpp and t.role == "vision"):
+            continue  # engines load MTP layers only when they speculate
         if t.name == ABSORBED and element < 2 and engine in TORCH:
             copies = t.params * 2 / _shards(t, tp, model.kv_heads, dp_attention)
             by_role["absorbed"] = by_role.get("absorbed", 0.0) + copies * stage
         element *= _padding(t, model, sides, split, engine)
-        on_card = t.params * element / _shards(t, tp, model.kv_heads, dp_attention)
+        card_bytes = t.params * element / _shards(t, tp, model.kv_heads, dp_attention)
         if t.role in ends:
-            ends[t.role] += on_card
+            ends[t.role] += card_bytes
         else:
-            by_role[t.role] = by_role.get(t.role, 0.0) + on_card * stage
+            by_role[t.role] = by_role.get(t.role, 0.0) + card_bytes * stage
         if t.role == "expert":
-            expert += on_card
-        elif t.role not in ("embedding", "vision") and t.active:  # else a table to look up in
-            dense += on_card * max(t.active, 1.0)  # layers passed again are read again
+            expert += card_bytes
+        elif t.role not in ("embedding", "vision") and t.active:  # others are lookup tables
+            dense += card_bytes * max(t.active, 1.0)  # layers passed again are read again
     if model.tied_embeddings:
         dense += ends["embedding"]
-    if model.table_bytes and not on_host:
+    if model.table_bytes and not in_llama_cpp:
         by_role["tables"] = model.table_bytes * _base_bytes(weights) / 2
-    host = ends["embedding"] if on_host else 0.0
-    if on_host:
+    host = ends["embedding"] if in_llama_cpp else 0.0
+    if in_llama_cpp:
         ends = {"head": ends["embedding"] if model.tied_embeddings else ends["head"]}
-    by_role.update(_ends(ends, pp))
+    by_role.update(_on_fullest_stage(ends, pp))
     result = Weights(sum(by_role.values()), dense, expert, by_role, host)
     model.memo[key] = result
     return result
 
 
-def _ends(ends: dict[str, float], pp: int) -> dict[str, float]:
-    """The embedding and the head, of several stages the larger."""
+def _on_fullest_stage(by_role: dict[str, float], pp: int) -> dict[str, float]:
+    """Keep the embedding and the head, or the larger of them where stages part them."""
     if pp > 1:
-        ends = dict([max(ends.items(), key=lambda end: end[1])])
-    return {role: size for role, size in ends.items() if size}
+        by_role = dict([max(by_role.items(), key=lambda end: end[1])])
+    return {role: size for role, size in by_role.items() if size}
 
 
 def weights_of(deployment: Deployment) -> Weights:
@@ -295,7 +297,7 @@ def weights_of(deployment: Deployment) -> Weights:
 def rounding_bytes(deployment: Deployment) -> float:
     """Compute by how much PyTorch's allocator rounds up the weights on a card.
 
-    It is seen by engines that measure the free memory, and not what is allocated.
+    Only engines that measure free memory, and not allocated memory, count it.
 
     Parameters
     ----------
@@ -318,29 +320,30 @@ def rounding_bytes(deployment: Deployment) -> float:
     if d.engine.family not in TORCH or weights.gguf:
         return 0.0
     split = d.tp // d.ep
-    sides = _sides(weights, d.gpu, split, d.engine.family, d.engine.release)
+    sides = _padding_sides(weights, d.gpu, split, d.engine.family, d.engine.release)
     layout = (d.tp, d.pp, d.dp_attention, d.engine.family)
     key = ("rounding", weights.name, *layout, split, sides)
     if key not in model.memo:
-        model.memo[key] = _rounded(d, split, sides)
+        model.memo[key] = _fused_rounding_bytes(d, split, sides)
     return model.memo[key]
 
 
-def _rounded(d: Deployment, split: int, sides: tuple[int, int]) -> float:
+def _fused_rounding_bytes(d: Deployment, split: int, sides: tuple[int, int]) -> float:
     model, weights = d.model, d.weights
-    scales = 1 - weights.element_bits / 8 / weights.bytes_per_element
+    scale_share = 1 - weights.element_bits / 8 / weights.bytes_per_element
     fused: dict[tuple[Any, ...], float] = {}
     for t, element in zip(model.tensors, _element_bytes(model, weights), strict=True):
         if t.role == "mtp":
             continue
         element *= _padding(t, model, sides, split, d.engine.family)
-        on_card = t.params * element / _shards(t, d.tp, model.kv_heads, d.dp_attention)
-        prefix, _, last = t.name.rpartition(".")
-        times = len(t.layers) or t.copies
-        apart = scales if element < _base_bytes(weights) else 0.0  # a tensor of their own
-        for name, share in (("elements", 1 - apart), ("scales", apart)):
-            key = (prefix, FUSED.get(last, last), t.layers, times, name)
-            fused[key] = fused.get(key, 0.0) + on_card * share / times
+        card_bytes = t.params * element / _shards(t, d.tp, model.kv_heads, d.dp_attention)
+        prefix, _, projection = t.name.rpartition(".")
+        copies = len(t.layers) or t.copies
+        # scales are tensors of their own
+        separate_share = scale_share if element < _base_bytes(weights) else 0.0
+        for name, share in (("elements", 1 - separate_share), ("scales", separate_share)):
+            key = (prefix, FUSED.get(projection, projection), t.layers, copies, name)
+            fused[key] = fused.get(key, 0.0) + card_bytes * share / copies
     return sum(
         key[3] / d.pp * (-round(size) % ALLOCATED_STEP_BYTES)
         for key, size in fused.items()
@@ -378,9 +381,9 @@ def lora_params(model: Model, rank: Number) -> Number:
     42
     """
     if "lora" not in model.memo:
-        hidden, sides = model.hidden_size, 0.0
+        hidden, sides_sum = model.hidden_size, 0.0
         for t in model.tensors:
             if t.role in ("attention", "mlp", "shared_expert") and t.elements > 4 * hidden:
-                sides += t.copies * (hidden + t.elements / hidden)
-        model.memo["lora"] = sides
+                sides_sum += t.copies * (hidden + t.elements / hidden)
+        model.memo["lora"] = sides_sum
     return rank * model.memo["lora"]

@@ -1,7 +1,7 @@
-"""Requests that come and go: queues, percentiles, and a loop of steps.
+"""Requests over time: queues, percentiles, and a simulation step by step.
 
-`percentiles` and `rates` have what follows from `serve` in closed form, with the intervals of its
-estimates; `loop` serves requests step by step, for what has no closed form.
+`percentiles` and `rates` derive percentiles from `serve` in closed form, with intervals. `loop`
+simulates an engine step by step, for what has no closed form.
 """
 
 from .along import along, most_rps

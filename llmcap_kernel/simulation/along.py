@@ -16,7 +16,7 @@ from .tails import PERCENTS, QUANTITIES, estimated, saturates_rps, values, weigh
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-CLOSE = 0.02  # a rate is found to this share of itself
+CLOSE = 0.02  # relative accuracy of a rate
 
 
 def along(
@@ -69,9 +69,9 @@ def along(
 
 
 def _percentiles(deployment: Deployment, load: Load, rate_rps: float) -> dict[str, list[float]]:
-    found = estimated(deployment, requests(load.at(rate_rps)))
+    simulated = estimated(deployment, requests(load.at(rate_rps)))
     return {
-        f"{quantity} p{percent:g}": list(found.percentile(quantity, percent))
+        f"{quantity} p{percent:g}": list(simulated.percentile(quantity, percent))
         for quantity in QUANTITIES
         for percent in PERCENTS
     }
@@ -114,9 +114,9 @@ def most_rps(
     limits = tuple(limits)
     for quantity, percent, bound_s in limits:
         number(f"{quantity} p{percent:g}", bound_s, 0, 1e6, "s")
-    asked = requests(load.at(1.0))
+    requests_at_1 = requests(load.at(1.0))
     steps = Steps(deployment, calibration.efficiency_for(deployment))
-    room = room_of(deployment, asked)
+    room = room_of(deployment, requests_at_1)
 
     def met(rate_rps: float) -> bool:
         run = simulate(requests(load.at(rate_rps)), steps, room)
@@ -125,13 +125,13 @@ def most_rps(
             for quantity, percent, bound_s in limits
         )
 
-    high = saturates_rps(asked, steps, room)
-    low = high / 1000
-    if met(high):
-        return high
-    if not met(low):
+    high_rps = saturates_rps(requests_at_1, steps, room)
+    low_rps = high_rps / 1000
+    if met(high_rps):
+        return high_rps
+    if not met(low_rps):
         return 0.0
-    while high / low > 1 + CLOSE:
-        middle = (low * high) ** 0.5
-        low, high = (middle, high) if met(middle) else (low, middle)
-    return low
+    while high_rps / low_rps > 1 + CLOSE:
+        middle_rps = (low_rps * high_rps) ** 0.5
+        low_rps, high_rps = (middle_rps, high_rps) if met(middle_rps) else (low_rps, middle_rps)
+    return low_rps

@@ -1,7 +1,7 @@
-"""Requests as they come: when, how long, and what of their prompts came before.
+"""Requests of a load: when they come, their lengths, and the prefixes they share.
 
-Everything is drawn from `random.Random` with a seed. The gaps between arrivals have a stream
-of their own, so that another rate finds the same prompts.
+Everything is drawn from `random.Random` with a seed. The gaps between arrivals have a random
+stream of their own, so that another rate has the same prompts.
 """
 
 import math
@@ -25,7 +25,7 @@ class Request(NamedTuple):
     Attributes
     ----------
     arrival_s : float
-        When it is sent; where it follows another, how long after that one's last token [s].
+        Time it is sent; for a request that follows another, the pause after that one [s].
     input_tokens, output_tokens : int
         Tokens of its prompt and of its answer [tokens].
     prefix : tuple of (key, int)
@@ -46,7 +46,7 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class Lengths:
-    """How long prompts or answers are.
+    """Distribution of the lengths of prompts or answers.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Lengths:
         Parameters
         ----------
         rng : Random
-            Where chance comes from.
+            Source of random numbers.
 
         Returns
         -------
@@ -105,7 +105,7 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """When requests come.
+    """Distribution of the times at which requests come.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class Arrivals:
         Parameters
         ----------
         rng : Random
-            Where chance comes from.
+            Source of random numbers.
         rate_rps : float
             Arrivals a second [1/s].
 
@@ -214,7 +214,7 @@ class Load:
         number("shared_prefix", prefix, 0, MAX_TOKENS, "tokens", whole=True)
 
     def at(self, rate_rps: float) -> "Load":
-        """Take another rate; the prompts and answers stay the same.
+        """Change the rate; the prompts and answers stay the same.
 
         Parameters
         ----------
@@ -248,21 +248,30 @@ def requests(load: Load) -> tuple[Request, ...]:
     >>> [(one.input_tokens, one.after) for one in requests(load)]
     [(100, -1), (210, 0), (100, -1), (210, 2)]
     """
-    when, what = random.Random(f"{load.seed} gaps"), random.Random(f"{load.seed} lengths")
+    gaps_rng, lengths_rng = (
+        random.Random(f"{load.seed} gaps"),
+        random.Random(f"{load.seed} lengths"),
+    )
     arrivals, now_s = load.arrivals, 0.0
-    out: list[Request] = []
-    ends: list[int] = []  # the last request of each session
-    for at in range(-(-load.count // load.turns)):
-        now_s += arrivals.gap_s(when, arrivals.rate_rps / load.turns)
-        first, *later = _session(load, at, len(out), what)
-        if arrivals.kind == "users" and at >= arrivals.users:
-            pause_s = _pause_s(when, load.think_s)
-            first = first._replace(arrival_s=pause_s, after=ends[-arrivals.users])
+    drawn: list[Request] = []
+    last_of_session: list[int] = []  # the last request of each session
+    for session in range(-(-load.count // load.turns)):
+        now_s += arrivals.gap_s(gaps_rng, arrivals.rate_rps / load.turns)
+        first, *follow_ups = _session(load, session, len(drawn), lengths_rng)
+        if arrivals.kind == "users" and session >= arrivals.users:
+            pause_s = _pause_s(gaps_rng, load.think_s)
+            first = first._replace(arrival_s=pause_s, after=last_of_session[-arrivals.users])
         else:
             first = first._replace(arrival_s=now_s)
-        out += [first, *(one._replace(arrival_s=_pause_s(when, load.think_s)) for one in later)]
-        ends.append(len(out) - 1)
-    return tuple(out)
+        drawn += [
+            first,
+            *(
+                request._replace(arrival_s=_pause_s(gaps_rng, load.think_s))
+                for request in follow_ups
+            ),
+        ]
+        last_of_session.append(len(drawn) - 1)
+    return tuple(drawn)
 
 
 def _pause_s(rng: random.Random, mean_s: float) -> float:
@@ -270,22 +279,28 @@ def _pause_s(rng: random.Random, mean_s: float) -> float:
 
 
 def _session(load: Load, session: int, start: int, rng: random.Random) -> Iterator[Request]:
-    """The turns of one session, each after the one before."""
-    said: tuple[tuple[Hashable, int], ...] = ()
-    before = 0
+    """Draw the turns of one session, each after the one before."""
+    prefix: tuple[tuple[Hashable, int], ...] = ()
+    context_tokens = 0
     for turn in range(load.turns):
-        new, out = load.prompt.draw(rng), load.answer.draw(rng)
+        new_tokens, answer_tokens = load.prompt.draw(rng), load.answer.draw(rng)
         if turn == 0 and load.shared_prefix_tokens:
-            before = min(load.shared_prefix_tokens, new)
-            said, new = ((("shared", before), before),), new - before
+            context_tokens = min(load.shared_prefix_tokens, new_tokens)
+            prefix, new_tokens = (
+                ((("shared", context_tokens), context_tokens),),
+                new_tokens - context_tokens,
+            )
         keeps = (session, turn) if turn + 1 < load.turns else None
-        total = before + new
-        yield Request(0.0, total, out, said, keeps, start + turn - 1 if turn else -1)
-        said, before = (*said, (keeps, new + out)), total + out
+        total = context_tokens + new_tokens
+        yield Request(0.0, total, answer_tokens, prefix, keeps, start + turn - 1 if turn else -1)
+        prefix, context_tokens = (
+            (*prefix, (keeps, new_tokens + answer_tokens)),
+            total + answer_tokens,
+        )
 
 
 def of_trace(rows: Iterable[Request], *, rate_rps: float | None = None) -> tuple[Request, ...]:
-    """Take the requests of a trace, from its first arrival on.
+    """Convert the rows of a trace to requests, with times from the first arrival.
 
     Parameters
     ----------
@@ -309,15 +324,17 @@ def of_trace(rows: Iterable[Request], *, rate_rps: float | None = None) -> tuple
     >>> [one.arrival_s for one in of_trace([Request(7.0, 9, 9), Request(5.0, 9, 9)])]
     [0.0, 2.0]
     """
-    found = sorted(rows, key=lambda one: one.arrival_s)
-    if not found:
+    ordered = sorted(rows, key=lambda request: request.arrival_s)
+    if not ordered:
         raise BadInput("trace", "trace has no request.")
-    start_s = found[0].arrival_s
+    start_s = ordered[0].arrival_s
     scale = 1.0
     if rate_rps is not None:
         number("rate", rate_rps, 1e-6, 1e6, "requests/s")
-        length_s = found[-1].arrival_s - start_s
-        if not length_s:
+        span_s = ordered[-1].arrival_s - start_s
+        if not span_s:
             raise BadInput("rate", f"rate is {shown(rate_rps)}: the trace's requests come at once.")
-        scale = (len(found) - 1) / length_s / rate_rps
-    return tuple(one._replace(arrival_s=(one.arrival_s - start_s) * scale) for one in found)
+        scale = (len(ordered) - 1) / span_s / rate_rps
+    return tuple(
+        request._replace(arrival_s=(request.arrival_s - start_s) * scale) for request in ordered
+    )

@@ -1,8 +1,8 @@
-"""How many requests are in flight where they come at random moments: a birth and death process.
+"""How many requests are in flight where they come at random moments: a birth-death process.
 
-One is born at the rate, and one dies as it is answered. With n of them in flight, n are answered in
-the time of a round; between two numbers at which that time is known it is straight. Written once,
-for a float and for an array.
+A request is born as it comes, and dies as it is answered. With n in flight, n are answered in the
+time of a round, which is interpolated linearly between the numbers at which it is known. Written
+once, for a float and for an array.
 """
 
 import itertools
@@ -23,14 +23,14 @@ from ..numeric import (
     where,
 )
 
-STATES = 14  # numbers of requests in flight at which a deployment is asked
-NODES = 24  # numbers of requests in flight that stand for all, evenly apart
-BELOW, ABOVE = 4.0, 6.0  # deviations from the likeliest that they reach
-LEAST = 1e-300  # in place of a division by nothing
+STATES = 14  # numbers of requests in flight at which `serve` is evaluated
+NODES = 24  # evenly spaced numbers of requests in flight that represent all numbers
+BELOW, ABOVE = 4.0, 6.0  # standard deviations around the likeliest number that nodes cover
+LEAST = 1e-300  # avoids a division by zero
 
 
 def knots(most: Number) -> tuple[Number, ...]:
-    """Choose the numbers of requests in flight at which the law is asked.
+    """Choose the numbers of requests in flight at which `serve` is evaluated.
 
     Parameters
     ----------
@@ -52,31 +52,31 @@ def knots(most: Number) -> tuple[Number, ...]:
 
 
 class Law(NamedTuple):
-    """Shares of the numbers of requests in flight at one rate.
+    """Distribution of the number of requests in flight at one rate.
 
     Attributes
     ----------
     nodes : tuple of float or array
-        Numbers of requests, evenly apart.
-    apart : float or array
-        From one to the next.
-    below : tuple of float or array
-        Share of the time with no more than each.
+        Evenly spaced numbers of requests.
+    spacing : float or array
+        Distance between two nodes.
+    cumulative : tuple of float or array
+        Share of the time with at most as many requests as each node.
     most : float or array
         As many as are in progress at once.
     waiting, mean : float or array
-        Share of the requests that find so many, and the mean number of requests.
+        Share of the requests that find `most` in progress, and the mean number of requests.
     """
 
     nodes: tuple[Number, ...]
-    apart: Number
-    below: tuple[Number, ...]
+    spacing: Number
+    cumulative: tuple[Number, ...]
     most: Number
     waiting: Number
     mean: Number
 
-    def found(self, percent: float) -> Number:
-        """Compute a percentile of the requests in progress as one of them finds them.
+    def percentile(self, percent: float) -> Number:
+        """Compute a percentile of the requests in progress, as seen by an arriving request.
 
         Parameters
         ----------
@@ -88,19 +88,19 @@ class Law(NamedTuple):
         float or array
             The others, and itself.
         """
-        rank, last, out = percent / 100, 0.0, self.most
-        open_ = True
-        for node, below in zip(self.nodes, self.below, strict=True):
-            here = open_ & (below >= rank)
-            # a node stands for those around it, as many as it is apart from the next
-            beyond = (below - rank) / maximum(below - last, 1e-300)
-            out = where(here, node + (self.apart - 1) * (0.5 - beyond), out)
-            open_, last = open_ & (below < rank), below
-        return minimum(out + 1, self.most)
+        rank, last_below, users = percent / 100, 0.0, self.most
+        undecided = True
+        for node, below in zip(self.nodes, self.cumulative, strict=True):
+            in_node = undecided & (below >= rank)
+            # a node represents the numbers around it, as many as the spacing
+            rest = (below - rank) / maximum(below - last_below, 1e-300)
+            users = where(in_node, node + (self.spacing - 1) * (0.5 - rest), users)
+            undecided, last_below = undecided & (below < rank), below
+        return minimum(users + 1, self.most)
 
 
 def law_of(users: Any, rounds_s: Any, rate_rps: Number) -> Law:
-    """Share out the time among the numbers of requests in flight.
+    """Compute the distribution of the number of requests in flight.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def law_of(users: Any, rounds_s: Any, rate_rps: Number) -> Law:
     Examples
     --------
     >>> law = law_of((1, 2, 100), (1.0, 1.0, 1.0), 3.0)  # as many servers as requests
-    >>> round(law.mean, 2), law.found(50), law.found(99)
+    >>> round(law.mean, 2), law.percentile(50), law.percentile(99)
     (3.0, 4.0, 9.0)
     """
     most, most_rps = users[-1], users[-1] / rounds_s[-1]
@@ -132,18 +132,21 @@ def law_of(users: Any, rounds_s: Any, rate_rps: Number) -> Law:
     logs = [0.0 * born]
     for before, after in itertools.pairwise(died):
         logs.append(logs[-1] + _step(born, before, after, apart))
-    top, last, at, there = logs[0], logs[0], nodes[0], died[0]
-    for node, one, its in zip(nodes, logs, died, strict=True):
+    max_log, last_log, last_node, last_died = logs[0], logs[0], nodes[0], died[0]
+    for node, log_share, node_died in zip(nodes, logs, died, strict=True):
         within = node <= most
-        top = where(within, maximum(top, one), top)
-        last, at, there = (
-            where(within, new, old) for new, old in ((one, last), (node, at), (its, there))
+        max_log = where(within, maximum(max_log, log_share), max_log)
+        last_log, last_node, last_died = (
+            where(within, new, old)
+            for new, old in ((log_share, last_log), (node, last_node), (node_died, last_died))
         )
     weights = [
-        where(node <= most, exp(minimum(one - top, 0.0)), 0.0)
-        for one, node in zip(logs, nodes, strict=True)
+        where(node <= most, exp(minimum(log_share - max_log, 0.0)), 0.0)
+        for log_share, node in zip(logs, nodes, strict=True)
     ]
-    at_most = last + _step(born, there, log(most_rps), maximum(most - at, 0)) - top
+    at_most = (
+        last_log + _step(born, last_died, log(most_rps), maximum(most - last_node, 0)) - max_log
+    )
     return _law(nodes, apart, weights, most, exp(minimum(at_most, 0.0)), rate_rps / most_rps)
 
 
@@ -155,44 +158,44 @@ def _law(
     at_most: Number,
     busy: Number,
 ) -> Law:
-    """The shares, of weights: those in progress, and the queue of those who wait for room."""
-    queue = at_most * busy / (1 - busy)
-    whole = apart * sum(weights) + queue
-    below = tuple(itertools.accumulate(apart * weight / whole for weight in weights))
-    within = apart * sum(weight * n for weight, n in zip(weights, nodes, strict=True))
-    mean = (within + queue * (most + 1 / (1 - busy))) / whole
-    # who finds as many as are in progress waits: then, or while others wait already
-    return Law(tuple(nodes), apart, below, most, at_most / (1 - busy) / whole, mean)
+    """Normalise weights to a distribution, with the queue of requests that wait for room."""
+    waiting = at_most * busy / (1 - busy)
+    total = apart * sum(weights) + waiting
+    below = tuple(itertools.accumulate(apart * weight / total for weight in weights))
+    in_progress = apart * sum(weight * n for weight, n in zip(weights, nodes, strict=True))
+    mean = (in_progress + waiting * (most + 1 / (1 - busy))) / total
+    # a request waits if it finds `most` in progress, with or without others waiting
+    return Law(tuple(nodes), apart, below, most, at_most / (1 - busy) / total, mean)
 
 
 def _middle(users: Any, rounds_s: Any, rate_rps: Number) -> tuple[Number, Number]:
-    """The likeliest number, where as many are answered as come, and the deviation around it."""
+    """Find the likeliest number, where answers balance arrivals, and the standard deviation."""
     rates_rps = some([n / s for n, s in zip(users, rounds_s, strict=True)])
     low, _ = interval(rates_rps, rate_rps)
-    # between two knots a round is longer by as much for each that is in flight
+    # between two knots, a round grows linearly with the requests in flight
     first_s, last_s = (between(rounds_s, low, end) for end in (0.0, 1.0))
-    first, last = (between(users, low, end) for end in (0.0, 1.0))
-    more_s = (last_s - first_s) / maximum(last - first, 1)
-    spare = maximum(1 - rate_rps * more_s, 1e-9)
-    alone_s = maximum(first_s - first * more_s, 0.0)
-    likeliest = minimum(rate_rps * alone_s / spare, users[-1])
-    # births come at one rate and deaths at a rising one: of that its rise is the variance
-    variance = maximum(likeliest / spare, likeliest)
+    first_users, last_users = (between(users, low, end) for end in (0.0, 1.0))
+    per_user_s = (last_s - first_s) / maximum(last_users - first_users, 1)
+    spare_share = maximum(1 - rate_rps * per_user_s, 1e-9)
+    base_s = maximum(first_s - first_users * per_user_s, 0.0)
+    likeliest = minimum(rate_rps * base_s / spare_share, users[-1])
+    # births have a constant rate, and deaths a rising one whose slope gives the variance
+    variance = maximum(likeliest / spare_share, likeliest)
     return likeliest, minimum(variance, users[-1] * users[-1]) ** 0.5
 
 
 def _nodes(likeliest: Number, deviation: Number, most: Number) -> tuple[list[Number], Number]:
-    """Numbers that stand for all, around the likeliest, and how far they are apart."""
-    reach = minimum((BELOW + ABOVE) * deviation, most)
-    apart = maximum(ceil(reach / (NODES - 1)), 1)
-    least = where(apart > 1, 1, 0)
-    start = maximum(floor(likeliest - BELOW * deviation), least)
-    start = maximum(minimum(start, most - apart * (NODES - 1)), least)
-    return [start + apart * i for i in range(NODES)], apart
+    """Choose evenly spaced nodes around the likeliest number, and their spacing."""
+    span = minimum((BELOW + ABOVE) * deviation, most)
+    spacing = maximum(ceil(span / (NODES - 1)), 1)
+    lowest = where(spacing > 1, 1, 0)
+    start = maximum(floor(likeliest - BELOW * deviation), lowest)
+    start = maximum(minimum(start, most - spacing * (NODES - 1)), lowest)
+    return [start + spacing * i for i in range(NODES)], spacing
 
 
 def _answered_logs(users: Any, rounds_s: Any, nodes: Sequence[Number]) -> list[Number]:
-    """Logarithms of the requests answered a second with so many in flight, of arrays at once."""
+    """Compute the logarithm of the rate of answers at each node."""
 
     def answered_log(n: Number) -> Number:
         n = maximum(n, 1)
@@ -204,10 +207,10 @@ def _answered_logs(users: Any, rounds_s: Any, nodes: Sequence[Number]) -> list[N
     )
 
 
-def _step(born: Number, before: Number, after: Number, apart: Number) -> Number:
-    """Logarithm of a share over that of a number so many below: births over deaths, multiplied.
+def _step(born: Number, before: Number, after: Number, spacing: Number) -> Number:
+    """Compute the logarithm of the ratio of two nodes' shares: births over deaths, multiplied.
 
-    The sum of the logarithms between two numbers, as Euler and Maclaurin have it; of neighbours
-    it is the upper one's, exactly.
+    The sum of logarithms between the nodes is the Euler-Maclaurin formula; for neighbours it is
+    exact.
     """
-    return apart * born - (after * (apart + 1) + before * (apart - 1)) / 2
+    return spacing * born - (after * (spacing + 1) + before * (spacing - 1)) / 2

@@ -1,17 +1,17 @@
-"""A server's scheduler, step by step: who waits, who is computed, who is decoded.
+"""A server's scheduler, step by step: which requests wait, prefill and decode.
 
 The rules are those of vLLM's V1 scheduler. Requests are served in the order they came. A step
 first gives every decoding sequence its token; what is left of `max_num_batched_tokens` goes to
 prompts, which may be cut. A request is admitted when the cache has room for its whole prompt.
-Where a token finds no block, pieces of prompts that nobody uses leave the prefix cache, and then
-the sequence that was admitted last leaves: it is computed anew later.
+If a token needs a block and none is free, unused pieces of prompts leave the prefix cache. If that
+is not enough, the sequence that was admitted last is preempted, and computed again later.
 
 An engine that does not mix gives prompts steps of their own, as SGLang's scheduler does
-(managers/scheduler.py, `get_next_batch_to_run`): whatever prompts have room are computed first, and
-decoding pauses.
+(managers/scheduler.py, `get_next_batch_to_run`): all prompts that have room are computed first,
+while decoding pauses.
 
-Nothing but the clock moves between two events, so steps that are alike are taken together. Each
-has the mean time of its group; no group is longer than `ALIKE`.
+Between two events all steps are alike, so they are simulated as a group, at their mean time. No
+group is longer than `ALIKE` steps.
 """
 
 from collections import deque
@@ -24,21 +24,21 @@ from ..refuse import BadInput
 from .arrivals import Request
 from .steps import Piece, Room, Times
 
-ALIKE = 32  # steps of a group: the context of a sequence grows by as many tokens
-TOLD_EVERY = 256  # groups of steps
+ALIKE = 32  # most steps of a group, in which contexts grow by as many tokens
+PROGRESS_EVERY = 256  # groups of steps
 
 
 class Served(NamedTuple):
-    """When a request was where.
+    """The times of a request.
 
     Attributes
     ----------
     sent_s, queued_s, scheduled_s, first_s, last_s : float
         Sent by its user, in the engine's queue, first computed, first token and last [s].
     input_tokens, output_tokens, cached_tokens : int
-        Of its prompt, of its answer, and those of the prompt that the cache held [tokens].
+        Tokens of its prompt, of its answer, and of the prompt that were cached [tokens].
     preempted : int
-        How many times it lost its cache.
+        Number of times it was preempted.
     """
 
     sent_s: float
@@ -63,19 +63,19 @@ class Served(NamedTuple):
 
     @property
     def tpot_s(self) -> float:
-        """Mean gap between its tokens; 0 for an answer of one [s]."""
+        """Mean gap between its tokens; 0 for an answer of one token [s]."""
         return (self.last_s - self.first_s) / max(self.output_tokens - 1, 1)
 
 
 class Group(NamedTuple):
-    """Steps that are alike.
+    """A group of steps that are alike.
 
     Attributes
     ----------
     start_s, step_s : float
-        When the first one begins, and the time of each [s].
+        Start of the first step, and time of each [s].
     steps : int
-        How many follow each other.
+        Number of steps.
     decoding : int
         Sequences that gain a token in each.
     prompt_tokens : int
@@ -83,10 +83,10 @@ class Group(NamedTuple):
     waiting : int
         Requests in the queue.
     held : float
-        Share of the room for the cache that is held by requests.
+        Share of the cache that requests use.
     pauses : tuple of (float, int)
-        Time for which prompts were computed since the last token of some of the sequences, and how
-        many: their gap before the first of these steps is longer by it [s].
+        Time for which prompts were computed since the last token of some sequences, and the number
+        of these sequences. It lengthens their gap before the first of these steps [s].
     """
 
     start_s: float
@@ -100,15 +100,15 @@ class Group(NamedTuple):
 
     @property
     def gaps(self) -> list[tuple[float, int]]:
-        """Gaps between two tokens of a user, and how many there are of each [s]."""
-        paused = sum(many for _, many in self.pauses)
-        longer = [(self.step_s + pause_s, many) for pause_s, many in self.pauses]
-        return [(self.step_s, self.steps * self.decoding - paused), *longer]
+        """Gaps between two tokens of a user, with their counts [s]."""
+        paused_count = sum(count for _, count in self.pauses)
+        longer = [(self.step_s + pause_s, count) for pause_s, count in self.pauses]
+        return [(self.step_s, self.steps * self.decoding - paused_count), *longer]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a simulation saw.
+    """The results of a simulation.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class Run:
     groups : tuple of Group
         The steps, in order.
     late : tuple of (float, int)
-        Gaps of sequences that lost their cache between two tokens, one each [s].
+        Gaps of sequences that were preempted between two tokens, each with a count of 1 [s].
     stopped : bool
         Whether it was stopped before the last answer.
     """
@@ -130,11 +130,11 @@ class Run:
     @property
     def completed(self) -> tuple[Served, ...]:
         """Requests that were answered."""
-        return tuple(one for one in self.served if one is not None)
+        return tuple(request for request in self.served if request is not None)
 
     @property
     def gaps(self) -> list[tuple[float, int]]:
-        """Gaps between two tokens of a user, and how many there are of each [s]."""
+        """Gaps between two tokens of a user, with their counts [s]."""
         return [gap for g in self.groups if g.decoding for gap in g.gaps] + [*self.late]
 
 
@@ -147,23 +147,24 @@ class _Piece:
         self.bytes, self.users, self.ready = size, users, ready
 
 
-class _One:
-    """A request on its way."""
+class _Entry:
+    """The state of a request in the server."""
 
     __slots__ = (
-        *("request", "sent_s", "queued_s", "scheduled_s", "first_s", "token_s", "made"),
-        *("goal", "done", "found", "cached", "pieces", "own_bytes", "block_bytes", "own_from"),
-        *("joined", "stamp", "preempted"),
+        *("request", "sent_s", "queued_s", "scheduled_s", "first_s", "token_s", "answer_tokens"),
+        *("prompt_tokens", "prompt_done", "prompt_start", "cached_tokens", "pieces", "own_bytes"),
+        *("block_bytes", "own_start", "joined_step", "admission", "preempted"),
     )
 
     def __init__(self, request: Request, sent_s: float, queued_s: float) -> None:
         self.request, self.sent_s, self.queued_s = request, sent_s, queued_s
         self.scheduled_s = self.first_s = self.token_s = -1.0
-        self.made = 0  # tokens of the answer
-        self.goal = self.done = self.found = self.cached = 0  # of the prompt to compute
+        self.answer_tokens = 0  # tokens decoded so far
+        # a prompt is computed from `prompt_start`, after its cached tokens, to `prompt_tokens`
+        self.prompt_tokens = self.prompt_done = self.prompt_start = self.cached_tokens = 0
         self.pieces: list[Hashable] = []
-        self.own_bytes = self.block_bytes = self.own_from = 0
-        self.joined = self.stamp = self.preempted = 0
+        self.own_bytes = self.block_bytes = self.own_start = 0
+        self.joined_step = self.admission = self.preempted = 0
 
 
 class _Loop:
@@ -175,34 +176,36 @@ class _Loop:
         self.left = len(requests)
         self.groups: list[Group] = []
         self.late: list[tuple[float, int]] = []
-        self.paused: list[tuple[float, int]] = []  # since when, and how many have no token since
+        self.paused: list[
+            tuple[float, int]
+        ] = []  # since when, and how many sequences had their last token then
         self.now_s = 0.0
         self.coming: list[tuple[float, int, float]] = []  # queued_s, index, sent_s
         self.followers: dict[int, list[int]] = {}
-        for at, one in enumerate(requests):
-            if one.after < 0:
-                queued_s = one.arrival_s + times.request_s(one.input_tokens)
-                self.coming.append((queued_s, at, one.arrival_s))
+        for index, request in enumerate(requests):
+            if request.after < 0:
+                queued_s = request.arrival_s + times.request_s(request.input_tokens)
+                self.coming.append((queued_s, index, request.arrival_s))
             else:
-                self.followers.setdefault(one.after, []).append(at)
+                self.followers.setdefault(request.after, []).append(index)
         heapify(self.coming)
-        self.waiting: deque[tuple[int, _One]] = deque()
-        self.running: dict[int, _One] = {}  # in the order of admission
-        self.computing: deque[tuple[int, _One]] = deque()  # those whose prompt is not complete
+        self.waiting: deque[tuple[int, _Entry]] = deque()
+        self.running: dict[int, _Entry] = {}  # in the order of admission
+        self.computing: deque[tuple[int, _Entry]] = deque()  # requests whose prompt is not complete
         self.step = self.decoding = self.context = 0
-        self.ends: list[tuple[int, int, int]] = []  # step, index, stamp
-        self.growth = [0] * room.block_tokens  # bytes that steps need, by step modulo the block
+        self.ends: list[tuple[int, int, int]] = []  # last step, index, admission
+        self.growth = [0] * room.block_tokens  # bytes of new blocks, by step modulo the block
         self.free = room.bytes
         self.cache: dict[Hashable, _Piece] = {}
         self.unused: dict[Hashable, _Piece] = {}  # the least recently used first
-        self.spare = 0  # bytes of those
+        self.spare = 0  # bytes of the unused pieces
 
     # the clock
 
-    def turn(self) -> None:
-        """One group of steps, or the wait for the next request."""
+    def run_group(self) -> None:
+        """Run one group of steps, or wait for the next request."""
         self.receive()
-        squeezed = self.squeeze()
+        squeezed = self.make_room()
         prompts_s, tokens, complete = self.compute(admits=not squeezed)
         if not tokens and not self.decoding:
             self.now_s = max(self.now_s, self.coming[0][0])
@@ -216,7 +219,7 @@ class _Loop:
         if tokens:
             step_s = self.times.together_s(decode_s, prompts_s)
         else:
-            steps = self.alike(decode_s)
+            steps = self.steps_until_event(decode_s)
             context = self.context + decoding * (steps - 1) / 2
             step_s = self.times.decode_s(decoding, context) if steps > 1 else decode_s
         used_share = 1 - self.free / self.room.bytes
@@ -228,258 +231,262 @@ class _Loop:
         )
         self.now_s += step_s * steps
         self.decode(steps)
-        for at, one in complete:
-            self.first_token(at, one)
+        for index, entry in complete:
+            self.first_token(index, entry)
 
-    def prompts_alone(self, step_s: float, tokens: int, complete: list[tuple[int, _One]]) -> None:
-        """A step that computes prompts, while those who decode wait for their next token."""
+    def prompts_alone(self, step_s: float, tokens: int, complete: list[tuple[int, _Entry]]) -> None:
+        """Run a step that computes prompts while decoding pauses."""
         if not self.paused:
             self.paused.append((self.now_s, self.decoding))
         used_share = 1 - self.free / self.room.bytes
         self.groups.append(Group(self.now_s, step_s, 1, 0, tokens, len(self.waiting), used_share))
         self.now_s += step_s
-        before = self.decoding
-        for at, one in complete:
-            self.first_token(at, one)
-        self.paused.append((self.now_s, self.decoding - before))
+        decoding_before = self.decoding
+        for index, entry in complete:
+            self.first_token(index, entry)
+        self.paused.append((self.now_s, self.decoding - decoding_before))
 
-    def alike(self, decode_s: float) -> int:
-        """How many steps pass before anything but a token happens."""
+    def steps_until_event(self, decode_s: float) -> int:
+        """Count the steps before anything but decoding happens."""
         steps = min(self.ends[0][0] - self.step, ALIKE)
         if self.coming:
             steps = min(steps, int((self.coming[0][0] - self.now_s) / decode_s) + 1)
-        if steps > 1 and self.needed(steps) > self.free:
+        if steps > 1 and self.needed_bytes(steps) > self.free:
             return 1
         return max(steps, 1)
 
-    def needed(self, steps: int) -> int:
-        """Bytes of the blocks that so many steps fill."""
+    def needed_bytes(self, steps: int) -> int:
+        """Compute the bytes of new blocks that some steps need."""
         block = len(self.growth)
-        rounds, rest = divmod(steps, block)
+        rounds, remainder = divmod(steps, block)
         total = rounds * sum(self.growth) if rounds else 0
-        for i in range(self.step + 1, self.step + 1 + rest):
+        for i in range(self.step + 1, self.step + 1 + remainder):
             total += self.growth[i % block]
         return total
 
     def receive(self) -> None:
-        """Queue what has arrived."""
+        """Queue the requests that have arrived."""
         while self.coming and self.coming[0][0] <= self.now_s:
-            queued_s, at, sent_s = heappop(self.coming)
-            self.waiting.append((at, _One(self.requests[at], sent_s, queued_s)))
+            queued_s, index, sent_s = heappop(self.coming)
+            self.waiting.append((index, _Entry(self.requests[index], sent_s, queued_s)))
 
     # prompts
 
-    def compute(self, *, admits: bool) -> tuple[float, int, list[tuple[int, _One]]]:
-        """Share out what a step has left: its time, its tokens, and the prompts it completes."""
-        beside = self.decoding if self.room.mixes else 0
-        budget = int(self.room.batched_tokens - beside * self.room.step_tokens)
-        budget = max(budget, 0 if beside else 1)
-        pieces, total, complete = list[Piece](), 0, list[tuple[int, _One]]()
-        # a prompt is done before the next is begun, so another is let in when none is left
+    def compute(self, *, admits: bool) -> tuple[float, int, list[tuple[int, _Entry]]]:
+        """Fill a step with prompts: return their time, tokens, and the prompts it completes."""
+        decoding = self.decoding if self.room.mixes else 0
+        budget = int(self.room.batched_tokens - decoding * self.room.step_tokens)
+        budget = max(budget, 0 if decoding else 1)
+        pieces, total, complete = list[Piece](), 0, list[tuple[int, _Entry]]()
+        # prompts are computed one after another, so the next is admitted when none is left
         while budget and (self.computing or (admits and self.waiting and self.admit())):
-            at, one = self.computing[0]
-            taken = self.piece(one, budget, pieces)
-            total, budget = total + taken, budget - taken
-            if one.done == one.goal:
-                complete.append((at, one))
+            index, entry = self.computing[0]
+            computed = self.piece(entry, budget, pieces)
+            total, budget = total + computed, budget - computed
+            if entry.prompt_done == entry.prompt_tokens:
+                complete.append((index, entry))
                 self.computing.popleft()
-        return self.pieces_s(pieces), total, complete
+        return self.prompts_s(pieces), total, complete
 
-    def piece(self, one: _One, budget: int, pieces: list[Piece]) -> int:
-        """Compute what a step has room for of a prompt."""
-        stop = min(one.goal, one.done + budget)
-        pieces.append((one.done, stop, one.found, one.goal))
-        taken, one.done = stop - one.done, stop
-        return taken
+    def piece(self, entry: _Entry, budget: int, pieces: list[Piece]) -> int:
+        """Compute as much of a prompt as a step has room for."""
+        stop = min(entry.prompt_tokens, entry.prompt_done + budget)
+        pieces.append((entry.prompt_done, stop, entry.prompt_start, entry.prompt_tokens))
+        computed, entry.prompt_done = stop - entry.prompt_done, stop
+        return computed
 
-    def pieces_s(self, pieces: list[Piece]) -> float:
-        """Time of the pieces of a step: beside decoding one by one, alone in one pass."""
+    def prompts_s(self, pieces: list[Piece]) -> float:
+        """Time the pieces of a step: one by one where they mix with decoding, else in one pass."""
         if self.room.mixes or not pieces:
             return sum(self.times.prompt_s(*piece) for piece in pieces)
         return self.times.pass_s(pieces)
 
     def admit(self) -> bool:
-        """Let in the request that waits longest, if there is a place and room for its prompt."""
+        """Admit the first waiting request, if there is a slot and room for its prompt."""
         if len(self.running) >= self.room.sequences:
             return False
-        at, one = self.waiting[0]
-        tokens = one.request.input_tokens + one.made
-        found, known, fresh, size = self.looked_up(one.request, tokens)
-        pinned = sum(self.cache[key].bytes for key in known if not self.cache[key].users)
-        if size > self.free + self.spare - pinned:
+        index, entry = self.waiting[0]
+        tokens = entry.request.input_tokens + entry.answer_tokens
+        found_tokens, cached_keys, new_pieces, size = self.look_up(entry.request, tokens)
+        pinned_bytes = sum(
+            self.cache[key].bytes for key in cached_keys if not self.cache[key].users
+        )
+        if size > self.free + self.spare - pinned_bytes:
             if self.running or not self.unused:
                 return False
-            self.evict(self.room.bytes)  # nobody else will make room: begin anew
+            self.evict(self.room.bytes)  # no running request will free room, so empty the cache
             return self.admit()
         self.waiting.popleft()
-        for key in known:
+        for key in cached_keys:
             self.use(key)
         self.evict(size)
         self.free -= size
-        self.start(one, tokens, found, known, fresh, size)
-        self.running[at] = one
-        self.computing.append((at, one))
+        self.start(entry, tokens, found_tokens, cached_keys, new_pieces, size)
+        self.running[index] = entry
+        self.computing.append((index, entry))
         return True
 
-    def looked_up(
+    def look_up(
         self, request: Request, tokens: int
     ) -> tuple[int, list[Hashable], list[tuple[Hashable, int]], int]:
-        """Tokens found in the cache, the pieces found, those to add, and bytes to take."""
+        """Look up a prompt: cached tokens, cached pieces, pieces to add, and bytes to allocate."""
         block, held_bytes = self.room.block_tokens, self.room.held_bytes
-        known: list[Hashable] = []
-        fresh: list[tuple[Hashable, int]] = []
-        found = end = 0
+        cached_keys: list[Hashable] = []
+        new_pieces: list[tuple[Hashable, int]] = []
+        found_tokens = end = 0
         for key, length in request.prefix:
-            before, end = end, end + length
-            if key in self.cache and not fresh:
-                known.append(key)
-                found = end
+            start_tokens, end = end, end + length
+            if key in self.cache and not new_pieces:
+                cached_keys.append(key)
+                found_tokens = end
             elif key is not None and key not in self.cache:
-                size = held_bytes(end // block) - held_bytes(before // block)
-                fresh.append((key, size))
+                size = held_bytes(end // block) - held_bytes(start_tokens // block)
+                new_pieces.append((key, size))
             else:
                 break
-        start = held_bytes(found // block)
+        start = held_bytes(found_tokens // block)
         size = held_bytes(-(-tokens // block)) - start
-        return min(found // block * block, tokens - 1), known, fresh, size
+        return min(found_tokens // block * block, tokens - 1), cached_keys, new_pieces, size
 
     def start(
         self,
-        one: _One,
+        entry: _Entry,
         tokens: int,
-        found: int,
-        known: list[Hashable],
-        fresh: list[tuple[Hashable, int]],
+        found_tokens: int,
+        cached_keys: list[Hashable],
+        new_pieces: list[tuple[Hashable, int]],
         size: int,
     ) -> None:
-        """Note what a request holds, and what it has to compute."""
+        """Record what a request holds and what it has to compute."""
         block, held_bytes = self.room.block_tokens, self.room.held_bytes
-        for key, own in fresh:
-            self.cache[key] = _Piece(own, 1, ready=False)
-            size -= own
-        one.pieces = [*known, *(key for key, _ in fresh)]
-        one.own_bytes, one.own_from = size, tokens
-        whole = one.request.input_tokens + one.request.output_tokens - 1
-        last, now = -(-whole // block), -(-tokens // block)
-        grown = held_bytes(last) - held_bytes(now)
-        one.block_bytes = -(-grown // (last - now)) if last > now else 0
-        one.found = one.done = found
-        one.goal = tokens
-        if one.scheduled_s < 0:
-            one.scheduled_s, one.cached = self.now_s, found
+        for key, piece_bytes in new_pieces:
+            self.cache[key] = _Piece(piece_bytes, 1, ready=False)
+            size -= piece_bytes
+        entry.pieces = [*cached_keys, *(key for key, _ in new_pieces)]
+        entry.own_bytes, entry.own_start = size, tokens
+        final_tokens = entry.request.input_tokens + entry.request.output_tokens - 1
+        last_block, current_block = -(-final_tokens // block), -(-tokens // block)
+        growth_bytes = held_bytes(last_block) - held_bytes(current_block)
+        entry.block_bytes = (
+            -(-growth_bytes // (last_block - current_block)) if last_block > current_block else 0
+        )
+        entry.prompt_start = entry.prompt_done = found_tokens
+        entry.prompt_tokens = tokens
+        if entry.scheduled_s < 0:
+            entry.scheduled_s, entry.cached_tokens = self.now_s, found_tokens
 
-    def first_token(self, at: int, one: _One) -> None:
-        """A prompt is complete: its sequence has a token, and is decoded from now on."""
-        for key in one.pieces:
+    def first_token(self, index: int, entry: _Entry) -> None:
+        """Start decoding a request whose prompt is complete, with its first token."""
+        for key in entry.pieces:
             self.cache[key].ready = True
-        if one.first_s < 0:
-            one.first_s = self.now_s
-        else:  # it was computed anew
-            self.late.append((self.now_s - one.token_s, 1))
-        one.made += 1
-        one.joined = self.step
-        more = one.request.output_tokens - one.made
+        if entry.first_s < 0:
+            entry.first_s = self.now_s
+        else:  # it was preempted before
+            self.late.append((self.now_s - entry.token_s, 1))
+        entry.answer_tokens += 1
+        entry.joined_step = self.step
+        remaining = entry.request.output_tokens - entry.answer_tokens
         self.decoding += 1
-        self.context += one.own_from + 1
-        if one.block_bytes:
-            self.growth[self.residue(one)] += one.block_bytes
-        if more:
-            heappush(self.ends, (self.step + more, at, one.stamp))
+        self.context += entry.own_start + 1
+        if entry.block_bytes:
+            self.growth[self.block_phase(entry)] += entry.block_bytes
+        if remaining:
+            heappush(self.ends, (self.step + remaining, index, entry.admission))
         else:
-            self.finish(at, one)
+            self.finish(index, entry)
 
-    def residue(self, one: _One) -> int:
-        """The steps in which a sequence begins a block, modulo the block."""
-        return (one.joined + 1 - one.own_from) % self.room.block_tokens
+    def block_phase(self, entry: _Entry) -> int:
+        """Compute the steps in which a sequence begins a block, modulo the block."""
+        return (entry.joined_step + 1 - entry.own_start) % self.room.block_tokens
 
     # answers
 
     def decode(self, steps: int) -> None:
-        """Give every decoding sequence its tokens, and end those that are complete."""
+        """Give every decoding sequence its tokens, and finish those that are complete."""
         if not self.decoding:
             return
-        self.free -= self.needed(steps)
+        self.free -= self.needed_bytes(steps)
         self.step += steps
         self.context += steps * self.decoding
         while self.ends and self.ends[0][0] <= self.step:
-            _, at, stamp = heappop(self.ends)
-            one = self.running.get(at)
-            if one is not None and one.stamp == stamp:
-                self.finish(at, one)
+            _, index, stamp = heappop(self.ends)
+            entry = self.running.get(index)
+            if entry is not None and entry.admission == stamp:
+                self.finish(index, entry)
 
-    def finish(self, at: int, one: _One) -> None:
-        """Note the times of a request, and let its user send the next one."""
-        request = one.request
-        self.stop_decoding(one)
-        del self.running[at]
-        self.keep(one)
-        self.release(one)
-        self.served[at] = Served(
-            *(one.sent_s, one.queued_s, one.scheduled_s, one.first_s, self.now_s),
-            *(request.input_tokens, request.output_tokens, one.cached, one.preempted),
+    def finish(self, index: int, entry: _Entry) -> None:
+        """Record the times of a request, and let its user send the next one."""
+        request = entry.request
+        self.stop_decoding(entry)
+        del self.running[index]
+        self.keep(entry)
+        self.release(entry)
+        self.served[index] = Served(
+            *(entry.sent_s, entry.queued_s, entry.scheduled_s, entry.first_s, self.now_s),
+            *(request.input_tokens, request.output_tokens, entry.cached_tokens, entry.preempted),
         )
         self.left -= 1
-        for following in self.followers.pop(at, ()):
-            one_more = self.requests[following]
-            sent_s = self.now_s + one_more.arrival_s
-            queued_s = sent_s + self.times.request_s(one_more.input_tokens)
-            heappush(self.coming, (queued_s, following, sent_s))
+        for follower in self.followers.pop(index, ()):
+            next_request = self.requests[follower]
+            sent_s = self.now_s + next_request.arrival_s
+            queued_s = sent_s + self.times.request_s(next_request.input_tokens)
+            heappush(self.coming, (queued_s, follower, sent_s))
 
-    def stop_decoding(self, one: _One) -> None:
-        """Take a sequence out of the batch; what it has grown by counts as its own."""
-        made = self.step - one.joined
+    def stop_decoding(self, entry: _Entry) -> None:
+        """Remove a sequence from the batch, and add its new blocks to its own bytes."""
+        decoded = self.step - entry.joined_step
         self.decoding -= 1
-        self.context -= one.own_from + 1 + made
-        if one.block_bytes:
-            self.growth[self.residue(one)] -= one.block_bytes
+        self.context -= entry.own_start + 1 + decoded
+        if entry.block_bytes:
+            self.growth[self.block_phase(entry)] -= entry.block_bytes
             block = self.room.block_tokens
-            blocks = -(-(one.own_from + made) // block) - -(-one.own_from // block)
-            one.own_bytes += blocks * one.block_bytes
-        one.made += made
+            blocks = -(-(entry.own_start + decoded) // block) - -(-entry.own_start // block)
+            entry.own_bytes += blocks * entry.block_bytes
+        entry.answer_tokens += decoded
 
     # the cache
 
     def use(self, key: Hashable) -> None:
-        """Take a piece of the cache into use."""
+        """Mark a piece of the prefix cache as used by one more request."""
         piece = self.cache[key]
         if not piece.users:
             del self.unused[key]
             self.spare -= piece.bytes
         piece.users += 1
 
-    def rest(self, key: Hashable, piece: _Piece) -> None:
-        """Let a piece that nobody uses stay until its room is needed."""
+    def cache_unused(self, key: Hashable, piece: _Piece) -> None:
+        """Keep an unused piece until its room is needed."""
         self.unused[key] = piece
         self.spare += piece.bytes
 
-    def keep(self, one: _One) -> None:
-        """Let the whole blocks that only a finished request held stay in the prefix cache."""
-        key, block = one.request.keeps, self.room.block_tokens
+    def keep(self, entry: _Entry) -> None:
+        """Keep the whole blocks of a finished request in the prefix cache."""
+        key, block = entry.request.keeps, self.room.block_tokens
         if key is None or key in self.cache:
             return
-        start = sum(length for _, length in one.request.prefix)
-        end = one.request.input_tokens + one.request.output_tokens
+        start = sum(length for _, length in entry.request.prefix)
+        end = entry.request.input_tokens + entry.request.output_tokens
         grown_bytes = self.room.held_bytes(end // block) - self.room.held_bytes(start // block)
-        size = min(grown_bytes, one.own_bytes)
-        one.own_bytes -= size
+        size = min(grown_bytes, entry.own_bytes)
+        entry.own_bytes -= size
         self.cache[key] = _Piece(size, 0, ready=True)
-        self.rest(key, self.cache[key])
+        self.cache_unused(key, self.cache[key])
 
-    def release(self, one: _One) -> None:
-        """Give back what a request holds; its pieces stay, the last of them the first to go."""
-        self.free += one.own_bytes
-        for key in reversed(one.pieces):
+    def release(self, entry: _Entry) -> None:
+        """Free what a request holds; its pieces stay cached, and the last is evicted first."""
+        self.free += entry.own_bytes
+        for key in reversed(entry.pieces):
             piece = self.cache[key]
             piece.users -= 1
             if not piece.users and piece.ready:
-                self.rest(key, piece)
+                self.cache_unused(key, piece)
             elif not piece.users:
                 del self.cache[key]
                 self.free += piece.bytes
-        one.pieces, one.own_bytes = [], 0
+        entry.pieces, entry.own_bytes = [], 0
 
     def evict(self, size: int) -> None:
-        """Have so many bytes free, as far as pieces go that nobody uses."""
+        """Evict unused pieces until some bytes are free, or none is left."""
         while size > self.free and self.unused:
             key = next(iter(self.unused))
             piece = self.unused.pop(key)
@@ -487,10 +494,10 @@ class _Loop:
             self.free += piece.bytes
             self.spare -= piece.bytes
 
-    def squeeze(self) -> bool:
-        """Have room for the tokens of the next step; whether a sequence had to leave for it."""
+    def make_room(self) -> bool:
+        """Make room for the tokens of the next step; return whether a sequence was preempted."""
         squeezed = False
-        while (size := self.needed(1)) > self.free:
+        while (size := self.needed_bytes(1)) > self.free:
             if self.unused:
                 self.evict(size)
             elif len(self.running) > 1:
@@ -501,26 +508,26 @@ class _Loop:
         return squeezed
 
     def last_token_s(self) -> float:
-        """When the sequence that leaves had its last token: of those that wait, it came last."""
+        """Find when the preempted sequence, the last admitted, had its last token."""
         while self.paused:
-            since_s, many = self.paused.pop()
-            if many:
-                self.paused.append((since_s, many - 1))
+            since_s, count = self.paused.pop()
+            if count:
+                self.paused.append((since_s, count - 1))
                 return since_s
         return self.now_s
 
     def preempt(self) -> None:
-        """Send the sequence that was admitted last back to the queue, without its cache."""
-        at, one = self.running.popitem()
-        if self.computing and self.computing[-1][1] is one:
+        """Return the sequence that was admitted last to the queue, and free its cache."""
+        index, entry = self.running.popitem()
+        if self.computing and self.computing[-1][1] is entry:
             self.computing.pop()
         else:
-            self.stop_decoding(one)
-            one.token_s = self.last_token_s()
-        self.release(one)
-        one.stamp += 1
-        one.preempted += 1
-        self.waiting.appendleft((at, one))
+            self.stop_decoding(entry)
+            entry.token_s = self.last_token_s()
+        self.release(entry)
+        entry.admission += 1
+        entry.preempted += 1
+        self.waiting.appendleft((index, entry))
 
 
 def simulate(
@@ -529,7 +536,7 @@ def simulate(
     room: Room,
     progress: Callable[[float], bool | None] | None = None,
 ) -> Run:
-    """Serve requests, step by step.
+    """Simulate a server step by step.
 
     Parameters
     ----------
@@ -545,7 +552,7 @@ def simulate(
     Returns
     -------
     Run
-        When each request was where, and what each step did.
+        The times of each request, and the steps.
 
     Raises
     ------
@@ -567,27 +574,27 @@ def simulate(
     >>> [one.output_tokens for one in run.completed], sum(many for _, many in run.gaps)
     ([100], 99)
     """
-    for at, one in enumerate(requests):
-        _check(at, one, room)
+    for index, request in enumerate(requests):
+        _check(index, request, room)
     loop = _Loop(requests, times, room)
     turns = 0
     while loop.left:
-        loop.turn()
+        loop.run_group()
         turns += 1
-        if progress is None or turns % TOLD_EVERY:
+        if progress is None or turns % PROGRESS_EVERY:
             continue
         if progress(1 - loop.left / len(requests)) is False:
             break
     return Run(tuple(loop.served), tuple(loop.groups), tuple(loop.late), loop.left > 0)
 
 
-def _check(at: int, one: Request, room: Room) -> None:
-    """Reject a request that never has room."""
-    whole = one.input_tokens + one.output_tokens
-    needed = room.held_bytes(-(-whole // room.block_tokens))
+def _check(index: int, request: Request, room: Room) -> None:
+    """Reject a request that is larger than the whole cache."""
+    total_tokens = request.input_tokens + request.output_tokens
+    needed = room.held_bytes(-(-total_tokens // room.block_tokens))
     if needed > room.bytes:
         raise BadInput(
             "requests",
-            f"request {at + 1} has {whole:,} tokens of prompt and answer: "
+            f"request {index + 1} has {total_tokens:,} tokens of prompt and answer: "
             "the cache has no room for it, however few are served.",
         )

@@ -1,4 +1,4 @@
-"""Percentiles of latencies for users at once, in closed form, with the intervals of estimates."""
+"""Percentiles of latencies for a closed loop of users, in closed form, with their intervals."""
 
 import math
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from ..spec import TAILED, Deployment, Workload
 from .queues import check_percent
 from .spread import HALVINGS, quantile_s, spread_of, without_prompts
 
-MIDDLE = 75.0  # percent up to which a percentile has the width of the middle, and above of the tail
-# What a percentile of the others is made of.
+MIDDLE = 75.0  # percentiles up to this have the interval of the median, above that of the tail
+# How percentiles of requests come about, in words.
 MADE_OF = {
     "tpot": "decode steps, and the prompts computed meanwhile for who waited least before",
     "ttft": "others' prompts ahead and its own, or a slow start outside the cards",
     "e2e": "a late first token, or a long answer, and the gaps of its tokens",
 }
-# The mean that each is a percentile of, as `Served` names it.
+# The mean of each quantity, as `Served` names it.
 MEANS = {"itl": "itl_s", "tpot": "itl_s", "ttft": "ttft_mean_s", "e2e": "e2e_s"}
 
 
@@ -61,18 +61,20 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
     """
     quantity = one_of("quantity", quantity, TAILED)
     check_percent(percent)
-    gaps = quantity == "itl"
-    spread = spread_of(estimates.served, gaps_alone=gaps)
-    spreads = spread.doubted() if gaps else (spread,)  # prompts in steps are in gaps alone
+    is_gap = quantity == "itl"
+    spread = spread_of(estimates.served, gaps_alone=is_gap)
+    bounds_spreads = (
+        spread.doubted() if is_gap else (spread,)
+    )  # only gaps depend on the steps with prompts
     ceiling = ceiling_s(estimates.ceiling, quantity, percent)
-    mean_faster, mean_slower, reason = estimates.width(MEANS[quantity])
+    mean_faster, mean_slower, reason = estimates.interval_factors(MEANS[quantity])
     value = max(quantile_s(spread, quantity, percent), ceiling)
 
     def end_s(end: str, at: float, name: str) -> float:
         faster, slower = catalog.table("tails")["widths"][name]
         if end == "low":
-            return quantile_s(spreads[0], quantity, at) * mean_faster / faster
-        return quantile_s(spreads[-1], quantity, at) * mean_slower * slower
+            return quantile_s(bounds_spreads[0], quantity, at) * mean_faster / faster
+        return quantile_s(bounds_spreads[-1], quantity, at) * mean_slower * slower
 
     low, high = in_order(end_s, quantity, percent)
     return Estimate(value, min(max(low, ceiling), value), max(high, value), ceiling, reason)
@@ -81,15 +83,15 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
 def in_order(
     end_s: Callable[[str, float, str], float], quantity: str, percent: float
 ) -> tuple[float, float]:
-    """Bound a percentile by its own width, so that bounds never run backwards along the percent.
+    """Compute the ends of a percentile's interval, so that they never fall along the percent.
 
-    Widths differ below and above the `MIDDLE`, as other measurements stand behind each, and both
-    may be taken there. A 50th percentile is never longer than a 75th, so what bounds this from
-    above bounds the 50th as surely: a wider bound of its own, from few sources, is cut. From below
-    a bound of the 75th says nothing of the 50th; where the middle's own lies above it, the two
-    disagree, and the lower is taken for both. Measured percentiles of sources left out lie inside
-    as often with the cut as without it, and those of first tokens oftener with the lower bound
-    (`benchmarks/percentiles.py`); bounds of tails raised to the middle's held fewer.
+    Widths differ below and above the `MIDDLE`, since they come from different measurements. A 50th
+    percentile is never longer than a 75th, so the upper end of the 75th also bounds the 50th, and a
+    higher end of its own is cut. The lower end of the 75th does not bound the 50th. Where the
+    median's own lower end is above it, the two disagree, and the lower one is used for both.
+    Measured percentiles of sources left out lie inside as often with the cut as without it, and
+    those of first tokens more often with the lower end (`benchmarks/percentiles.py`). Raising the
+    tail's lower end to the median's held fewer.
 
     Parameters
     ----------
@@ -112,19 +114,19 @@ def in_order(
     >>> in_order(wide_below, "itl", 50), in_order(wide_below, "itl", 95)
     ((25.0, 150.0), (47.5, 190))
     """
-    own, tail = kind(quantity, percent), kind(quantity, 100)
-    low, high = end_s("low", percent, own), end_s("high", percent, own)
-    if own == tail:
+    own_kind, tail_kind = kind(quantity, percent), kind(quantity, 100)
+    low, high = end_s("low", percent, own_kind), end_s("high", percent, own_kind)
+    if own_kind == tail_kind:
         return low, high
-    return min(low, end_s("low", MIDDLE, tail)), min(high, end_s("high", MIDDLE, tail))
+    return min(low, end_s("low", MIDDLE, tail_kind)), min(high, end_s("high", MIDDLE, tail_kind))
 
 
 def users_in_prompts(deployment: Deployment, workload: Workload, share: float) -> float:
-    """Compute the users at which a share of all gaps has another user's prompt in it.
+    """Compute the number of users at which a share of all gaps contains another user's prompt.
 
-    There a percentile of the gaps jumps from a plain step to one that carries a prompt: the 95th
-    at 0.05. An answer of `n` steps meets the prompts of all others once, so where one fits in a
-    step `1 - exp(-others / n)` of its steps carry one.
+    There a percentile of the gaps jumps from a plain step to one with a prompt: the 95th at 0.05.
+    During an answer of `n` steps each other user sends one prompt, so where a prompt fits in a
+    step, `1 - exp(-others / n)` of the steps carry one.
 
     Parameters
     ----------
@@ -147,23 +149,23 @@ def users_in_prompts(deployment: Deployment, workload: Workload, share: float) -
     >>> [round(users_in_prompts(one, Workload(500, out), 0.05)) for out in (100, 1000)]
     [7, 58]
     """
-    made = calibration_estimates(deployment, replace(workload, concurrency=2))
-    of_one = spread_of(made.served, gaps_alone=True)
-    full, last = float(of_one.full), float(of_one.last)  # of each other user
-    if not full and not last:
+    estimate = calibration_estimates(deployment, replace(workload, concurrency=2))
+    spread = spread_of(estimate.served, gaps_alone=True)
+    full_chunks, last_chunks = float(spread.full), float(spread.last)  # of each other user
+    if not full_chunks and not last_chunks:
         return math.inf
-    if not full:
-        return 1 - math.log(1 - share) / last
-    low, high = 0.0, share / full
+    if not full_chunks:
+        return 1 - math.log(1 - share) / last_chunks
+    low, high = 0.0, share / full_chunks
     for _ in range(HALVINGS):
         others = (low + high) / 2
-        carried = 1 - (1 - full * others) * math.exp(-last * others)
-        low, high = (others, high) if carried < share else (low, others)
+        carrying_share = 1 - (1 - full_chunks * others) * math.exp(-last_chunks * others)
+        low, high = (others, high) if carrying_share < share else (low, others)
     return 1 + low
 
 
 def expected_s(served: Served, quantity: str, percent: float) -> Number:
-    """Compute a percentile of a load by itself, without interval or ceiling.
+    """Compute the value of a percentile, without interval or ceiling.
 
     Parameters
     ----------
@@ -193,7 +195,7 @@ def expected_s(served: Served, quantity: str, percent: float) -> Number:
 
 
 def derived(estimates: Estimates, quantity: str, percent: float) -> tuple[Line, ...]:
-    """List how a percentile comes about.
+    """Derive a percentile in lines.
 
     Parameters
     ----------
@@ -227,12 +229,12 @@ def derived(estimates: Estimates, quantity: str, percent: float) -> tuple[Line, 
         "steps with a prompt", "of another user, of all steps", "", f"{spread.stalled:.1%}"
     )
     kind_of = "with" if spread.stalled > 1 - percent / 100 else "without"
-    step = f"a decode step {kind_of} prompts, at its p{percent:g}"
-    return (share, Line(name, step, "", explain.quantity(value, "s")))
+    source = f"a decode step {kind_of} prompts, at its p{percent:g}"
+    return (share, Line(name, source, "", explain.quantity(value, "s")))
 
 
 def kind(quantity: str, percent: float) -> str:
-    """Name the interval of a percentile.
+    """Name the interval that applies to a percentile.
 
     Parameters
     ----------
@@ -255,7 +257,7 @@ def kind(quantity: str, percent: float) -> str:
 
 
 def ceiling_s(ceiling: Served, quantity: str, percent: float) -> Number:
-    """Compute what the spec sheet allows of a percentile.
+    """Compute the ceiling of a percentile.
 
     Parameters
     ----------
@@ -282,8 +284,10 @@ def ceiling_s(ceiling: Served, quantity: str, percent: float) -> Number:
     True
     """
     if quantity == "itl":
-        return without_prompts(ceiling).gap_s(percent)  # they hide behind decoding
-    # a prompt that waits for no other, and gaps that no prompt delays
+        return without_prompts(ceiling).gap_s(
+            percent
+        )  # at the ceiling, prompts hide behind decoding
+    # no prompt waits for another, and no prompt delays a gap
     return {
         "tpot": ceiling.itl_decode_s,
         "ttft": ceiling.ttft_idle_s,

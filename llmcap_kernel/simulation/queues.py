@@ -1,6 +1,6 @@
 """How many requests come in a time, and how long they wait for one server.
 
-They come at random moments at a mean rate (Poisson), or in clumps.
+They come at random moments with a mean rate (Poisson), or in clumps.
 """
 
 import math
@@ -8,13 +8,13 @@ import math
 from ..numeric import Number, exp, log, maximum, minimum, somewhere, where
 from ..refuse import number
 
-MANY = 30  # beyond so many on average their law is the normal one
-DECAY_STEPS = 6  # of Newton, to a billionth
-LOGISTIC = 1.702  # deviations of the logistic law that is nearest to the normal one
+MANY = 30  # mean above which the normal distribution is used
+DECAY_STEPS = 6  # steps of Newton's method, for an accuracy of a billionth
+LOGISTIC = 1.702  # scale of the logistic distribution nearest to the normal one
 
 
 def md1_wait_percentile_s(*, busy: Number, service_s: Number, percent: float) -> Number:
-    """Compute a percentile of the wait for one server whose services are alike, M/D/1.
+    """Compute a percentile of the wait for one server with a constant service time, M/D/1.
 
     Parameters
     ----------
@@ -42,22 +42,21 @@ def md1_wait_percentile_s(*, busy: Number, service_s: Number, percent: float) ->
     6.62
     """
     busy = minimum(maximum(busy, 1e-6), 1 - 1e-9)
-    soon = log(maximum(percent / 100 / (1 - busy), 1.0)) / busy  # in services
-    # the tail's decay solves e^decay = 1 + decay / busy: Newton's steps come from above
+    short_wait = log(maximum(percent / 100 / (1 - busy), 1.0)) / busy  # in services
+    # the tail's decay solves e^decay = 1 + decay / busy; Newton's method converges from above
     decay = 2 * (1 - busy) / busy
     for _ in range(DECAY_STEPS):
-        grown = 1 + decay / busy
-        decay = decay - (decay - log(grown)) / (1 - 1 / (busy * grown))
-    longer = (1 - busy) / (busy + decay - 1) / (1 - percent / 100)
-    late = log(maximum(longer, 1.0)) / decay
-    return service_s * where(soon < 1, soon, maximum(late, 1.0))
+        growth = 1 + decay / busy
+        decay = decay - (decay - log(growth)) / (1 - 1 / (busy * growth))
+    excess = (1 - busy) / (busy + decay - 1) / (1 - percent / 100)
+    long_wait = log(maximum(excess, 1.0)) / decay
+    return service_s * where(short_wait < 1, short_wait, maximum(long_wait, 1.0))
 
 
-def met_in_a_pass(*, rate_rps: Number, pass_s: Number, step_s: Number) -> Number:
-    """Count the prompts of a pass where all who come meanwhile go into the next one.
+def prompts_per_pass(*, rate_rps: Number, pass_s: Number, step_s: Number) -> Number:
+    """Compute the mean prompts of a pass, where all that come during one go into the next.
 
-    After a pass another follows at once where any has come, and steps of decoding until one comes
-    where none has.
+    The next pass follows at once if a prompt has come; else decode steps run until one does.
 
     Parameters
     ----------
@@ -73,17 +72,17 @@ def met_in_a_pass(*, rate_rps: Number, pass_s: Number, step_s: Number) -> Number
 
     Examples
     --------
-    >>> round(met_in_a_pass(rate_rps=10.0, pass_s=0.06, step_s=0.001), 2)
+    >>> round(prompts_per_pass(rate_rps=10.0, pass_s=0.06, step_s=0.001), 2)
     1.15
-    >>> round(met_in_a_pass(rate_rps=10.0, pass_s=1.0, step_s=0.001), 2)
+    >>> round(prompts_per_pass(rate_rps=10.0, pass_s=1.0, step_s=0.001), 2)
     10.0
     """
-    came, between = rate_rps * pass_s, maximum(rate_rps * step_s, 1e-9)
-    return came + exp(-came) * between / (1 - exp(-between))
+    arrivals, per_step = rate_rps * pass_s, maximum(rate_rps * step_s, 1e-9)
+    return arrivals + exp(-arrivals) * per_step / (1 - exp(-per_step))
 
 
 def poisson(mean: Number, rank: float, clump: Number = 1.0) -> Number:
-    """Compute a quantile of how many requests come, at random moments or in clumps.
+    """Compute a quantile of the number of requests that come, at random moments or in clumps.
 
     Parameters
     ----------
@@ -111,22 +110,22 @@ def poisson(mean: Number, rank: float, clump: Number = 1.0) -> Number:
     >>> poisson(0.2, 0.84, clump=2.0), poisson(0.2, 0.99, clump=2.0)
     (0.0, 3.0)
     """
-    few = minimum(mean, MANY)
-    beyond = clump - 1
-    share, below, found = none_come(few, clump), 0.0, 0.0
+    small_mean = minimum(mean, MANY)
+    excess = clump - 1
+    share, cumulative, count = share_without_arrivals(small_mean, clump), 0.0, 0.0
     for n in range(1, 3 * MANY):
-        below = below + share
-        if not somewhere(below < rank):
+        cumulative = cumulative + share
+        if not somewhere(cumulative < rank):
             break
-        found = found + where(below < rank, 1.0, 0.0)
-        share = share * (few + beyond * (n - 1)) / (n * (1 + beyond))
-    more = maximum(mean, MANY)
-    normal = more + _deviations(rank) * (more * (1 + beyond)) ** 0.5
-    return where(mean < MANY, found, maximum(normal, found))
+        count = count + where(cumulative < rank, 1.0, 0.0)
+        share = share * (small_mean + excess * (n - 1)) / (n * (1 + excess))
+    large_mean = maximum(mean, MANY)
+    normal = large_mean + _deviations(rank) * (large_mean * (1 + excess)) ** 0.5
+    return where(mean < MANY, count, maximum(normal, count))
 
 
-def none_come(mean: Number, clump: Number = 1.0) -> Number:
-    """Compute the share of the times at which no request comes.
+def share_without_arrivals(mean: Number, clump: Number = 1.0) -> Number:
+    """Compute the probability that no request comes.
 
     Parameters
     ----------
@@ -142,19 +141,19 @@ def none_come(mean: Number, clump: Number = 1.0) -> Number:
 
     Examples
     --------
-    >>> round(none_come(1.0), 3), round(none_come(1.0, clump=2.0), 3)
+    >>> round(share_without_arrivals(1.0), 3), round(share_without_arrivals(1.0, clump=2.0), 3)
     (0.368, 0.5)
     """
-    beyond = clump - 1
-    # which is 1 where they come at random
-    fewer = where(beyond > 1e-9, log(clump) / maximum(beyond, 1e-9), 1.0)
-    return math.e ** (-mean * fewer)
+    excess = clump - 1
+    # the limit for random arrivals is 1
+    exponent = where(excess > 1e-9, log(clump) / maximum(excess, 1e-9), 1.0)
+    return math.e ** (-mean * exponent)
 
 
 def _deviations(rank: Number) -> Number:
-    """The normal law's quantile, within a fiftieth: the logistic law's with its spread."""
-    inside = minimum(maximum(rank, 1e-9), 1 - 1e-9)
-    return log(inside / (1 - inside)) / LOGISTIC
+    """Approximate a quantile of the normal distribution by the logistic one, within 2%."""
+    rank_inside = minimum(maximum(rank, 1e-9), 1 - 1e-9)
+    return log(rank_inside / (1 - rank_inside)) / LOGISTIC
 
 
 def check_percent(percent: float) -> float:

@@ -1,18 +1,19 @@
-"""Percentiles where requests come at a rate, whether others are answered or not.
+"""Percentiles for requests that come at a rate, whether others are answered or not (open loop).
 
-Requests come at random moments (Poisson). With n of them in flight a deployment answers as many a
-second as a closed loop of n users does: `serve` gives that rate. So the requests in flight are a
-birth and death process, whose states have their exact shares, and each state has the latencies of
-its closed loop. With steps `a + b n` and no prefill their number is negative binomial, exactly.
+Requests come at random moments (Poisson). With n of them in flight, a deployment answers as many a
+second as a closed loop of n users does, and `serve` gives that rate. So the number in flight is a
+birth-death process with an exact distribution, and each state has the latencies of its closed loop.
+With steps `a + b n` and no prefill the number is exactly negative binomial.
 
-Prompts come at the rate, however many are in flight: while a step lasts, `rate x step` of them on
-average. Those that come while others' are computed are computed next, so they come in clumps: each
-prompt brings `rate x waited` more, and these theirs, as in a branching process with immigration.
-Where prompts have steps of their own, as many go into one as come while another is computed: more
-than of users who ask again when they are answered, since nobody is answered meanwhile.
+Prompts come at the rate, however many are in flight: `rate x step` of them during a step, on
+average. Those that come while prompts are computed are computed next, so they come in clumps: each
+prompt brings `rate x waited` more, as in a branching process with immigration. Where prompts have
+steps of their own, a step takes all that came during the last one. These are more than in a closed
+loop, where nobody is answered meanwhile and so nobody asks again.
 
-How many are in flight varies apart from what a step carries and how long a start takes: both are
-added as the sides of a right angle. All of it is written once, for a float and for an array.
+The number in flight varies independently of what a step carries and of how long a start takes, so
+their deviations add up as the root of their squares. All of it is written once, for a float and for
+an array.
 """
 
 import math
@@ -31,24 +32,24 @@ from ..serving import Served, most_running
 from ..spec import TAILED, Deployment, Workload
 from .in_flight import Law, knots, law_of
 from .percentiles import MEANS, ceiling_s, in_order
-from .queues import check_percent, md1_wait_percentile_s, met_in_a_pass, poisson
+from .queues import check_percent, md1_wait_percentile_s, poisson, prompts_per_pass
 from .spread import DOUBTED, Spread, quantile_s, spread_at_rate
 
-FULL = 0.99  # of the rate that is answered, and of the time that prompts take, at most
-BREAKS = 0.95  # of the rate that is answered, where the end of an interval lies beyond all of it
-HALVINGS = 30  # of a rate, to a billionth
-PASSES = 3  # turns from the prompts of a pass to its time and back
-MOST_MET = 16  # prompts beyond which a pass takes as long as they together
-CLOSE = 1e-4  # of a rate: two rates that near are one
+FULL = 0.99  # largest share of the highest rate, and of the time that prompts take
+BREAKS = 0.95  # share of the highest rate, used for an interval's end that lies beyond it
+HALVINGS = 30  # steps of a bisection, for an accuracy of a billionth
+PASSES = 3  # iterations between the prompts of a pass and its time
+MOST_MET = 16  # prompts above which the fixed time of a pass no longer counts
+CLOSE = 1e-4  # relative accuracy of a rate
 NUMBERS = [name for name in Spread._fields if name not in ("tokens_per_step", "answers")]
 
 
 class Arriving(Spread):
-    """What latencies are made of while so many are in flight, and prompts come at a rate."""
+    """The parts of the latencies with a number of requests in flight and prompts at a rate."""
 
     @property
     def added_s(self) -> Number:
-        """What a prompt adds to the steps that compute it; all of it where decoding pauses [s]."""
+        """Time that a prompt adds to the steps that compute it; all of it in own steps [s]."""
         steps = (self.own_full + self.own_last) * self.mean_tokens
         return self.service_s - where(self.full_s < math.inf, steps * self.step_s, 0.0)
 
@@ -73,9 +74,9 @@ class Arriving(Spread):
             busy=self.busy * self.least_s / self.service_s,
             service_s=self.least_s,
         )
-        alone = self.full_s == math.inf
+        own_steps = self.full_s == math.inf
         passes_s = maximum(minimum(queue_s, self.prompt_s), full_s)
-        return self.prompt_s + where(alone, passes_s, queue_s)
+        return self.prompt_s + where(own_steps, passes_s, queue_s)
 
     def request_gap_s(self, percent: float) -> Number:
         """Compute a percentile of the mean gap of a request.
@@ -92,9 +93,9 @@ class Arriving(Spread):
         """
         steps = self.output_tokens / self.mean_tokens
         prompts = steps * (self.full + self.last) / maximum(self.own_full + self.own_last, 1.0)
-        waits = minimum(self.added_s * self.busy / self.service_s, FULL)
-        met = poisson(prompts, percent / 100, 1 / (1 - waits) ** 2)
-        return self.step_s + met * self.added_s / self.output_tokens
+        stalled_share = minimum(self.added_s * self.busy / self.service_s, FULL)
+        arrivals = poisson(prompts, percent / 100, 1 / (1 - stalled_share) ** 2)
+        return self.step_s + arrivals * self.added_s / self.output_tokens
 
     def whole_s(self, percent: float) -> Number:
         """Compute a percentile of the time to the last token.
@@ -118,7 +119,7 @@ class Arriving(Spread):
 
 
 class Flights:
-    """A deployment, or a stack of them, by the requests in flight.
+    """A deployment, or a stack of them, tabulated by the number of requests in flight.
 
     Parameters
     ----------
@@ -127,9 +128,9 @@ class Flights:
     rates_rps : sequence of float or array
         Requests that are answered a second with as many [requests/s].
     fields : dict of str to float, or sequence of float or array
-        What their latencies are made of, by the names of `Spread`; one number where all are alike.
+        Fields of `Spread` at these numbers; a single number where all are equal.
     like : Spread
-        What is no number.
+        A spread with the fields that are not numbers.
     """
 
     def __init__(
@@ -139,11 +140,11 @@ class Flights:
         fields: dict[str, Any],
         like: Spread,
     ) -> None:
-        rising = list(rates_rps)
-        for i in range(1, len(rising)):  # more in flight never answer fewer
-            rising[i] = maximum(rising[i], rising[i - 1] * (1 + 1e-9))
+        rising_rps = list(rates_rps)
+        for i in range(1, len(rising_rps)):  # more in flight never answer fewer requests
+            rising_rps[i] = maximum(rising_rps[i], rising_rps[i - 1] * (1 + 1e-9))
         self.users: Any = some(users)
-        self.loops_s: Any = some([n / rate for n, rate in zip(users, rising, strict=True)])
+        self.loops_s: Any = some([n / rate for n, rate in zip(users, rising_rps, strict=True)])
         self.fields: dict[str, Any] = {
             n: x if isinstance(x, float) else some(x) for n, x in fields.items()
         }
@@ -162,33 +163,33 @@ class Flights:
         Flights
             Of these.
         """
-        kept = object.__new__(Flights)
-        kept.like = self.like
-        kept.users, kept.loops_s = self.users[:, at], self.loops_s[:, at]
-        kept.fields = {
+        subset = object.__new__(Flights)
+        subset.like = self.like
+        subset.users, subset.loops_s = self.users[:, at], self.loops_s[:, at]
+        subset.fields = {
             n: column[:, at] if hasattr(column, "__array__") else column
             for n, column in self.fields.items()
         }
-        kept.most_rps = self.most_rps[at]
-        return kept
+        subset.most_rps = self.most_rps[at]
+        return subset
 
     @cached_property
     def most_rps(self) -> Number:
-        """Most requests answered a second, whatever is in flight [requests/s]."""
+        """Highest rate of requests that is answered [requests/s]."""
         users = self.users[-1]
         if not self.apart:
             return users / self.loops_s[-1]
         low, high = 0.0 * users, 1 / self._column("least_s")[-1] + 0.0 * users
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            fewer = middle * self._round_s(-1, middle) < users
-            low, high = where(fewer, middle, low), where(fewer, high, middle)
+            below_capacity = middle * self._round_s(-1, middle) < users
+            low, high = where(below_capacity, middle, low), where(below_capacity, high, middle)
         return low
 
     @property
     def apart(self) -> bool:
-        """Whether prompts have steps of their own: of all, or of none."""
-        longest_s = self.like.full_s  # a number where all are alike
+        """Whether prompts have steps of their own, which holds for the whole stack or none."""
+        longest_s = self.like.full_s  # a float where it is the same for all
         return not hasattr(longest_s, "__array__") and longest_s == math.inf
 
     def rounds_s(self, rate_rps: Number) -> Any:
@@ -214,16 +215,16 @@ class Flights:
         request_s, pass_s, queue_s, tokens, step_s, prompt_s, least_s = (
             self._column(name)[i] for name in names
         )
-        each_s = prompt_each_s(rate_rps, prompt_s, step_s, least_s)
-        paused = minimum(rate_rps * each_s, FULL)
-        return request_s + pass_s + queue_s + tokens * step_s / (1 - paused)
+        per_prompt_s = prompt_each_s(rate_rps, prompt_s, step_s, least_s)
+        paused_share = minimum(rate_rps * per_prompt_s, FULL)
+        return request_s + pass_s + queue_s + tokens * step_s / (1 - paused_share)
 
     def _column(self, name: str) -> Any:
         column = self.fields[name]
         return [column] * len(self.users) if isinstance(column, float) else column
 
     def at(self, rate_rps: Number) -> "Flying":
-        """Let requests come at a rate.
+        """Predict requests at a rate.
 
         Parameters
         ----------
@@ -253,8 +254,11 @@ class Flights:
         low, high = 0.0, FULL * self.most_rps
         while high - low > CLOSE * self.most_rps:
             middle = (low + high) / 2
-            there = self.at(middle)
-            if all(there.percentile_s(what, at) <= bound_s for what, at, bound_s in limits):
+            flying = self.at(middle)
+            if all(
+                flying.percentile_s(quantity, percent) <= bound_s
+                for quantity, percent, bound_s in limits
+            ):
                 low = middle
             else:
                 high = middle
@@ -262,7 +266,7 @@ class Flights:
 
 
 def prompt_each_s(rate_rps: Number, prompt_s: Number, step_s: Number, least_s: Number) -> Number:
-    """Compute what each prompt takes of the passes that prompts have for themselves.
+    """Compute the time of a pass per prompt, where prompts have steps of their own.
 
     Parameters
     ----------
@@ -283,23 +287,23 @@ def prompt_each_s(rate_rps: Number, prompt_s: Number, step_s: Number, least_s: N
     >>> round(prompt_each_s(10.0, 0.06, 0.01, 0.01), 3), prompt_each_s(10.0, 0.06, 0.01, 0.06)
     (0.051, 0.06)
     """
-    pass_s, met = prompt_s, 1.0
+    pass_s, prompts = prompt_s, 1.0
     for _ in range(PASSES):
-        met = met_in_a_pass(rate_rps=rate_rps, pass_s=pass_s, step_s=step_s)
-        # beside the first, as many as chance has it; a pass over one is the shortest
-        pass_s, share = met * least_s, exp(1 - met)
+        prompts = prompts_per_pass(rate_rps=rate_rps, pass_s=pass_s, step_s=step_s)
+        # the prompts after the first are Poisson; no pass is shorter than one over one prompt
+        pass_s, share = prompts * least_s, exp(1 - prompts)
         for n in range(1, MOST_MET):
-            shorter_s = prompt_s - n * least_s
-            if not somewhere(shorter_s > 0):
+            excess_s = prompt_s - n * least_s
+            if not somewhere(excess_s > 0):
                 break
-            pass_s = pass_s + share * maximum(shorter_s, 0.0)
-            share = share * (met - 1) / n
-    return maximum(pass_s / met, least_s)
+            pass_s = pass_s + share * maximum(excess_s, 0.0)
+            share = share * (prompts - 1) / n
+    return maximum(pass_s / prompts, least_s)
 
 
 @dataclass(frozen=True)
 class Flying:
-    """Requests in flight where they come at a rate.
+    """A deployment, or a stack of them, with requests at a rate.
 
     Attributes
     ----------
@@ -314,11 +318,11 @@ class Flying:
 
     @cached_property
     def law(self) -> Law:
-        """Shares of the numbers of requests in flight."""
+        """Distribution of the number of requests in flight."""
         return law_of(self.flights.users, self.flights.rounds_s(self.rate_rps), self.rate_rps)
 
     def spread(self, users: Number) -> Arriving:
-        """List what latencies are made of while so many are in flight.
+        """Compute the parts of the latencies with a number of requests in flight.
 
         Parameters
         ----------
@@ -332,26 +336,33 @@ class Flying:
         """
         rate_rps = self.rate_rps
         low, share = interval(self.flights.users, users)
-        held: dict[str, Any] = {
+        columns: dict[str, Any] = {
             name: column if isinstance(column, float) else between(column, low, share)
             for name, column in self.flights.fields.items()
         }
-        found = Arriving(*self.flights.like)._replace(**held)
+        arriving = Arriving(*self.flights.like)._replace(**columns)
         if self.flights.apart:
-            taken_s = (found.last_s, found.step_s, found.least_s)
-            found = found._replace(service_s=prompt_each_s(rate_rps, *taken_s))
-        busy = minimum(rate_rps * found.service_s, FULL)
-        # of the time, what prompts add to steps; those who come meanwhile are computed next, and
-        # where decoding pauses until none is left, before the next token
-        mixed, waits = found.full_s < math.inf, minimum(rate_rps * found.added_s, FULL)
-        own_s = found.service_s / found.output_tokens  # who come while its prompt is computed, too
-        met = rate_rps * found.mean_tokens * (found.step_s + own_s) / (1 - waits)
-        met = where(found.waited_s > 0, met, 0.0)
-        clump = where(mixed, 1 - waits * waits, (1 - waits) ** 2)
-        return found._replace(
-            full=minimum(met * found.own_full, 1.0),
-            last=met * found.own_last,
-            clump=where(found.own_full < 1, 1 / clump, 1.0),
+            times_s = (arriving.last_s, arriving.step_s, arriving.least_s)
+            arriving = arriving._replace(service_s=prompt_each_s(rate_rps, *times_s))
+        busy = minimum(rate_rps * arriving.service_s, FULL)
+        # the share of the time that prompts add to steps; prompts that come meanwhile are computed
+        # next, and before the next token where decoding pauses for them
+        mixes, stalled_share = (
+            arriving.full_s < math.inf,
+            minimum(rate_rps * arriving.added_s, FULL),
+        )
+        own_wait_s = (
+            arriving.service_s / arriving.output_tokens
+        )  # prompts that come during its own prefill count too
+        arrivals = (
+            rate_rps * arriving.mean_tokens * (arriving.step_s + own_wait_s) / (1 - stalled_share)
+        )
+        arrivals = where(arriving.waited_s > 0, arrivals, 0.0)
+        clump = where(mixes, 1 - stalled_share * stalled_share, (1 - stalled_share) ** 2)
+        return arriving._replace(
+            full=minimum(arrivals * arriving.own_full, 1.0),
+            last=arrivals * arriving.own_last,
+            clump=where(arriving.own_full < 1, 1 / clump, 1.0),
             busy=busy,
         )
 
@@ -373,31 +384,40 @@ class Flying:
             The latency [s].
         """
         law = self.law
-        usual, rare = self.spread(minimum(1 + law.mean, law.most)), self.spread(law.found(percent))
+        typical, tail_users = (
+            self.spread(minimum(1 + law.mean, law.most)),
+            self.spread(law.percentile(percent)),
+        )
         if quantity == "itl":
-            usual, rare = (
-                one._replace(full=minimum(one.full * times, 1.0), last=one.last * times)
-                for one in (usual, rare)
+            typical, tail_users = (
+                spread._replace(full=minimum(spread.full * times, 1.0), last=spread.last * times)
+                for spread in (typical, tail_users)
             )
-        within_s, beside_s = quantile_s(usual, quantity, percent), quantile_s(rare, quantity, 50)
+        typical_s, tail_s = (
+            quantile_s(typical, quantity, percent),
+            quantile_s(tail_users, quantity, 50),
+        )
         if percent < 50:
-            return minimum(within_s, beside_s)
-        # what varies apart is off as the sides of a right angle are long
-        middle_s = quantile_s(usual, quantity, 50)
-        off_s = [maximum(one - middle_s, 0.0) for one in (within_s, beside_s)]
-        found = middle_s + (off_s[0] * off_s[0] + off_s[1] * off_s[1]) ** 0.5
+            return minimum(typical_s, tail_s)
+        # independent deviations add up as the root of their squares
+        middle_s = quantile_s(typical, quantity, 50)
+        deviations_s = [maximum(spread - middle_s, 0.0) for spread in (typical_s, tail_s)]
+        value_s = (
+            middle_s
+            + (deviations_s[0] * deviations_s[0] + deviations_s[1] * deviations_s[1]) ** 0.5
+        )
         if quantity in ("itl", "tpot"):
-            return found
-        # who waits for room does so while each place in the line takes an answer's time
+            return value_s
+        # a request that waits for room waits for one answer per place in the queue
         spare_rps = self.flights.most_rps - self.rate_rps
         room_s = log(maximum(law.waiting / (1 - percent / 100), 1.0)) / spare_rps
-        late_s = room_s + quantile_s(self.spread(law.most), quantity, 50)
-        return where(room_s > 0, maximum(found, late_s), found)
+        queued_s = room_s + quantile_s(self.spread(law.most), quantity, 50)
+        return where(room_s > 0, maximum(value_s, queued_s), value_s)
 
 
 @partial(calibration.cache_until_reload, size=2048)
 def flights(deployment: Deployment, workload: Workload, family: str | None = None) -> Flights:
-    """Ask the law of a deployment at some numbers of requests in flight.
+    """Tabulate a deployment at some numbers of requests in flight.
 
     Parameters
     ----------
@@ -425,16 +445,16 @@ def flights(deployment: Deployment, workload: Workload, family: str | None = Non
     >>> 10 < flights(one, Workload(1000, 200)).most_rps < 100
     True
     """
-    most = most_running(deployment, workload)
-    if not most:
+    max_users = most_running(deployment, workload)
+    if not max_users:
         raise BadInput("gpu", "the deployment does not start: no sequence has room in the cache.")
-    users = knots(most)
-    served = [_apart(deployment, workload, n, family).served for n in users]
+    users = knots(max_users)
+    served = [_loop_estimates(deployment, workload, n, family).served for n in users]
     return of_served(users, served)
 
 
 def of_served(users: Sequence[Number], served: Sequence[Served]) -> Flights:
-    """Take the closed loops of as many users as are in flight.
+    """Tabulate a deployment from its closed loops.
 
     Parameters
     ----------
@@ -457,21 +477,23 @@ def of_served(users: Sequence[Number], served: Sequence[Served]) -> Flights:
     >>> of_served((1, 8), loops).most_rps == loops[1].output_tok_s / 200
     True
     """
-    rates = [one.output_tok_s / one.work.output_tokens for one in served]
-    spreads = [spread_at_rate(one) for one in served]
-    columns = {name: [float(getattr(one, name)) for one in spreads] for name in NUMBERS}
-    alike = {name: column[0] for name, column in columns.items() if len(set(column)) == 1}
-    return Flights(users, rates, columns | alike, spreads[0])
+    rates = [loop.output_tok_s / loop.work.output_tokens for loop in served]
+    spreads = [spread_at_rate(loop) for loop in served]
+    columns = {name: [float(getattr(loop, name)) for loop in spreads] for name in NUMBERS}
+    constant = {name: column[0] for name, column in columns.items() if len(set(column)) == 1}
+    return Flights(users, rates, columns | constant, spreads[0])
 
 
-def _apart(deployment: Deployment, workload: Workload, users: int, family: str | None) -> Estimates:
+def _loop_estimates(
+    deployment: Deployment, workload: Workload, users: int, family: str | None
+) -> Estimates:
     load = replace(workload, concurrency=users)
-    return calibration.estimates(deployment, load, family=family).apart()
+    return calibration.estimates(deployment, load, family=family).at_random_times()
 
 
 @dataclass(frozen=True)
 class AtRate:
-    """A deployment to which requests come at a rate.
+    """The prediction of a deployment for requests at a rate.
 
     Attributes
     ----------
@@ -487,14 +509,14 @@ class AtRate:
 
     @cached_property
     def flights(self) -> Flights:
-        """The deployment by the requests in flight."""
+        """The deployment, tabulated by the number of requests in flight."""
         load = self.estimates.served.workload or Workload(1, 1)
-        alone = replace(load, concurrency=1)
-        return flights(self.estimates.deployment, alone, self.estimates.family)
+        single = replace(load, concurrency=1)
+        return flights(self.estimates.deployment, single, self.estimates.family)
 
     @property
     def answered(self) -> bool:
-        """Whether the rate is below what is answered at most."""
+        """Whether the rate is below the highest that is answered."""
         return self.rate_rps < self.flights.most_rps
 
     @cached_property
@@ -528,35 +550,37 @@ class AtRate:
         """
         quantity = one_of("quantity", quantity, TAILED)
         check_percent(percent)
-        most = self.flights.most_rps
+        most_rps = self.flights.most_rps
         if not self.answered:
-            message = f"rate_rps is {self.rate_rps:g}: this deployment serves at most {most:.3g}"
+            message = (
+                f"rate_rps is {self.rate_rps:g}: this deployment serves at most {most_rps:.3g}"
+            )
             raise BadInput(
                 "rate_rps", f"{message} requests/s, so its queue would grow without end."
             )
         ceiling = ceiling_s(self.estimates.ceiling, quantity, percent)
-        steps, means = (self.estimates.width(MEANS[name]) for name in ("itl", quantity))
+        steps, means = (self.estimates.interval_factors(MEANS[name]) for name in ("itl", quantity))
 
         def end_s(end: str, at: float, name: str) -> float:
             faster, slower = catalog.table("tails")["widths"][name]
             low = end == "low"
-            time, mean = (cast("float", one[not low]) for one in (steps, means))
-            # where every time is so much longer, as many more come in the time of a step
-            rate = min(self.rate_rps * time, max(BREAKS * most, self.rate_rps))
+            time, mean = (cast("float", spread[not low]) for spread in (steps, means))
+            # slower steps by a factor are like a rate higher by that factor
+            rate = min(self.rate_rps * time, max(BREAKS * most_rps, self.rate_rps))
             loads = ((self.rate_rps, mean), (rate, time))
             times = 1 / DOUBTED if low else DOUBTED
-            found = (
+            ends_s = (
                 factor * self.flights.at(there).percentile_s(quantity, at, times=times)
                 for there, factor in loads
             )
-            return min(found) / faster if low else max(found) * slower
+            return min(ends_s) / faster if low else max(ends_s) * slower
 
         low, high = in_order(end_s, quantity, percent)
         value = max(self.flights.at(self.rate_rps).percentile_s(quantity, percent), ceiling)
         return Estimate(value, min(max(low, ceiling), value), max(high, value), ceiling, means[2])
 
     def derived(self, quantity: str, percent: float) -> tuple[Line, ...]:
-        """List how a percentile comes about.
+        """Derive a percentile in lines.
 
         Parameters
         ----------
@@ -570,23 +594,25 @@ class AtRate:
         tuple of Line
             The requests in flight, the steps with prompts, and the percentile.
         """
-        there = self.flights.at(self.rate_rps)
-        middle, rare = (there.law.found(p) for p in (50, percent))
-        usual = there.spread(middle)
-        flight = f"{middle:,.3g} at p50, {rare:,.3g} at p{percent:g}"
+        flying = self.flights.at(self.rate_rps)
+        median_users, tail_users = (flying.law.percentile(p) for p in (50, percent))
+        typical = flying.spread(median_users)
+        in_flight = f"{median_users:,.3g} at p50, {tail_users:,.3g} at p{percent:g}"
         value = self.percentile(quantity, percent).value
-        made = "requests in flight and what a step carries, each at its percentile"
+        words = "requests in flight and what a step carries, each at its percentile"
         return (
-            Line("in flight", f"births at {self.rate_rps:.3g}/s, deaths as answered", "", flight),
-            Line("steps with a prompt", "of another, of all steps", "", f"{usual.stalled:.1%}"),
-            Line(f"{quantity} p{percent:g}", made, "", explain.quantity(value, "s")),
+            Line(
+                "in flight", f"births at {self.rate_rps:.3g}/s, deaths as answered", "", in_flight
+            ),
+            Line("steps with a prompt", "of another, of all steps", "", f"{typical.stalled:.1%}"),
+            Line(f"{quantity} p{percent:g}", words, "", explain.quantity(value, "s")),
         )
 
 
 def at_rate(
     deployment: Deployment, workload: Workload, rate_rps: float, *, family: str | None = None
 ) -> AtRate:
-    """Predict a deployment to which requests come at a rate.
+    """Predict a deployment for requests at a rate.
 
     Parameters
     ----------
@@ -618,6 +644,10 @@ def at_rate(
     True
     """
     number("rate_rps", rate_rps, 1e-9, 1e9, "requests/s")
-    found = flights(deployment, replace(workload, concurrency=1), family)
-    usual = found.at(min(rate_rps, FULL * found.most_rps)).law.found(50)
-    return AtRate(_apart(deployment, workload, max(round(usual), 1), family), rate_rps)
+    deployment_flights = flights(deployment, replace(workload, concurrency=1), family)
+    typical_users = deployment_flights.at(
+        min(rate_rps, FULL * deployment_flights.most_rps)
+    ).law.percentile(50)
+    return AtRate(
+        _loop_estimates(deployment, workload, max(round(typical_users), 1), family), rate_rps
+    )

@@ -1,16 +1,17 @@
-"""What spreads around the means of `serve`, and the percentiles of latencies that follow from it.
+"""How latencies spread around the means of `serve`, and the percentiles that follow.
 
-What spreads follows from what an engine does in a round:
+The spread follows from what an engine does in a round:
 
 - A gap between two tokens is a plain decode step, whose context grows over an answer, or one that
-  carries a chunk of another user's prompt. How many do follows from the users, the chunks of a
-  prompt and the steps of an answer.
+  carries a chunk of another user's prompt. The share of these follows from the users, the chunks
+  of a prompt and the steps of an answer.
 - A first token waits for the prompts ahead of it. Each other user is in the queue with the
-  probability that the mean has; those who ask at the same moment are served one after another.
-- Who waited long for the first token is delayed the less while decoding: the prompts it waited for
-  are computed. So the slowest first tokens belong to the fastest gaps, and answers vary little.
+  probability that the mean assumes; prompts that come at the same moment are computed in turn.
+- A request that waited long for its first token is delayed less while decoding, since the prompts
+  it waited for are done. So the slowest first tokens have the fastest gaps, and answers vary
+  little.
 
-Waits, mean gaps and whole answers add up to the means of `serve`, for a float and for an array.
+Means of waits, gaps and whole answers are those of `serve`, for a float and for an array.
 """
 
 import math
@@ -24,21 +25,21 @@ from ..bandwidth import Step, Work, decode_work, prefill_work
 from ..numeric import Number, floor, maximum, minimum, somewhere, where
 from ..serving import Served
 from ..spec import Deployment
-from .queues import LOGISTIC, none_come, poisson
+from .queues import LOGISTIC, poisson, share_without_arrivals
 
 NORMAL = NormalDist()
-# Quantiles of the length of an answer, over its mean.
+# Quantiles of the length of an answer, relative to its mean.
 ANSWERS = {
     "alike": lambda rank: 1.0,
     "uniform": lambda rank: 2 * rank,
     "exponential": lambda rank: -math.log(1 - rank),
 }
-DOUBTED = 2.0  # times the steps that carry prompts: how unsure their number is
-HALVINGS = 30  # of a share of the others, to a billionth
+DOUBTED = 2.0  # factor of uncertainty in the number of steps that carry prompts
+HALVINGS = 30  # steps of a bisection, for an accuracy of a billionth
 
 
 class Spread(NamedTuple):
-    """What the latencies of a load are made of.
+    """The parts that the latencies of a load are computed from.
 
     Attributes
     ----------
@@ -133,14 +134,14 @@ class Spread(NamedTuple):
         return step_s * math.e ** (self.step_spread * NORMAL.inv_cdf(rank))
 
     def _stall_s(self, rank: float) -> Number:
-        """What prompts add to a step, at a rank of all steps."""
-        whole = minimum(rank / maximum(1 - self.full, 1e-9), 1 - 1e-9)
-        carried = poisson(self.last, whole, self.clump)
-        last_s = where(carried > 0, minimum(carried * self.last_s, self.full_s), 0.0)
+        """Compute what prompts add to a step, at a rank of all steps."""
+        plain_rank = minimum(rank / maximum(1 - self.full, 1e-9), 1 - 1e-9)
+        chunks = poisson(self.last, plain_rank, self.clump)
+        last_s = where(chunks > 0, minimum(chunks * self.last_s, self.full_s), 0.0)
         return where(1 - rank < self.full, self.full_s, last_s)
 
     def doubted(self) -> "tuple[Spread, Spread, Spread]":
-        """List it with fewer steps that carry prompts, as it is, and with more.
+        """Give the spread with fewer steps that carry prompts, as estimated, and with more.
 
         Returns
         -------
@@ -148,16 +149,16 @@ class Spread(NamedTuple):
             Half of them, all, and twice as many: at a percentile that lies between plain
             steps and those with prompts, the interval reaches over both.
         """
-        few, many = (
-            self._replace(full=minimum(self.full * times, 1.0), last=self.last * times)
-            for times in (1 / DOUBTED, DOUBTED)
+        fewer, more = (
+            self._replace(full=minimum(self.full * factor, 1.0), last=self.last * factor)
+            for factor in (1 / DOUBTED, DOUBTED)
         )
-        return few, self, many
+        return fewer, self, more
 
     @property
     def stalled(self) -> Number:
         """Share of the steps that carry a part of another user's prompt."""
-        return 1 - (1 - self.full) * none_come(self.last, self.clump)
+        return 1 - (1 - self.full) * share_without_arrivals(self.last, self.clump)
 
     @property
     def mean_tokens(self) -> float:
@@ -165,7 +166,7 @@ class Spread(NamedTuple):
         return 1 / sum(share / tokens for tokens, share in enumerate(self.tokens_per_step, 1))
 
     def _alone(self, longer: float) -> float:
-        """Gap of a token over the mean gap: the fewer come in a step, the longer is each."""
+        """Compute a token's gap relative to the mean: the fewer tokens a step has, the longer."""
         for tokens, share in enumerate(self.tokens_per_step, 1):
             longer -= share
             if longer < 0:
@@ -188,22 +189,26 @@ class Spread(NamedTuple):
         rank = percent / 100
         ahead = (self.queue_s - self.prompt_s) / maximum(self.others_s, 1e-12)
         ahead = minimum(maximum(ahead, 0.0), 1.0)
-        # `serving.closed_loop_wait_s` adds to the share ahead what a burst lacks of a half
+        # `serving.closed_loop_wait_s` raises the share of a burst's users to a half
         burst = self.burst_share
-        usual = maximum(ahead - burst / 2, 0.0) / maximum(1 - burst, 1e-9)
-        usual = where(ahead < 0.5, usual, ahead)
-        spread = maximum(usual * (1 - usual) / maximum(self.others, 1), 1e-12) ** 0.5
+        typical = maximum(ahead - burst / 2, 0.0) / maximum(1 - burst, 1e-9)
+        typical = where(ahead < 0.5, typical, ahead)
+        width = maximum(typical * (1 - typical) / maximum(self.others, 1), 1e-12) ** 0.5
         if not somewhere(burst > 0):
-            off = math.log(rank / (1 - rank)) / LOGISTIC
-            return self.prompt_s + self.others_s * minimum(maximum(usual + spread * off, 0.0), 1.0)
-        least = 2 * maximum(ahead, 0.5) - 1  # of a burst: waits lie evenly from here to all
+            deviation = math.log(rank / (1 - rank)) / LOGISTIC
+            return self.prompt_s + self.others_s * minimum(
+                maximum(typical + width * deviation, 0.0), 1.0
+            )
+        burst_start = 2 * maximum(ahead, 0.5) - 1  # waits in a burst are uniform from here to 1
         low, high = 0.0 * ahead, 0.0 * ahead + 1
         for _ in range(HALVINGS):
             share = (low + high) / 2
-            off = minimum(maximum((share - usual) / spread, -30.0), 30.0)
-            below = (1 - burst) / (1 + math.e ** (-LOGISTIC * off))
-            below = below + burst * minimum(maximum((share - least) / (1 - least), 0.0), 1.0)
-            low, high = where(below < rank, share, low), where(below < rank, high, share)
+            deviation = minimum(maximum((share - typical) / width, -30.0), 30.0)
+            cumulative = (1 - burst) / (1 + math.e ** (-LOGISTIC * deviation))
+            cumulative = cumulative + burst * minimum(
+                maximum((share - burst_start) / (1 - burst_start), 0.0), 1.0
+            )
+            low, high = where(cumulative < rank, share, low), where(cumulative < rank, high, share)
         return self.prompt_s + self.others_s * high
 
     def first_s(self, percent: float) -> Number:
@@ -219,11 +224,11 @@ class Spread(NamedTuple):
         float or array
             The time [s].
         """
-        away_s, usual_s = self.away_s(percent), self.away_s(50)
+        away_s, median_away_s = self.away_s(percent), self.away_s(50)
         wait_s, median_s = self.wait_s(percent), self.wait_s(50)
-        # two that vary apart: whichever is the rarer, the other is as usual
-        worse = maximum if percent >= 50 else minimum
-        return self.room_s + worse(wait_s + usual_s, median_s + away_s)
+        # two independent parts: one is at its percentile while the other is at its median
+        combine = maximum if percent >= 50 else minimum
+        return self.room_s + combine(wait_s + median_away_s, median_s + away_s)
 
     def away_s(self, percent: float) -> Number:
         """Compute a percentile of the time before the first token outside the queue.
@@ -238,8 +243,8 @@ class Spread(NamedTuple):
         float or array
             The time, `request_s` on average: its logarithm is normal [s].
         """
-        off = NORMAL.inv_cdf(percent / 100) - self.request_spread / 2
-        return self.pass_s + self.request_s * math.e ** (self.request_spread * off)
+        deviation = NORMAL.inv_cdf(percent / 100) - self.request_spread / 2
+        return self.pass_s + self.request_s * math.e ** (self.request_spread * deviation)
 
     def request_gap_s(self, percent: float) -> Number:
         """Compute a percentile of the mean gap of a request.
@@ -271,20 +276,20 @@ class Spread(NamedTuple):
         """
         wait_s, median_s = self.wait_s(percent), self.wait_s(50)
         tokens = self.output_tokens * ANSWERS[self.answers](percent / 100)
-        usual = self.output_tokens * ANSWERS[self.answers](0.5)
-        late_s = wait_s + usual * self._gap_after_s(wait_s)
+        median_tokens = self.output_tokens * ANSWERS[self.answers](0.5)
+        late_s = wait_s + median_tokens * self._gap_after_s(wait_s)
         long_s = median_s + tokens * self._gap_after_s(median_s)
-        worse = maximum if percent >= 50 else minimum
-        return self.room_s + self.pass_s + self.request_s + worse(late_s, long_s)
+        combine = maximum if percent >= 50 else minimum
+        return self.room_s + self.pass_s + self.request_s + combine(late_s, long_s)
 
     def _gap_after_s(self, wait_s: Number) -> Number:
-        """Mean gap of a request that waited so long: the prompts it waited for are computed."""
-        meanwhile_s = self.prompt_s + self.others_s - wait_s
-        return self.step_s + self.delayed * meanwhile_s / self.output_tokens
+        """Compute the mean gap of a request by its wait, as prompts it waited for are done."""
+        delaying_s = self.prompt_s + self.others_s - wait_s
+        return self.step_s + self.delayed * delaying_s / self.output_tokens
 
 
 class Chunks(NamedTuple):
-    """How a prompt is cut into steps.
+    """The chunks of a prompt and their times.
 
     Attributes
     ----------
@@ -301,7 +306,7 @@ class Chunks(NamedTuple):
 
 
 def chunks_of(served: Served) -> Chunks:
-    """Cut the prompts of a load into the chunks that its engine computes at a time.
+    """Split the prompts of a load into the chunks that an engine computes per step.
 
     Parameters
     ----------
@@ -326,43 +331,43 @@ def chunks_of(served: Served) -> Chunks:
     d, tokens, prompt_s = served.deployment, served.work.prefill_tokens, served.prompt.share_s
     if d is None or not d.mixes_prompts:
         return Chunks(0, 1, math.inf, prompt_s)
-    most, whole = d.batch_limit_tokens, served.work.input_tokens
-    full = floor(tokens / most)
-    last = tokens - full * most
+    max_tokens, whole = d.batch_limit_tokens, served.work.input_tokens
+    full = floor(tokens / max_tokens)
+    last = tokens - full * max_tokens
 
     def prefill_s(input_tokens: Number, cached_tokens: Number) -> Number:
         tokens = {"input_tokens": input_tokens, "cached_tokens": cached_tokens}
-        work = _kept(prefill_work, d, **tokens)
+        work = _cached_work(prefill_work, d, **tokens)
         return Step(work, served.efficiency, d, "prefill").share_s
 
-    step_s = whole_s = prompt_s
-    if somewhere(full == 0):  # a step may hold a whole chunk of others' prompts, too
-        step_s = maximum(prompt_s, prefill_s(most, 0))
+    step_s = full_chunks_s = prompt_s
+    if somewhere(full == 0):  # a step may also hold a whole chunk of several short prompts
+        step_s = maximum(prompt_s, prefill_s(max_tokens, 0))
     if somewhere((full > 0) & (last > 0)):
-        but_last_s = prefill_s(maximum(whole - last, 1), whole - tokens)
-        whole_s = where(last > 0, minimum(but_last_s, prompt_s), prompt_s)
+        before_last_s = prefill_s(maximum(whole - last, 1), whole - tokens)
+        full_chunks_s = where(last > 0, minimum(before_last_s, prompt_s), prompt_s)
     return Chunks(
         full,
         where(last > 0, 1, 0),
-        where(full > 0, whole_s / maximum(full, 1), step_s),
-        where(full > 0, prompt_s - whole_s, prompt_s),
+        where(full > 0, full_chunks_s / maximum(full, 1), step_s),
+        where(full > 0, prompt_s - full_chunks_s, prompt_s),
     )
 
 
-_KEPT = {make: lru_cache(maxsize=4096)(make) for make in (decode_work, prefill_work)}
+_CACHED = {make: lru_cache(maxsize=4096)(make) for make in (decode_work, prefill_work)}
 
 
-def _kept(make: Callable[..., Work], deployment: Deployment, **numbers: Number) -> Work:
-    """Work of a pass: the ceiling asks for that of the estimate again, and all users for a chunk's.
+def _cached_work(make: Callable[..., Work], deployment: Deployment, **numbers: Number) -> Work:
+    """Compute the work of a pass, cached, since estimate, ceiling and all users need the same.
 
-    Arrays cannot be looked up, so their work is made anew.
+    Arrays are not hashable, so their work is not cached.
     """
-    plain = not any(hasattr(number, "__array__") for number in numbers.values())
-    return (_KEPT[make] if plain else make)(deployment, **numbers)
+    scalar = not any(hasattr(number, "__array__") for number in numbers.values())
+    return (_CACHED[make] if scalar else make)(deployment, **numbers)
 
 
 def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
-    """List what the latencies of a load are made of.
+    """Compute the parts of the latencies of a load.
 
     Parameters
     ----------
@@ -387,16 +392,16 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
     >>> round(alone.gap_s(50) / alone.step_s, 2), alone.gap_s(99) / alone.step_s < 1.2
     (1.0, True)
     """
-    work, e, tail = served.work, served.efficiency, catalog.table("tails")
+    work, e, tails = served.work, served.efficiency, catalog.table("tails")
     if work.batch is not None:
-        return _batch(served, tail["step_spread"])
+        return _batch(served, tails["step_spread"])
     prompt_s = served.prompt.share_s
     others, burst = work.users - 1, served.burst_share
-    # at the ceiling prefill hides behind decoding; of a burst, half comes before a first token
-    beside = where(e.prefill_share > 0, 1.0, 0.0)
-    hidden = gaps_alone and not somewhere(beside > 0)
-    cut = Chunks(0, 0, prompt_s, 0.0) if hidden else chunks_of(served)
-    full, last = _met(cut, beside * others, burst)
+    # at the ceiling prefill hides behind decoding
+    delays = where(e.prefill_share > 0, 1.0, 0.0)
+    hidden = gaps_alone and not somewhere(delays > 0)
+    chunks = Chunks(0, 0, prompt_s, 0.0) if hidden else chunks_of(served)
+    full, last = _chunks_met(chunks, delays * others, burst)
     shares = _tokens_per_step(served.deployment)
     steps = work.output_tokens * sum(share / tokens for tokens, share in enumerate(shares, 1))
     return Spread(
@@ -405,8 +410,8 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
         tokens_per_step=shares,
         full=minimum(full / steps, 1.0),
         last=last / steps,
-        full_s=cut.full_s,
-        last_s=cut.last_s,
+        full_s=chunks.full_s,
+        last_s=chunks.last_s,
         prompt_s=served.pass_s,
         others_s=served.others_s,
         queue_s=served.pass_s if gaps_alone else served.queue_s,
@@ -417,27 +422,27 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
         pass_s=served.begun_s + served.prompt.total_s - prompt_s,
         room_s=0.0 if gaps_alone else served.room_wait_s,
         output_tokens=work.output_tokens,
-        step_spread=tail["step_spread"],
-        request_spread=tail["request_spread"],
-        own_full=cut.full,
-        own_last=cut.last,
+        step_spread=tails["step_spread"],
+        request_spread=tails["request_spread"],
+        own_full=chunks.full,
+        own_last=chunks.last,
         waited_s=0.0 if gaps_alone else served.waited_s,
-        service_s=0.0 if gaps_alone else _service_s(served, cut),
+        service_s=0.0 if gaps_alone else _service_s(served, chunks),
     )
 
 
-def _met(cut: Chunks, others: Number, burst: Number) -> tuple[Number, Number]:
-    """Whole and last chunks of others' prompts that an answer meets; half of a burst's."""
-    met = others * (1 - burst / 2)
-    # short prompts that come at once fill whole chunks
-    filled = burst / 2 * others * cut.last_s / cut.full_s
-    short = (cut.full < 1) * (cut.full_s < math.inf)
-    full = where(short, filled, met * cut.full)
-    return full, where(short, others * (1 - burst), met) * cut.last
+def _chunks_met(chunks: Chunks, others: Number, burst: Number) -> tuple[Number, Number]:
+    """Count the full and last chunks of others' prompts during an answer; half of a burst's."""
+    prompts = others * (1 - burst / 2)
+    # short prompts of a burst share full chunks
+    burst_full = burst / 2 * others * chunks.last_s / chunks.full_s
+    fits_chunk = (chunks.full < 1) * (chunks.full_s < math.inf)
+    full = where(fits_chunk, burst_full, prompts * chunks.full)
+    return full, where(fits_chunk, others * (1 - burst), prompts) * chunks.last
 
 
 def spread_at_rate(served: Served) -> Spread:
-    """List what latencies are made of where prompts come at a rate.
+    """Compute the parts of the latencies where prompts come at a rate.
 
     Parameters
     ----------
@@ -463,39 +468,39 @@ def spread_at_rate(served: Served) -> Spread:
 
 
 def _least_s(served: Served) -> Number:
-    """Time for which a prompt counts of as many as a pass of their own has tokens for."""
+    """Compute the time per prompt of a pass that is full of prompts."""
     d, work = served.deployment, served.work
     if d is None or d.mixes_prompts:
         return served.own_s
-    most = maximum(d.batch_limit_tokens / work.prefill_tokens, 1.0)
+    max_prompts = maximum(d.batch_limit_tokens / work.prefill_tokens, 1.0)
     cached = work.input_tokens - work.prefill_tokens
     tokens = {"input_tokens": work.input_tokens, "cached_tokens": cached}
-    whole = _kept(prefill_work, d, **tokens, prompts=most)
-    return Step(whole, served.efficiency, d, "prefill").share_s / most
+    work_pass = _cached_work(prefill_work, d, **tokens, prompts=max_prompts)
+    return Step(work_pass, served.efficiency, d, "prefill").share_s / max_prompts
 
 
-def _service_s(served: Served, cut: Chunks) -> Number:
-    """How long others wait for a prompt: its steps, decoding included; alone its part of a pass."""
-    steps_s = (cut.full + cut.last) * served.step_s + served.waited_s
+def _service_s(served: Served, chunks: Chunks) -> Number:
+    """Compute how long a prompt delays the next: its steps with decoding, or its part of a pass."""
+    steps_s = (chunks.full + chunks.last) * served.step_s + served.waited_s
     return where(served.work.mixed > 0, maximum(served.pass_s, steps_s), served.other_s)
 
 
 def _delayed(served: Served) -> Number:
-    """Share of the prompts computed meanwhile that decoding waits for, as the mean gap has it."""
+    """Compute the share of others' prefill that delays decoding, from the mean gap."""
     waits_s = (served.itl_s - served.itl_decode_s) * served.work.output_tokens
     meanwhile_s = served.pass_s + served.others_s - served.queue_s
     return where(served.others_s > 0, waits_s / maximum(meanwhile_s, 1e-12), 0.0)
 
 
 def _batch(served: Served, step_spread: float) -> Spread:
-    """A batch that starts together: its first tokens come at once, and no prompt comes later."""
+    """Compute the parts for a batch that starts together, with no prompt after its start."""
     first_s = served.batch_ttft_s
-    steps = without_prompts(served)
-    return steps._replace(prompt_s=first_s, queue_s=first_s, step_spread=step_spread)
+    spread = without_prompts(served)
+    return spread._replace(prompt_s=first_s, queue_s=first_s, step_spread=step_spread)
 
 
 def without_prompts(served: Served) -> Spread:
-    """List what latencies are made of decode steps alone, each like the others but for its context.
+    """Compute the parts for decode steps alone, which differ only by their context.
 
     Parameters
     ----------
@@ -539,22 +544,22 @@ def without_prompts(served: Served) -> Spread:
 
 
 def _last_step_s(served: Served) -> Number:
-    """A decode step when every answer is complete; the mean one of a stack."""
+    """Time a decode step at the end of every answer; for a stack, the mean step."""
     d, load = served.deployment, served.workload
     if d is None or load is None:
         return served.itl_decode_s
     numbers = {"context_tokens": load.context_tokens, "concurrency": served.users}
-    work = _kept(decode_work, d, **numbers)
+    work = _cached_work(decode_work, d, **numbers)
     return Step(work, served.efficiency, d).itl_s
 
 
 def _tokens_per_step(deployment: Deployment | None) -> tuple[float, ...]:
-    """Shares of the tokens that come in steps of 1, 2, ... tokens."""
-    guess = deployment.speculation if deployment else None
-    if guess is None:
+    """Compute the shares of the tokens that come in steps of 1, 2, ... tokens."""
+    speculation = deployment.speculation if deployment else None
+    if speculation is None:
         return (1.0,)
-    steps = [guess.accept**n * (1 - guess.accept) for n in range(guess.tokens)]
-    steps.append(guess.accept**guess.tokens)
+    steps = [speculation.accept**n * (1 - speculation.accept) for n in range(speculation.tokens)]
+    steps.append(speculation.accept**speculation.tokens)
     tokens = [n * share for n, share in enumerate(steps, 1)]
     return tuple(share / sum(tokens) for share in tokens)
 
@@ -586,10 +591,10 @@ def quantile_s(spread: Spread, quantity: str, percent: float) -> Number:
     >>> quantile_s(alone, "ttft", 50) == quantile_s(alone, "ttft", 99)
     True
     """
-    of = {
+    percentile_of = {
         "itl": spread.gap_s,
         "tpot": spread.request_gap_s,
         "ttft": spread.first_s,
         "e2e": spread.whole_s,
     }
-    return of[quantity](percent)
+    return percentile_of[quantity](percent)

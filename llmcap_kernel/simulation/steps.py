@@ -1,10 +1,10 @@
-"""How long an engine's steps take: `serve`'s own law, tabulated for a loop that only looks up.
+"""How long an engine's steps take: the law of `serve`, tabulated for fast look-up.
 
-A step decodes some sequences and computes pieces of prompts. Alone, either takes what `serve`
-says. Together they share a reading of the weights: decoding waits for `prefill_share` of what the
-prompts add to it, and no step is shorter than the prompts' own. There prompts cost one by one, each
-its own passes, as in `serve`; a piece of a prompt costs its share of them. Of an engine whose
-prompts have steps of their own, those in one step share its pass.
+A step decodes some sequences and computes pieces of prompts. Either alone takes as long as in
+`serve`. Together they read the weights once: decoding waits for `prefill_share` of what the
+prompts add, and no step is shorter than its prompts alone. Each prompt takes its own passes, as in
+`serve`, and a piece of a prompt takes its share of them. Where prompts have steps of their own, the
+prompts of one step share its pass.
 """
 
 import math
@@ -19,12 +19,12 @@ from ..spec import Deployment, Efficiency
 from .arrivals import Request
 
 Piece = tuple[int, int, int, int]  # of a prompt: start, stop, first, last, as `Times` has them
-NEAR = 16  # sequences up to which every number is tabulated
-PER_DOUBLING = 8  # numbers of sequences tabulated beyond
+NEAR = 16  # every number of sequences up to this is tabulated
+PER_DOUBLING = 8  # numbers of sequences tabulated per doubling above
 
 
 class Times(Protocol):
-    """What a loop asks about time."""
+    """The times that the simulation loop needs."""
 
     def decode_s(self, sequences: int, context_tokens: float) -> float:
         """Time of a step that decodes.
@@ -102,7 +102,7 @@ class Times(Protocol):
 
 
 class Curve:
-    """A function of one number, tabulated where it is asked for.
+    """A function of one number, tabulated lazily.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Curve:
         self.cells: dict[int, tuple[float, float]] = {}
 
     def __call__(self, x: float) -> float:
-        """Look up, and tabulate a cell at its first visit.
+        """Interpolate, and tabulate a cell on first use.
 
         Parameters
         ----------
@@ -134,18 +134,18 @@ class Curve:
         float
             Interpolated.
         """
-        at = math.floor(math.log2(x) * self.per_doubling)
-        cell = self.cells.get(at)
+        cell_index = math.floor(math.log2(x) * self.per_doubling)
+        cell = self.cells.get(cell_index)
         if cell is None:
-            cell = self.cells[at] = self._cell(at)
+            cell = self.cells[cell_index] = self._cell(cell_index)
         return cell[0] + cell[1] * x
 
-    def _cell(self, at: int) -> tuple[float, float]:
-        """Value at 0 and slope of the line through two knots."""
-        low, high = (max(2 ** (i / self.per_doubling), 1.0) for i in (at, at + 1))
-        first, last = self.function(low), self.function(high)
-        slope = (last - first) / (high - low)
-        return first - slope * low, slope
+    def _cell(self, index: int) -> tuple[float, float]:
+        """Compute the intercept and slope of the line through two knots."""
+        low, high = (max(2 ** (i / self.per_doubling), 1.0) for i in (index, index + 1))
+        low_value, high_value = self.function(low), self.function(high)
+        slope = (high_value - low_value) / (high - low)
+        return low_value - slope * low, slope
 
 
 class Steps:
@@ -172,7 +172,9 @@ class Steps:
         self.deployment, self.efficiency = deployment, efficiency
         self.rows: dict[int, Curve] = {}
         self.places: dict[int, tuple[Curve, Curve, float]] = {}
-        self.passes = Curve(self._passes_s, 2 * PER_DOUBLING)  # it bends where computing takes over
+        self.passes = Curve(
+            self._passes_s, 2 * PER_DOUBLING
+        )  # finer, for its kink at the ridge point
         self.alone = Curve(self._alone_s)
         self.attention = Curve(lambda tokens: self._attention_s(tokens) / tokens)
 
@@ -191,13 +193,13 @@ class Steps:
         float
             One token each [s].
         """
-        place = self.places.get(sequences)
-        if place is None:
-            place = self.places[sequences] = self._place(sequences)
-        low, high, share = place
-        each = context_tokens / sequences
-        time_s = low(each)
-        return time_s + share * (high(each) - time_s) if share else time_s
+        row_pair = self.places.get(sequences)
+        if row_pair is None:
+            row_pair = self.places[sequences] = self._place(sequences)
+        low, high, weight = row_pair
+        context = context_tokens / sequences
+        time_s = low(context)
+        return time_s + weight * (high(context) - time_s) if weight else time_s
 
     def prompt_s(self, start: int, stop: int, first: int, last: int) -> float:
         """Time of a piece of a prompt on the cards.
@@ -269,16 +271,18 @@ class Steps:
             Client, network and text of a server, and the later stages of a pipeline [s].
         """
         d, e = self.deployment, self.efficiency
-        own_s = e.first_token_s + input_tokens * e.prompt_token_s if d.engine.is_server else 0.0
-        if d.sharing_groups > 1:  # each group computes its part of a pass, beside the others'
-            own_s += max(
+        request_s = e.first_token_s + input_tokens * e.prompt_token_s if d.engine.is_server else 0.0
+        if d.sharing_groups > 1:  # each attention group computes its part of a pass
+            request_s += max(
                 self.alone(input_tokens) - self.prompt_s(0, input_tokens, 0, input_tokens), 0
             )
         if d.pp == 1:
-            return own_s
-        # the cards are free for others while a prompt passes the later stages
-        last = max(input_tokens - d.batch_limit_tokens, 0)
-        return own_s + self.prompt_s(last, input_tokens, 0, input_tokens) * (d.pp - 1)
+            return request_s
+        # the cards are free for other prompts while this one is in the later stages
+        last_chunk_start = max(input_tokens - d.batch_limit_tokens, 0)
+        return request_s + self.prompt_s(last_chunk_start, input_tokens, 0, input_tokens) * (
+            d.pp - 1
+        )
 
     def scaled(self, factor: float) -> "Scaled":
         """Make all steps faster or slower.
@@ -296,12 +300,12 @@ class Steps:
         return Scaled(self, factor)
 
     def _attended_s(self, start: int, stop: int) -> float:
-        """Attention of a piece of a prompt to all before it."""
+        """Time the attention of a piece of a prompt to all tokens before it."""
         before_s = start * self.attention(start) if start else 0.0
         return stop * self.attention(stop) - before_s
 
     def _whole_passes_s(self, tokens: int) -> float:
-        """All passes over so many tokens: beyond one full pass they grow in proportion."""
+        """Time all passes over a prompt; beyond one full pass, time is proportional to tokens."""
         return self.passes(min(tokens, self._most)) * max(tokens / self._most, 1.0)
 
     @property
@@ -310,18 +314,18 @@ class Steps:
 
     @cached_property
     def _launches_s(self) -> float:
-        """What the host takes for a pass over prompts that it launches, at least."""
+        """Least time of a pass over prompts whose kernels the host launches."""
         d = self.deployment
         layers = d.model.layers / d.pp if d.launches_prompts else 0.0
         return layers * self.efficiency.prompt_layer_s
 
     def _place(self, sequences: int) -> tuple[Curve, Curve, float]:
-        """The tabulated numbers of sequences around this one, and where it stands between."""
+        """Find the tabulated numbers of sequences around this one, and the weight of the upper."""
         if sequences <= NEAR:
             row = self._row(sequences)
             return row, row, 0.0
-        at = math.floor(math.log2(sequences / NEAR) * PER_DOUBLING)
-        low, high = (round(NEAR * 2 ** (i / PER_DOUBLING)) for i in (at, at + 1))
+        index = math.floor(math.log2(sequences / NEAR) * PER_DOUBLING)
+        low, high = (round(NEAR * 2 ** (i / PER_DOUBLING)) for i in (index, index + 1))
         return self._row(low), self._row(high), (sequences - low) / (high - low)
 
     def _row(self, sequences: int) -> Curve:
@@ -338,18 +342,18 @@ class Steps:
         return float(step.itl_s)
 
     def _alone_s(self, tokens: float) -> float:
-        """A prompt beside which no group of attention has another."""
+        """Time a prompt while no other attention group has one."""
         work = bandwidth.prefill_work(self.deployment, input_tokens=tokens, alone=True)
         return float(work.total_s(self.efficiency))
 
     def _passes_s(self, tokens: float) -> float:
-        """One pass over so many tokens, without their attention to each other."""
+        """Time one pass over some tokens, without their attention to each other."""
         cards = replace(self.efficiency, prompt_layer_s=0.0)
         step = bandwidth.prefill(self.deployment, input_tokens=tokens, efficiency=cards)
         return float(step.share_s) - self._attention_s(tokens)
 
     def _attention_s(self, tokens: float) -> float:
-        """Attention of a whole prompt, one token to all before it."""
+        """Time the causal attention of a whole prompt."""
         flops = law.prefill_attention_flops(self.deployment.model, tokens)
         return float(flops) * self._attention_rate_s
 
@@ -361,7 +365,7 @@ class Steps:
 
 
 class Scaled:
-    """Times of steps, each times a factor.
+    """Times of steps, each multiplied by a factor.
 
     Parameters
     ----------
@@ -448,12 +452,12 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Room:
-    """The cache of a deployment, and what the engine batches.
+    """The cache of a deployment, and the engine's limits on a batch.
 
     Attributes
     ----------
     sequences : int
-        Most sequences at once.
+        Sequences at once, at most.
     batched_tokens : int
         Most tokens of a step [tokens].
     block_tokens : int
@@ -485,7 +489,7 @@ class Room:
 
 
 def room_of(deployment: Deployment, requests: Iterable[Request]) -> Room:
-    """Read the ledger of a deployment as a loop needs it.
+    """Read the cache and limits of a deployment from its ledger.
 
     Parameters
     ----------
@@ -512,19 +516,19 @@ def room_of(deployment: Deployment, requests: Iterable[Request]) -> Room:
     8192
     """
     d = deployment
-    books = capacity.ledger(d, context_tokens=d.block_tokens)
-    if not books.starts:
-        raise BadInput("deployment", books.verdict)
-    longest = max((one.input_tokens + one.output_tokens for one in requests), default=0)
-    pool = books.kv_pool_bytes - capacity.admission_bytes(d, longest)
-    kept: dict[int, int] = {}
+    ledger = capacity.ledger(d, context_tokens=d.block_tokens)
+    if not ledger.starts:
+        raise BadInput("deployment", ledger.verdict)
+    max_tokens = max((one.input_tokens + one.output_tokens for one in requests), default=0)
+    pool = ledger.kv_pool_bytes - capacity.admission_bytes(d, max_tokens)
+    bytes_by_blocks: dict[int, int] = {}
 
     def held_bytes(blocks: int) -> int:
-        if blocks not in kept:
+        if blocks not in bytes_by_blocks:
             tokens = blocks * d.block_tokens
-            held = capacity.kv_sequence_bytes(d, tokens, running=True)
-            kept[blocks] = math.ceil(held) if blocks else 0
-        return kept[blocks]
+            size = capacity.kv_sequence_bytes(d, tokens, running=True)
+            bytes_by_blocks[blocks] = math.ceil(size) if blocks else 0
+        return bytes_by_blocks[blocks]
 
     return Room(
         sequences=d.seqs_limit * d.attention_replicas,

@@ -1,4 +1,4 @@
-"""What a simulation says of a load: percentiles with intervals, goodput, where it saturates."""
+"""Results of a simulation: percentiles with intervals, goodput and the saturation rate."""
 
 import math
 from bisect import bisect_left
@@ -20,9 +20,9 @@ PERCENTS = (50.0, 90.0, 95.0, 99.0)
 
 
 class Band(NamedTuple):
-    """A number, and how far the intervals of the means move it.
+    """A number with the band that the intervals of the means give.
 
-    Those hold four measured means of five; how many percentiles lie in a band is not known.
+    These hold four measured means of five; the share of percentiles in a band is not known.
 
     Attributes
     ----------
@@ -58,13 +58,13 @@ def weighted(values: Iterable[tuple[float, int]], percents: Sequence[float]) -> 
     ordered = sorted(values)
     if not ordered:
         return (0.0,) * len(percents)
-    ranks = list(accumulate(many for _, many in ordered))
-    places = (bisect_left(ranks, percent / 100 * ranks[-1]) for percent in percents)
-    return tuple(ordered[min(at, len(ordered) - 1)][0] for at in places)
+    ranks = list(accumulate(count for _, count in ordered))
+    indices = (bisect_left(ranks, percent / 100 * ranks[-1]) for percent in percents)
+    return tuple(ordered[min(index, len(ordered) - 1)][0] for index in indices)
 
 
 def values(run: Run, quantity: str) -> list[tuple[float, int]]:
-    """List what a run saw of a quantity.
+    """List the values of a quantity in a run.
 
     Parameters
     ----------
@@ -92,12 +92,14 @@ def values(run: Run, quantity: str) -> list[tuple[float, int]]:
     one_of("quantity", quantity, QUANTITIES)
     if quantity == "itl":
         return run.gaps
-    several = (one for one in run.completed if quantity != "tpot" or one.output_tokens > 1)
-    return [(getattr(one, f"{quantity}_s"), 1) for one in several]
+    requests = (
+        request for request in run.completed if quantity != "tpot" or request.output_tokens > 1
+    )
+    return [(getattr(request, f"{quantity}_s"), 1) for request in requests]
 
 
 def duration_s(run: Run) -> float:
-    """Time from the first request to the last token.
+    """Compute the time from the first request to the last token.
 
     Parameters
     ----------
@@ -114,14 +116,16 @@ def duration_s(run: Run) -> float:
     >>> duration_s(Run((Served(1, 1, 1, 2, 3, 9, 5),), ()))
     2
     """
-    answered = run.completed
-    if not answered:
+    completed = run.completed
+    if not completed:
         return 0.0
-    return max(one.last_s for one in answered) - min(one.sent_s for one in answered)
+    return max(request.last_s for request in completed) - min(
+        request.sent_s for request in completed
+    )
 
 
 def offered_rps(requests: Sequence[Request]) -> float:
-    """Compute the mean rate at which requests come by themselves.
+    """Compute the mean rate at which requests come, where they do not wait for an answer.
 
     Parameters
     ----------
@@ -139,13 +143,13 @@ def offered_rps(requests: Sequence[Request]) -> float:
     >>> offered_rps([Request(0, 9, 9), Request(1, 9, 9), Request(4, 9, 9)])
     0.5
     """
-    own = [one.arrival_s for one in requests if one.after < 0]
-    length_s = max(own) - min(own)
-    return len(requests) * (1 - 1 / len(own)) / length_s if length_s else 0.0
+    independent = [one.arrival_s for one in requests if one.after < 0]
+    span_s = max(independent) - min(independent)
+    return len(requests) * (1 - 1 / len(independent)) / span_s if span_s else 0.0
 
 
 def goodput_rps(run: Run, slo: Slo) -> float:
-    """Rate of requests that meet every limit, each by itself.
+    """Compute the rate of requests that each meet every limit.
 
     Parameters
     ----------
@@ -166,19 +170,24 @@ def goodput_rps(run: Run, slo: Slo) -> float:
     >>> goodput_rps(run, Slo()), goodput_rps(run, Slo(ttft_s=1.5))
     (0.5, 0.25)
     """
-    length_s = duration_s(run)
-    return sum(_good(one, slo) for one in run.completed) / length_s if length_s else 0.0
+    span_s = duration_s(run)
+    return sum(_meets(request, slo) for request in run.completed) / span_s if span_s else 0.0
 
 
-def _good(one: Served, slo: Slo) -> bool:
-    its = {"ttft": one.ttft_s, "itl": one.tpot_s, "tpot": one.tpot_s, "e2e": one.e2e_s}
+def _meets(request: Served, slo: Slo) -> bool:
+    latencies = {
+        "ttft": request.ttft_s,
+        "itl": request.tpot_s,
+        "tpot": request.tpot_s,
+        "e2e": request.e2e_s,
+    }
     bounds = [("ttft", slo.ttft_s), ("itl", slo.itl_s)]
     bounds += [(tail.quantity, tail.bound_s) for tail in slo.tails]
-    return all(its[name] <= limit for name, limit in bounds if limit)
+    return all(latencies[name] <= limit for name, limit in bounds if limit)
 
 
 def saturates_rps(requests: Sequence[Request], times: Times, room: Room) -> float:
-    """Compute the rate that the cards cannot exceed, whatever waits.
+    """Compute the highest rate that the cards can answer.
 
     Parameters
     ----------
@@ -206,30 +215,30 @@ def saturates_rps(requests: Sequence[Request], times: Times, room: Room) -> floa
     >>> round(saturates_rps([Request(0, 10, 400)], Plain(), room), 2)
     8.35
     """
-    many = len(requests)
+    count = len(requests)
     prompt, answer, cached = (
-        sum(per(one) for one in requests) / many
+        sum(per(one) for one in requests) / count
         for per in (lambda r: r.input_tokens, lambda r: r.output_tokens, _cached)
     )
     block = room.block_tokens
     context = prompt + answer / 2
-    whole = room.held_bytes(math.ceil((prompt + answer) / block))
-    alone = max(whole - room.held_bytes(int(cached / block)), 1)
-    most = min(room.sequences, max(room.bytes // alone, 1))
-    # a place is taken by a prompt for one step, and then by its answer
-    decoding = max(round(most * (1 - 1 / answer)), 1)
+    request_bytes = room.held_bytes(math.ceil((prompt + answer) / block))
+    own_bytes = max(request_bytes - room.held_bytes(int(cached / block)), 1)
+    max_running = min(room.sequences, max(room.bytes // own_bytes, 1))
+    # a slot is used by a prompt for one step, and then by its answer
+    decoding = max(round(max_running * (1 - 1 / answer)), 1)
     decode_s = times.decode_s(decoding, decoding * context)
     last = max(round(prompt), 1)
     first = min(round(cached), last - 1)
     computed = last - first
     pieces = math.ceil(computed / max(room.batched_tokens - decoding * room.step_tokens, 1))
     prompts_s = times.prompt_s(first, last, first, last) / pieces
-    waits_s = (times.together_s(decode_s, prompts_s) - decode_s) * pieces
-    return 1 / (max(answer - 1, 0) * decode_s / decoding + max(waits_s, 0.0) or math.inf)
+    stall_s = (times.together_s(decode_s, prompts_s) - decode_s) * pieces
+    return 1 / (max(answer - 1, 0) * decode_s / decoding + max(stall_s, 0.0) or math.inf)
 
 
 def _cached(request: Request) -> int:
-    """Tokens of a prompt that earlier requests leave in a cache that keeps everything."""
+    """Count the prompt tokens that earlier requests leave in an unlimited prefix cache."""
     return sum(length for key, length in request.prefix if key is not None)
 
 
@@ -273,7 +282,9 @@ class Simulated:
             no narrower than the interval of the mean [s].
         """
         number("percent", percent, 0, 100)
-        value, *ends = (found[percent] for found in self._percentiles(quantity, percent))
+        value, *ends = (
+            percentiles[percent] for percentiles in self._percentiles(quantity, percent)
+        )
         return _band(value, *ends, *(value * factor for factor in self.factors[quantity]))
 
     def goodput(self, slo: Slo) -> Band:
@@ -292,7 +303,7 @@ class Simulated:
         return _band(*(goodput_rps(run, slo) for run in (self.run, self.fast, self.slow)))
 
     def _percentiles(self, quantity: str, percent: float) -> list[dict[float, float]]:
-        """Percentiles of the three runs; those that are usual are computed together."""
+        """Compute percentiles of the three runs, with all of `PERCENTS` at once."""
         percents = PERCENTS if percent in PERCENTS else (percent,)
         key = quantity, percents
         if key not in self._found:
@@ -311,7 +322,7 @@ def _band(value: float, *ends: float) -> Band:
     return Band(value, min(value, *ends), max(value, *ends))
 
 
-# The quantity of `Served` in `serving` that each is nearest to.
+# The mean in `serving.Served` that corresponds to each quantity.
 MEANS = {"ttft": "ttft_mean_s", "itl": "itl_s", "tpot": "itl_s", "e2e": "e2e_s"}
 
 
@@ -321,10 +332,10 @@ def estimated(
     *,
     progress: Callable[[float], bool | None] | None = None,
 ) -> Simulated:
-    """Simulate a load on a deployment as it can be expected to run.
+    """Simulate a load on a deployment with estimated times.
 
-    Two more runs take every step as fast, or as slow, as the interval of the mean gap between
-    tokens has it (`calibration.estimates`), and the queues follow.
+    Two more runs scale every step to the fast and the slow end of the interval of the mean gap
+    between tokens (`calibration.estimates`), and their queues follow.
 
     Parameters
     ----------
@@ -363,30 +374,30 @@ def estimated(
 
     runs.append(simulate(requests, steps, room, report))
     factors, reason = _factors(deployment, requests, runs[0])
-    ends = [steps.scaled(factor) for factor in factors["itl"]]
-    for end in ends:
+    scaled_steps = [steps.scaled(factor) for factor in factors["itl"]]
+    for scaled_times in scaled_steps:
         stopped = runs[-1].stopped
-        runs.append(runs[0] if stopped else simulate(requests, end, room, report))
-    all_times: tuple[Times, ...] = (steps, *ends)
+        runs.append(runs[0] if stopped else simulate(requests, scaled_times, room, report))
+    all_times: tuple[Times, ...] = (steps, *scaled_steps)
     rates = _band(*(saturates_rps(requests, times, room) for times in all_times))
     return Simulated(runs[0], runs[1], runs[2], factors, rates, reason)
 
 
 def _within_the_window(deployment: Deployment, requests: Sequence[Request]) -> None:
-    """Reject a request that is longer than the model takes."""
+    """Reject a request that is longer than the model's window."""
     window = deployment.model.max_context_tokens
-    for at, one in enumerate(requests, 1):
-        whole = one.input_tokens + one.output_tokens
-        if whole > window:
+    for index, request in enumerate(requests, 1):
+        total_tokens = request.input_tokens + request.output_tokens
+        if total_tokens > window:
             raise BadInput(
                 "requests",
-                f"request {at:,} has {whole:,} tokens of prompt and answer: "
+                f"request {index:,} has {total_tokens:,} tokens of prompt and answer: "
                 f"{deployment.model.name} takes {window:,}.",
             )
 
 
 def saturation(deployment: Deployment, requests: Sequence[Request]) -> float:
-    """Compute the rate that the cards of a deployment cannot exceed, as `saturates_rps` does.
+    """Compute the highest rate that a deployment can answer, as `saturates_rps` does.
 
     Parameters
     ----------
@@ -415,21 +426,24 @@ def saturation(deployment: Deployment, requests: Sequence[Request]) -> float:
 def _factors(
     deployment: Deployment, requests: Sequence[Request], run: Run
 ) -> tuple[dict[str, tuple[float, float]], str]:
-    """Ends of the intervals of the means over their values, and why they are that wide."""
-    many = len(requests)
+    """Compute the ends of the means' intervals relative to their values, and the evidence."""
+    count = len(requests)
     load = Workload(
-        max(round(sum(one.input_tokens for one in requests) / many), 1),
-        max(round(sum(one.output_tokens for one in requests) / many), 1),
+        max(round(sum(estimate.input_tokens for estimate in requests) / count), 1),
+        max(round(sum(estimate.output_tokens for estimate in requests) / count), 1),
         max(round(_decoding(run)), 1),
     )
-    found = calibration.estimates(deployment, load)
-    means = {quantity: found.of(name) for quantity, name in MEANS.items()}
-    factors = {name: (one.low / one.value, one.high / one.value) for name, one in means.items()}
+    estimates = calibration.estimates(deployment, load)
+    means = {quantity: estimates.of(name) for quantity, name in MEANS.items()}
+    factors = {
+        name: (estimate.low / estimate.value, estimate.high / estimate.value)
+        for name, estimate in means.items()
+    }
     return factors, means["itl"].reason
 
 
 def _decoding(run: Run) -> float:
-    """Sequences in the batch, on average over the time in which there is one."""
+    """Compute the mean sequences in a batch, over the time in which there is one."""
     busy = [group for group in run.groups if group.decoding]
-    length_s = sum(group.steps * group.step_s for group in busy)
-    return sum(g.steps * g.step_s * g.decoding for g in busy) / length_s if busy else 1.0
+    busy_s = sum(group.steps * group.step_s for group in busy)
+    return sum(g.steps * g.step_s * g.decoding for g in busy) / busy_s if busy else 1.0

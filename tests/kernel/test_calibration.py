@@ -56,7 +56,8 @@ def test_a_queue_for_room_has_an_interval_of_its_own_and_an_idle_server_has_not(
     full, over = (estimates(B, Workload(7000, 1000, n)) for n in (room, room + 1))
 
     def spans(quantity):
-        return [e.width(quantity)[1] / e.width(quantity)[0] for e in (full, over)]
+        factors = [e.interval_factors(quantity) for e in (full, over)]
+        return [slower / faster for faster, slower, _ in factors]
 
     with_room, queued = spans("ttft_mean_s")
     assert queued > 5 * with_room

@@ -11,7 +11,7 @@ import pytest
 
 from llmcap_kernel import calibration, catalog, design, simulation
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, Quality, handover, worked_spec
-from llmcap_kernel.design.copies import Asked, judged, most_answered_rps
+from llmcap_kernel.design.copies import Requirements, judge, most_answered_rps
 from llmcap_kernel.design.rows import Row, undominated
 from llmcap_kernel.design.space import bits
 from llmcap_kernel.design.step_tokens import STEPS
@@ -124,7 +124,7 @@ def test_cheaper_ones_miss_a_limit_and_dearer_ones_say_how_much(answer):
 def test_half_a_dollar_is_not_the_same_rent(answer, more, words):
     best = answer.winner.deployment
     rent = best.gpu_usd_h + more / best.num_gpus
-    assert words in answer.reason(judged(replace(best, usd_h=rent), answer.asked)).sentence
+    assert words in answer.reason(judge(replace(best, usd_h=rent), answer.asked)).sentence
 
 
 def test_the_answer_has_a_reason_too(answer):
@@ -407,7 +407,7 @@ def test_what_would_have_to_give_is_what_every_candidate_judged_would_find():
 
     def any_meets(load):
         asked = found.asked._replace(workload=load)
-        return any(judged(d, asked).meets_all for d in found.space)
+        return any(judge(d, asked).meets_all for d in found.space)
 
     assert any_meets(replace(load, concurrency=int(told["users"])))
     assert not any_meets(replace(load, concurrency=int(told["users"]) + 2))
@@ -417,14 +417,14 @@ def test_what_would_have_to_give_is_what_every_candidate_judged_would_find():
 
 def test_a_hundred_thousand_users_ask_few_cards_of_a_candidate():
     """What a search asks grows with the room of a copy, and not with the users of all."""
-    asked = Asked(replace(WORKED_WORKLOAD, concurrency=100_000), WORKED_SLO, 10_000)
+    asked = Requirements(replace(WORKED_WORKLOAD, concurrency=100_000), WORKED_SLO, 10_000)
     with mock.patch(CARD, wraps=design.card) as counted:
-        one = judged(B, asked)
+        one = judge(B, asked)
     room = one.max_concurrent
     assert one.copies * one.users >= 100_000 and 1 < one.users <= room < 64
     assert counted.call_count <= 4 + room.bit_length()
     with mock.patch(CARD, wraps=design.card) as counted:
-        assert judged(B, asked._replace(most_copies=100)).copies == 1
+        assert judge(B, asked._replace(most_copies=100)).copies == 1
     assert counted.call_count <= 2
 
 
@@ -559,7 +559,7 @@ def test_a_rate_out_of_reach_is_told_with_the_most_that_any_candidate_would_answ
     """The most is what each would answer, asked one after the other."""
     slo = Slo(tails=(Tail("itl", 95, 0.030),))
     here = {"models": ["llama-3.1-8b"], "gpus": ["l40s", "h100-sxm", "l4"], "tps": [1]}
-    asked = Asked(CHAT, slo, 7, 1e5)
+    asked = Requirements(CHAT, slo, 7, 1e5)
     each = [7 * most_answered_rps(d, asked) for d in design.space(CHAT, **here)]
     for arrays in (False, True):
         with pytest.raises(BadInput, match=f"no more than {max(each):.3g}[.]"):

@@ -20,8 +20,8 @@ def test_servers_without_end_have_a_poisson_number_at_work(offered):
     """M/M/infinity: the number is Poisson with the load as its mean."""
     law = flying(lambda n: 1.0, 200, offered)
     assert law.mean == pytest.approx(offered, rel=0.002)
-    assert law.found(50) == pytest.approx(1 + _poisson(offered, 0.5), abs=0.02 * offered + 0.5)
-    assert law.found(99) == pytest.approx(1 + _poisson(offered, 0.99), rel=0.02)
+    assert law.percentile(50) == pytest.approx(1 + _poisson(offered, 0.5), abs=0.02 * offered + 0.5)
+    assert law.percentile(99) == pytest.approx(1 + _poisson(offered, 0.99), rel=0.02)
 
 
 def _poisson(mean, rank):
@@ -49,4 +49,6 @@ def test_a_batch_is_negative_binomial(rate, mean):
     law = flying(lambda n: 400 * (0.010 + 0.0002 * n), 2000, rate)
     assert law.mean == pytest.approx(mean, rel=0.01)
     for percent in (20, 50, 95, 99):  # between two nodes it is not rounded up to a whole one
-        assert law.found(percent) == pytest.approx(1 + exact.percentile(percent), rel=0.02, abs=1)
+        assert law.percentile(percent) == pytest.approx(
+            1 + exact.percentile(percent), rel=0.02, abs=1
+        )

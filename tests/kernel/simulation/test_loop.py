@@ -201,7 +201,7 @@ def test_no_token_and_no_block_is_lost(
         load, Plain(0.01, 1e-4, 1e-5), Room(sequences, batched, block, int(longest * spare))
     )
     while loop.left:
-        loop.turn()
+        loop.run_group()
     assert loop.free + loop.spare == loop.room.bytes
     assert (loop.decoding, loop.context, any(loop.growth), len(loop.running)) == (0, 0, False, 0)
     gained = sum(g.steps * g.decoding for g in loop.groups) + len(loop.late)

@@ -25,7 +25,7 @@ def test_requests_in_clumps_are_negative_binomial(mean, clump, rank):
     stats = pytest.importorskip("scipy").stats
     law = stats.nbinom(mean / (clump - 1), 1 / clump)
     assert queues.poisson(mean, rank, clump) == law.ppf(rank)
-    assert queues.none_come(mean, clump) == pytest.approx(law.pmf(0))
+    assert queues.share_without_arrivals(mean, clump) == pytest.approx(law.pmf(0))
 
 
 def test_without_clumps_they_are_poisson():

@@ -170,7 +170,7 @@ def test_more_requests_never_help_and_intervals_hold_their_value(quantity):
 
 
 def test_a_quiet_deployment_answers_as_one_user_is_answered():
-    made, alone = at(0.01), spread_of(rates._apart(ONE, LOAD, 1, "vllm").served)
+    made, alone = at(0.01), spread_of(rates._loop_estimates(ONE, LOAD, 1, "vllm").served)
     assert made.percentile("ttft", 50).value == pytest.approx(alone.first_s(50), rel=0.01)
     assert made.percentile("itl", 50).value == pytest.approx(alone.step_s, rel=0.01)
 
