@@ -211,12 +211,12 @@ def _untimed(
 ) -> tuple[float, float, str]:
     """Widen the factors where no kernel of the weights' format was timed.
 
-    They widen as for an engine or chips that nobody measured, since similar kernels stand in here
-    too.
+    No format was left out of a fit to see what that costs, so they widen by the most that anything
+    unmeasured does: as for an engine and chips that are both unknown.
     """
     if weights.timed:
         return faster, slower, reason
-    factor = table()["ignorance"]["one"]
+    factor = table()["ignorance"][IGNORANCE[-1]]
     widened = f"no kernel of {weights.title} was timed: interval {factor:.2g}x wider each way"
     return faster / factor, slower * factor, f"{widened}; {reason}"
 
