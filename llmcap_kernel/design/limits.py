@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .. import bandwidth, capacity, catalog
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
-from ..explain import Explained, Line, counted, gib, ordinal, quantity
+from ..explain import Explained, Line, counted, digits, gib, ordinal, quantity
 from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
 from .handover import lacks_cache
@@ -599,7 +599,7 @@ def _printed_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]
     printed_users, fitting = ledger.kv_pool_bytes / ledger.admitted_bytes, ledger.max_concurrent
     if fitting > 1 + printed_users:
         text = (
-            f"When it starts, vLLM prints room for {printed_users:.3g} of these requests: it "
+            f"When it starts, vLLM prints room for {digits(printed_users)} of these requests: it "
             "counts the tokens of the batches in flight for each, and running requests share them. "
             f"{fitting:,} fit."
         )

@@ -69,6 +69,8 @@ def believed(spread: Mapping[str, float], deployments: int) -> tuple[float, floa
 def fitted(rows: Iterable[Sample]) -> dict[str, Own]:
     """Learn from one's own rows what they say of each engine.
 
+    Latencies of users who wait for room in the cache are left out.
+
     Parameters
     ----------
     rows : iterable of Sample
@@ -82,14 +84,26 @@ def fitted(rows: Iterable[Sample]) -> dict[str, Own]:
     Raises
     ------
     BadInput
-        When there is no row.
+        When there is no row, or only such latencies.
     """
     by_family: dict[str, list[Sample]] = defaultdict(list)
+    waits = False
     for row in rows:
-        by_family[row.family].append(row)
+        if _waits_for_room(row):
+            waits = True
+        else:
+            by_family[row.family].append(row)
+    if waits and not by_family:
+        full = "with has only latencies of more users than the cache holds"
+        raise BadInput("with", f"{full}: they measure its room and not the engine's speed.")
     if not by_family:
         raise BadInput("with", "with has no row that can be predicted: llmcap validate says why.")
     return {family: _readable(_engine(some)) for family, some in by_family.items()}
+
+
+def _waits_for_room(row: Sample) -> bool:
+    """Say whether a latency is mostly the wait for room, which a few users more or less decide."""
+    return row.work.turns > 1 and row.quantity in ("ttft_mean_s", "e2e_s")
 
 
 def _readable(found: Own) -> Own:

@@ -91,6 +91,22 @@ def test_more_deployments_are_believed_more(tmp_path):
         assert high / low < higher / lower
 
 
+def test_a_wait_for_room_in_the_cache_teaches_nothing_of_the_engine(tmp_path):
+    """64 users of 30,000 tokens on one L40S: an engine with room for more is not faster."""
+    rows = samples(measured(tmp_path / "mine.csv", 1.4))
+    waits = {"id": "w", "model": "llama-3.1-8b", "gpu": "l40s", "tp": 1, "engine": "vllm"}
+    waits |= {"weight_dtype": "bf16", "kv_dtype": "bf16", "metric": "ttft_ms", "value": 60_000}
+    waits |= {"concurrency": 64, "input_tokens": 30_000, "output_tokens": 500}
+    with (tmp_path / "waits.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, tuple(waits))
+        table.writeheader()
+        table.writerow(waits)
+    waiting = samples(tmp_path / "waits.csv")
+    assert len(waiting) == 1 and own.fitted([*rows, *waiting]) == own.fitted(rows)
+    with pytest.raises(BadInput, match="more users than the cache holds"):
+        own.fitted(waiting)
+
+
 def test_what_agrees_with_strangers_moves_nothing(tmp_path):
     assert learnt(tmp_path, 1.0)[1]["vllm"].factor == pytest.approx(1, abs=0.01)
 

@@ -24,6 +24,7 @@ MOST = 20_000  # rows of a reader's file; predicting one takes a millisecond
 ROWS = 20  # of a table
 FEW = 8  # rows that stand open: many more fill a phone several times over
 BY_CHANCE = 0.1  # how seldom chance may do as much before a file is called better or worse
+ENOUGH_ALIKE = 8  # rows below which no difference found is no likeness either
 # The column of a row that each input beside the file replaces.
 FIELD_OF = {
     **{"model": "model", "gpu": "gpu", "tp": "tp", "weights": "weight_dtype", "engine": "engine"},
@@ -307,8 +308,8 @@ def likeness(errors, middle):
     --------
     >>> likeness([0.1] * 4, 0.2), likeness([0.3] * 4, 0.2), likeness([0.1, 0.1, 0.3], 0.2)
     ('better', 'worse', '')
-    >>> likeness([0.1] * 5 + [0.3] * 3, 0.2)
-    'like'
+    >>> likeness([0.1] * 5 + [0.3] * 3, 0.2), likeness([0.1] + [0.9] * 3, 0.2)
+    ('like', '')
     """
     many, nearer = len(errors), sum(error < middle for error in errors)
     if 0.5**many > BY_CHANCE:
@@ -316,7 +317,9 @@ def likeness(errors, middle):
     ways = [math.comb(many, k) / 2**many for k in range(many + 1)]
     if sum(ways[nearer:]) <= BY_CHANCE:
         return "better"
-    return "worse" if sum(ways[: nearer + 1]) <= BY_CHANCE else "like"
+    if sum(ways[: nearer + 1]) <= BY_CHANCE:
+        return "worse"
+    return "like" if many >= ENOUGH_ALIKE else ""
 
 
 # what is lacking
