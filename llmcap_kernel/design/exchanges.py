@@ -99,8 +99,10 @@ def _steps(result: Search, best: Choice) -> Exchange | None:
     extra_usd_h = choice.usd_h_all - best.usd_h_all
     price = _rent(extra_usd_h)
     if abs(extra_usd_h) < 0.005 and choice.usd_mtok and best.usd_mtok:
-        prices = (quantity(x.usd_mtok.value, "USD/Mtok") for x in (choice, best) if x.usd_mtok)
-        price = " of output in place of ".join(prices)
+        new, old = (quantity(x.usd_mtok.value, "USD/Mtok") for x in (choice, best) if x.usd_mtok)
+        if new == old:
+            return None
+        price = f"{new} of output in place of {old}"
     change = _steps_of(result, choice)
     head = capitalised(change.words)
     meets = "meet" if choice.copies > 1 else "meets"
