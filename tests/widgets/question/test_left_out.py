@@ -40,7 +40,7 @@ def test_weights_on_the_host_are_led_to_the_command_that_counts_them(words):
     """A card is named, so it is no question of a processor alone."""
     _, messages = answer("calculate", f"deepseek v3.1 q4 on one rtx 4090, {words}")
     said = " ".join(one["text"] for one in messages)
-    assert f"({words}) are not counted here: `llmcap predict --offload-share" in said
+    assert f"({words}) are not counted here: llmcap predict --offload-share" in said
     assert "without a card" not in said
 
 

@@ -121,6 +121,14 @@ def test_people_and_agents_are_users_and_people_are_said_to_ask_at_once():
         ("8640 daily active users, 10 messages per user per day", {"rate": 1}, "together send 1"),
         ("60M tokens/min input", {"rate": 142.9}, "taken as of prompts:"),  # of 7,000
         ("200 employees, 10% at once", {"users": 20}, "10% of 200 are 20 users at once"),
+        ("5000 employees, 200 active at peak, 4k prompts", {"users": 200, "in": 4000}, "Of 5,000"),
+        ("30 active of 300 people", {"users": 30}, "Of 300, 30 are users at once"),
+        ("32 concurrent users", {"users": 32}, ""),
+        # 200 x 10 / 3600 s
+        ("200 employees, each asks 10 times an hour", {"rate": 0.5556}, "200 users together send"),
+        # 500,000 / (10 x 3600 s)
+        ("500k documents, 4k in 200 out, 10 hours", {"rate": 13.89, "in": 4000}, "10 hours"),
+        ("8 users, prefix of 20k shared, 500 own, 300 out", {"in": 20_500, "prefix": 20_000}, ""),
         # of a month of 720 hours
         ("50 users, budget 7200$/month", {"budget": 10}, "$7200 a month are $10 an hour"),
         ("50 users, under $72k a year", {"budget": 8.219}, "8,760 hours"),

@@ -169,10 +169,11 @@ def settle(numbers, prompt, answer):
     return [note for note in notes if note]
 
 
-def _batch(numbers, batch, _, answer):
+def _batch(numbers, batch, prompt, answer):
     """So many documents until then, as a rate; how long they take is another question."""
-    many, what, each = batch.split()
+    many, what, *length = batch.split()
     count, until = typed_number(many) or 0, numbers.pop("hours", "")
+    each = length[0] if length else str(numbers.get("in", prompt))
     numbers.setdefault("in", each)
     numbers["unhurried"] = True
     length = f"{typed_number(each):,.0f} tokens in and {answer:,} out"
@@ -220,13 +221,25 @@ def _each(numbers, each_rps, *_):
 
 
 def _active(numbers, share, *_):
-    """The part of people that asks at once."""
-    people, part = typed_number(numbers.get("users", "")), float(share.rstrip(" %")) / 100
+    """The part of people that asks at once, or how many of them do."""
+    people = typed_number(str(numbers.get("users", "")))
+    if "%" not in share:
+        numbers["users"] = str(ceil(typed_number(share) or 1))
+        numbers.pop("everyone", None)
+        return f"Of {people:,.0f}, {int(numbers['users']):,} are users at once." if people else ""
+    part = float(share.rstrip(" %")) / 100
     if not people or not 0 < part <= 1:
         return f"{share} at once is of no known number of users."
     numbers["users"] = str(max(ceil(people * part), 1))
     numbers.pop("everyone", None)
     return f"{share} of {people:,.0f} are {int(numbers['users']):,} users at once."
+
+
+def _own(numbers, own, *_):
+    """What each prompt has beside the prefix that all share."""
+    prefix = typed_number(str(numbers.get("prefix", ""))) or 0
+    numbers["in"] = str(round(prefix + (typed_number(own) or 0)))
+    return ""
 
 
 def _burst(numbers, burst, *_):
@@ -274,6 +287,7 @@ OVERNIGHT_H = 8  # of a night in which nobody says how long it is
 # By what `reading` found, in this order: who is there before what they send.
 WORK = {
     "active": _active,
+    "own": _own,
     "each": _each,
     "batch": _batch,
     "both": _both,

@@ -130,7 +130,7 @@ def drafting(deployment, load):
     guess = replace(deployment, speculation=Speculation(DRAFTED, ACCEPTED))
     taken = (
         f"{DRAFTED} tokens guessed ahead, each accepted {ACCEPTED:.0%} of the time, are taken: "
-        "`llmcap predict --draft-tokens` takes others."
+        "llmcap predict --draft-tokens takes others."
     )
     return ("Without drafts", deployment, load), ("With drafts", guess, load), taken
 

@@ -13,13 +13,13 @@ ASIDE = frozenset(
 )
 # What no input takes, by what is said of it.
 OF_ITS_OWN = {
-    "lora": "{} are not counted here: `llmcap predict --lora-rank 16 --lora-adapters 4` counts "
+    "lora": "{} are not counted here: llmcap predict --lora-rank 16 --lora-adapters 4 counts "
     "their weights and work.",
     "starting": "How long it takes to load and start is not predicted.",
-    "draft": "Tokens guessed ahead ({}) are not counted here: `llmcap predict --draft-tokens 4` "
+    "draft": "Tokens guessed ahead ({}) are not counted here: llmcap predict --draft-tokens 4 "
     "counts them.",
-    "offload": "Weights in the host's memory ({}) are not counted here: `llmcap predict "
-    "--offload-share 0.9` counts them.",
+    "offload": "Weights in the host's memory ({}) are not counted here: llmcap predict "
+    "--offload-share 0.9 counts them.",
     "processor": "A processor without a card ({}) is not predicted.",
     "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
     "beaten": "Of two limits on the gap the shorter holds alone: {} is not in the answer.",
@@ -56,7 +56,7 @@ def left_out(question, values, fields):
     gb = int(numbers.get("memory", 0))
     if question.cards and gb and not any(is_sold_with(name, gb) for name, _ in question.cards):
         notes.append(
-            f"The host's {gb} GB are not counted here: `llmcap predict --offload-share 0.5` counts "
+            f"The host's {gb} GB are not counted here: llmcap predict --offload-share 0.5 counts "
             "weights that are kept there."
         )
     if question.lost:

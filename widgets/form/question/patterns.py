@@ -84,7 +84,7 @@ ADAPTERS = (
     r"(?:\s+(?:of\s+)?rank)?(?:\s*\d+\b)?)"
 )
 EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
-JOIN = r"\s*(?:,|/|\bor\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
+JOIN = r"\s*(?:,|/|\bor\b|\binstead of\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
 FORMAT = (
     r"\b(?:(?:int4|w4a16)[\s-](?:awq|gptq)|fp32|bf16|fp16|fp8|int8|int4|nvfp4|mxfp4|mxfp8|awq|gptq"
     r"|(?:ud-)?i?q\d[\w]*|[w]\d+a\d+|(?<![\w-][-])(?<!\w)[48][\s-]?bits?)"
@@ -117,6 +117,7 @@ BATCH = (
     rf"{AMOUNT}\s*{PIECES}\s*(?:(?:,|of|with|at|x|about|averaging|each)\s*)*{AMOUNT}"
     r"\s*tokens?(?:\s+each\b|\s+(?:per|a)\s+(?:document|doc|file|pdf|page|one)\b)?"
 )
+DOCUMENTS = rf"{AMOUNT}\s*(documents?|docs?|files?|pdfs?|emails?|articles?|transcripts?|papers?)\b"
 DEADLINE = re.compile(
     r"(?:\b(?:in|within|over)\s+)?(?<![\w.$])(\d[\d.]*|\ban?\b|\bper\b|\bone\b|/)\s*"
     r"(h|hr|hour|day|week|month)s?\b",
@@ -132,6 +133,7 @@ A_RATE = r"(?:[rq]ps\b|(?:requests?|req)\s*/\s*(?:s|sec|second|min|minute|h|hour
 PEAK = r"\b(?:bursts?|bursting|peaks?|peaking|spikes?|spiking)\b"
 EACH_ONE = rf"(?:(?:/|an?\b|per\b|by\b|from\b)?\s*\b(?:users?|person|each|{PEOPLE}))"
 AT_THE_TIME = r"(?:at once|active|concurrent(?:ly)?|online|at the same time|simultaneous(?:ly)?)\b"
+ASKING = r"(?:users?|requests?|sessions?|streams?|agents?)\b"
 SPEND = r"(?:\$\s*(\d[\d.,]*\s?k?)(?:usd\b)?|(?<![\w.])(\d[\d.,]*\s?k?)\s*(?:\$|usd\b|dollars?\b))"
 LONGER = (
     r"(?:(?:/|\ban?\b|\bper\b|\bevery\b)\s*(day|week|month|year)s?\b"
@@ -157,7 +159,10 @@ NUMBERS = (
     ("share", rf"{HITS}\s*(?:of|=|:|is|at)?\s*{PART}"),
     ("active", rf"(\d[\d.]*\s*%)\s*(?:of (?:them|the\b|users|{PEOPLE})\s*)*(?:are\s+|is\s+)?"
      rf"{AT_THE_TIME}"),
+    ("active", rf"{NUMBER}\s*(?:of (?:them|the\b|users|{PEOPLE})\s*)*(?:are\s+|is\s+)?"
+     rf"(?:{AT_THE_TIME}(?:\s+at (?:the )?peak\b)?|at (?:the )?peak\b)(?!\s+{ASKING})"),
     ("batch", BATCH),
+    ("batch", DOCUMENTS),
     ("both", rf"{AMOUNT}\s*(?:input|prompt)\s*(?:tokens?)?\s*(?:and|,|/|\+|&)\s*{AMOUNT}\s*"
      rf"(?:output|answer|completion|generated)\s*(?:tokens?)?\s*{EVERY}"),
     ("burst", rf"{PEAK}\s*(?:of|to|up to|at|is|:|=|\s)*(\d+(?:[.,]\d+)*\s*(?:x\b|times\b|users?\b"
@@ -165,7 +170,7 @@ NUMBERS = (
     ("burst", rf"(\d[\d.,]*\s*(?:x\b|users?\b|{A_RATE}))\s*(?:at|in|during)?\s*{PEAK}"),
     ("each", rf"{NUMBER}\s*{REQUESTS}\s*{EACH_ONE}\s*{EVERY}"),
     ("each", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}\s*{EACH_ONE}"),
-    ("each", rf"\b(?:each|every one)\s+(?:\w+\s+)?{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
+    ("each", rf"\b(?:each|every one)\s+(?:\w+\s+)?{NUMBER}\s*(?:{REQUESTS}|times)\s*{EVERY}"),
     ("spend", rf"(?:(?:{NO_MORE})\s*(?:of|is|=|:)?\s*)?{SPEND}\s*{LONGER}"),
     ("volume", VOLUME),
     ("nodes", BOXES),
@@ -224,12 +229,13 @@ NUMBERS = (
     ("fraction", r"\bgpu[\s_-]memory[\s_-]utili[sz]ation\s*=?\s*([01]?\.\d+)"),
     ("cards", r"(?<![\w.$])(\d{1,3})[\s-](?:gpus?|cards?|accelerators?)\b(?!\s*/)"),
     ("maxlen", rf"\bmax[\s_-]model[\s_-]len\s*=?\s*{NUMBER}"),
-    ("prefix", rf"\bsystem\s+prompt\s*(?:of|=|:|with)?\s*{NUMBER}\s*(?:tokens?)?\s*(?:is\s+)?"
-     rf"{SAME}{BY_ALL}"),
+    ("prefix", rf"\b(?:system\s+prompt|prefix)\s*(?:of|=|:|with)?\s*{NUMBER}\s*(?:tokens?)?\s*"
+     rf"(?:is\s+)?{SAME}{BY_ALL}"),
     ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}(?:\s+(?:(?:is|that is)\s+)?{SAME})?"
      rf"{BY_ALL}"),
     ("prefix", rf"{SHARED}\s*(?:of|=|:)?\s*{NUMBER}"),
     ("caching", r"\b((?:automatic\s+)?prefix[\s-]+(?:caching|cache))\b"),
+    ("own", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s+)?(?:their\s+|its\s+)?own\b"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b)"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?prompts?\b"),
     ("in", rf"\b(?:prompts?|inputs?|isl)\s*(?:of|=|:)?\s*{NUMBER}"),
@@ -241,7 +247,8 @@ NUMBERS = (
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*[kK]i?)(?![\w/-])(?!\s*tokens?\s*(?:/|a|per)\b)"
      rf"(?!\s*{RATE})"),
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*\s?(?:[kK]i?)?)\s*tokens?\b(?!\s*(?:/|an?\b|per\s+s))"),
-    ("kv", rf"\b(?:kv|cache)(?:[\s_-]cache)?(?:[\s_-]d?type)?\s*(?:in|=|:)?\s*{FORMATS}\b"),
+    ("kv", rf"\b(?:kv|cache)(?:[\s_-]cache)?(?:[\s_-]d?type)?\s*(?:(?:is|were)\s+)?(?:in|=|:)?\s*"
+     rf"{FORMATS}\b"),
     ("kv", rf"{FORMATS}\s+(?:kv|cache)\b(?:\s+cache\b)?"),
     ("weights", rf"{FORMATS}\b(?:\s+weights\b)?"),
     ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
