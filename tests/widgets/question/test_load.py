@@ -95,6 +95,10 @@ def test_a_rate_whose_nobody_says_is_no_context():
     assert "Not understood: 10k tok/s." in [one["text"] for one in messages]
 
 
+def test_active_experts_are_no_users():
+    assert answer("calculate", "qwen3-30b-a3b, 8 active experts, on H100")[0]["users"] == 16
+
+
 def test_people_and_agents_are_users_and_people_are_said_to_ask_at_once():
     assert answer("calculate", "qwen3-32b on 2 H100, 10 agents")[0]["users"] == 10
     state, messages = answer("design", "RAG chatbot for 200 employees, qwen3-32b")

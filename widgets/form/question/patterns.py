@@ -133,7 +133,7 @@ A_RATE = r"(?:[rq]ps\b|(?:requests?|req)\s*/\s*(?:s|sec|second|min|minute|h|hour
 PEAK = r"\b(?:bursts?|bursting|peaks?|peaking|spikes?|spiking)\b"
 EACH_ONE = rf"(?:(?:/|an?\b|per\b|by\b|from\b)?\s*\b(?:users?|person|each|{PEOPLE}))"
 AT_THE_TIME = r"(?:at once|active|concurrent(?:ly)?|online|at the same time|simultaneous(?:ly)?)\b"
-ASKING = r"(?:users?|requests?|sessions?|streams?|agents?)\b"
+NOT_ALONE = r"(?:users?|requests?|sessions?|streams?|agents?|experts?|param\w*)\b"
 SPEND = r"(?:\$\s*(\d[\d.,]*\s?k?)(?:usd\b)?|(?<![\w.])(\d[\d.,]*\s?k?)\s*(?:\$|usd\b|dollars?\b))"
 LONGER = (
     r"(?:(?:/|\ban?\b|\bper\b|\bevery\b)\s*(day|week|month|year)s?\b"
@@ -160,7 +160,7 @@ NUMBERS = (
     ("active", rf"(\d[\d.]*\s*%)\s*(?:of (?:them|the\b|users|{PEOPLE})\s*)*(?:are\s+|is\s+)?"
      rf"{AT_THE_TIME}"),
     ("active", rf"{NUMBER}\s*(?:of (?:them|the\b|users|{PEOPLE})\s*)*(?:are\s+|is\s+)?"
-     rf"(?:{AT_THE_TIME}(?:\s+at (?:the )?peak\b)?|at (?:the )?peak\b)(?!\s+{ASKING})"),
+     rf"(?:{AT_THE_TIME}(?:\s+at (?:the )?peak\b)?|at (?:the )?peak\b)(?!\s+{NOT_ALONE})"),
     ("batch", BATCH),
     ("batch", DOCUMENTS),
     ("both", rf"{AMOUNT}\s*(?:input|prompt)\s*(?:tokens?)?\s*(?:and|,|/|\+|&)\s*{AMOUNT}\s*"
