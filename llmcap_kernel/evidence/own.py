@@ -86,14 +86,12 @@ def fitted(rows: Iterable[Sample]) -> dict[str, Own]:
     BadInput
         When there is no row, or only such latencies.
     """
+    rows = list(rows)
     by_family: dict[str, list[Sample]] = defaultdict(list)
-    waits = False
     for row in rows:
-        if _waits_for_room(row):
-            waits = True
-        else:
+        if not _waits_for_room(row):
             by_family[row.family].append(row)
-    if waits and not by_family:
+    if rows and not by_family:
         full = "with has only latencies of more users than the cache holds"
         raise BadInput("with", f"{full}: they measure its room and not the engine's speed.")
     if not by_family:

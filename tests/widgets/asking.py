@@ -11,6 +11,6 @@ def answer(name, text, query=""):
     return state, [*view["receipt"], *view["messages"]]
 
 
-def told(messages):
+def all_text(messages):
     """All that is said of a question, in one text."""
     return " ".join(one["text"] for one in messages)

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tests.widgets.asking import answer, told
+from tests.widgets.asking import all_text, answer
 from widgets.calculators import calculate
 from widgets.form.question import reading
 from widgets.session import Calculator
@@ -110,7 +110,7 @@ def test_what_a_change_buys_is_said_of_both_sides(text, before, after):
     found = re.findall(side, said)
     assert found[0][0].startswith(before)
     assert after in found[1][0]
-    assert "Not" not in told(messages) and "not counted" not in told(messages)
+    assert "Not" not in all_text(messages) and "not counted" not in all_text(messages)
     # the inputs are those of one of the sides
     view = Calculator("calculate", calculate.FORM.query(state)).view
     rooms = {int(one[1].replace(",", "")) for one in found}
@@ -120,7 +120,7 @@ def test_what_a_change_buys_is_said_of_both_sides(text, before, after):
 def test_an_eight_bit_cache_holds_twice_the_users():
     """By hand: half the bytes of each token."""
     _, messages = answer("calculate", "is fp8 kv worth it for qwen3-32b on H200")
-    wide, narrow = map(int, re.findall(r"room for (\d+) users", told(messages)))
+    wide, narrow = map(int, re.findall(r"room for (\d+) users", all_text(messages)))
     assert narrow == pytest.approx(2 * wide, abs=2)
 
 
@@ -134,9 +134,9 @@ def test_compare_sets_both_sides_of_a_change_beside_each_other():
     assert [state[f"{x}.tp"] for x in "ab"] == [2, 4]
     _, messages = answer("vram", "what would FP8 KV buy me on llama 3.1 70b on 2x H100")
     assert [one["link"]["name"] for one in messages if "link" in one] == ["compare"]
-    assert "Not" not in told(messages)
+    assert "Not" not in all_text(messages)
 
 
 def test_a_prefix_cache_without_a_shared_length_asks_for_it():
     _, messages = answer("calculate", "what does prefix caching buy on qwen3-8b on L40S")
-    assert "how much that is was not said" in told(messages)
+    assert "how much that is was not said" in all_text(messages)

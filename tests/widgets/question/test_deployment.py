@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import pytest
 
 from llmcap_kernel import catalog
-from tests.widgets.asking import answer, told
+from tests.widgets.asking import all_text, answer
 from widgets.calculators import calculate, vram
 from widgets.session import Calculator
 
@@ -152,10 +152,10 @@ def test_a_file_of_tensorrt_llm_is_read_and_what_it_lacks_is_asked_for(text):
     wanted = {"engine": "trtllm-1.0", "tp": 4, "seqs": 64, "batched": 8192, "fraction": 0.85}
     state, messages = answer("calculate", text)
     assert {name: state[name] for name in wanted} == wanted and state["kv"] == "fp8"
-    assert "neither model nor card" in told(messages)
-    assert "not in the answer: backend." in told(messages)
+    assert "neither model nor card" in all_text(messages)
+    assert "not in the answer: backend." in all_text(messages)
     pasted, said = vram.FORM.check({"config": text}, vram.FORM.defaults())
-    assert pasted["engine"] == "trtllm-1.0" and "settings of TensorRT-LLM" in told(said)
+    assert pasted["engine"] == "trtllm-1.0" and "settings of TensorRT-LLM" in all_text(said)
     state, _ = answer("compare", text)
     assert (state["a.tp"], state["a.seqs"]) == (4, 64)
     _, messages = answer("design", text)
@@ -166,5 +166,5 @@ def test_a_setting_that_takes_no_such_value_is_refused():
     text = SETTINGS.replace("0.85", "7")
     state, messages = answer("calculate", text)
     assert state == calculate.FORM.defaults()
-    assert "free_gpu_memory_fraction is '7'" in told(messages)
-    assert "is known here" in told(answer("calculate", "serve_x: y some_thing: 3")[1])
+    assert "free_gpu_memory_fraction is '7'" in all_text(messages)
+    assert "is known here" in all_text(answer("calculate", "serve_x: y some_thing: 3")[1])

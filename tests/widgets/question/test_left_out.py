@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.widgets.asking import answer, told
+from tests.widgets.asking import all_text, answer
 from widgets.calculators import calculate
 
 
@@ -48,11 +48,11 @@ def test_the_memory_that_is_asked_for_is_of_one_user_and_is_said():
     """32,000 x 327,680 B are 9.77 GiB, beside the weights."""
     state, messages = answer("vram", "how much VRAM for llama 3.3 70b q4 with 32k context?")
     assert state["users"] == 1
-    found = re.search(r"needs ([\d.]+) GiB a card: ([\d.]+) GiB of weights", told(messages))
+    found = re.search(r"needs ([\d.]+) GiB a card: ([\d.]+) GiB of weights", all_text(messages))
     assert 9.77 < float(found[1]) - float(found[2]) < 9.77 + 2
     assert answer("vram", "how much VRAM for llama 3.3 70b, 8 users")[0]["users"] == 8
     _, messages = answer("calculate", "llama 70b on my 4090 + 64gb ram")
-    assert "The host's 64 GB are not counted here" in told(messages)
+    assert "The host's 64 GB are not counted here" in all_text(messages)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_concurrency_of_a_log_is_set_beside_the_ledger_s(text):
     """A request takes 32,768 x 327,680 / 2 B of each card: 5 GiB."""
     state, messages = answer("vram", text)
     assert (state["ctx"], state["tp"], state["users"]) == (32_768, 2, 16)
-    found = re.search(r"room for ([\d.]+) requests .* left ([\d.]+) GiB", told(messages))
+    found = re.search(r"room for ([\d.]+) requests .* left ([\d.]+) GiB", all_text(messages))
     assert float(found[1]) == pytest.approx(float(found[2]) / 5, rel=0.01)
-    assert "Paste the whole log into Validate" in told(messages)
-    assert "Not understood" not in told(messages)
+    assert "Paste the whole log into Validate" in all_text(messages)
+    assert "Not understood" not in all_text(messages)

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.widgets.asking import answer, told
+from tests.widgets.asking import all_text, answer
 from widgets.calculators import calculate
 from widgets.session import Calculator
 
@@ -169,8 +169,10 @@ def test_of_a_speed_and_a_gap_the_shorter_holds_and_the_other_is_named(text, lim
 def test_two_limits_on_one_latency_are_named(text, state, said):
     read, messages = answer("calculate", f"qwen3-8b on H100, {text}")
     assert (read["itlp"], read["itl"]) == state
-    assert said in told(messages) and "Not" not in told(messages)
-    assert bool(said) == ("wo limits" in told(messages) or "has one limit" in told(messages))
+    assert said in all_text(messages) and "Not" not in all_text(messages)
+    assert bool(said) == (
+        "wo limits" in all_text(messages) or "has one limit" in all_text(messages)
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,4 +187,4 @@ def test_two_limits_on_one_latency_are_named(text, state, said):
 def test_two_limits_that_both_name_their_latency_are_of_it(text, limits, said):
     read, messages = answer("calculate", f"qwen3-8b on H100, {text}")
     assert {name: read[name] for name in limits} == limits
-    assert said in told(messages) and "Not" not in told(messages)
+    assert said in all_text(messages) and "Not" not in all_text(messages)

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.widgets.asking import answer, told
+from tests.widgets.asking import all_text, answer
 from widgets.session import Calculator
 
 
@@ -143,8 +143,8 @@ def test_people_and_agents_are_users_and_people_are_said_to_ask_at_once():
 def test_work_in_words_becomes_a_load_and_is_said(text, state, said):
     read, messages = answer("design", f"qwen3-8b on H100, {text}")
     assert {name: read[name] for name in state} == state
-    assert said in told(messages)
-    assert "Not understood" not in told(messages)
+    assert said in all_text(messages)
+    assert "Not understood" not in all_text(messages)
 
 
 @pytest.mark.parametrize(
@@ -162,18 +162,18 @@ def test_work_in_words_becomes_a_load_and_is_said(text, state, said):
 def test_what_requests_share_is_a_prefix(text, prefix):
     state, messages = answer("calculate", f"qwen3-8b on L40S, {text}")
     assert (state["prefix"], state["itlp"]) == (prefix, "p95")
-    assert "Not" not in told(messages) and "for Design" not in told(messages)
+    assert "Not" not in all_text(messages) and "for Design" not in all_text(messages)
 
 
 def test_people_who_ask_at_once_are_counted_and_how_to_change_it_is_said():
     _, messages = answer("calculate", "5,000 students use qwen3-8b on L40S")
-    assert "All 5,000 people are taken as 5,000 users asking at once" in told(messages)
-    assert "(10% at once)" in told(messages)
+    assert "All 5,000 people are taken as 5,000 users asking at once" in all_text(messages)
+    assert "(10% at once)" in all_text(messages)
 
 
 def test_a_batch_without_a_time_is_told_how_long_it_takes():
     _, messages = answer("calculate", "50k pdfs of 5k tokens each on 4x L40S with qwen3 14b")
-    found = re.search(r"take about ([\d.]+) hours, at ([\d.]+) requests/s", told(messages))
+    found = re.search(r"take about ([\d.]+) hours, at ([\d.]+) requests/s", all_text(messages))
     assert float(found[1]) == pytest.approx(50_000 / float(found[2]) / 3600, rel=0.05)
     _, messages = answer("design", "50k pdfs of 5k tokens each with qwen3 14b")
-    assert "Say how long it may take" in told(messages)
+    assert "Say how long it may take" in all_text(messages)

@@ -6,7 +6,7 @@ import pytest
 
 from llmcap_kernel import catalog
 from llmcap_kernel.refuse import BadInput
-from tests.widgets.asking import answer, told
+from tests.widgets.asking import all_text, answer
 from widgets import page
 from widgets.calculators import calculate, cliff, compare, design, scorecard, vram
 from widgets.form.question import inputs, patterns, reading
@@ -296,7 +296,7 @@ def test_money_that_is_no_dollar_is_said_to_be_taken_as_dollars(money):
 def test_numbers_as_other_people_write_them(text, state):
     read, messages = answer("calculate", f"qwen3-8b, {text}")
     assert {name: read[name] for name in state} == state
-    assert "Not" not in told(messages)
+    assert "Not" not in all_text(messages)
 
 
 @pytest.mark.parametrize(
