@@ -266,8 +266,6 @@ def _data(found: Search, api: dict[str, float]) -> dict[str, Any]:
         "energy": _energy(best),
         "api": _beside_api(best, api),
     }
-    steps = [one["sentence"] for one in data["exchange_rates"] if one["what"] == "steps"]
-    data["verdict"] = " ".join([data["verdict"], *steps])
     return data | _handed_over(best)
 
 
@@ -367,7 +365,8 @@ def _verdict(found: Search) -> str:
     price = f", {quantity(best.usd_mtok.value, 'USD/Mtok')} of output" if best.usd_mtok else ""
     if busy := best.usd_mtok_busy:
         price += f" at this rate ({quantity(busy, 'USD/Mtok')} were it always busy)"
-    return f"Run {best.title}{rent}{price}: {best.binding}. {many}.{best.pace}"
+    steps = f" {found.why_other_steps}" if found.why_other_steps else ""
+    return f"Run {best.title}{rent}{price}: {best.binding}. {many}.{best.pace}{steps}"
 
 
 def _more_copies(found: Search) -> str:
@@ -397,7 +396,7 @@ def _parts(
         eased = [f"{one['sentence']}." for one in data["relaxations"]]
         yield _list_of("The least that would have to give", eased[:most], screen)
     if best:
-        bought = [x["sentence"] for x in data["exchange_rates"] if x["what"] != "steps"]
+        bought = [x["sentence"] for x in data["exchange_rates"]]
         yield _list_of("What more would buy", bought, screen)
         yield _list_of("Beside", _beside_words(best, data), screen)
         yield f"{_head('Run it', screen)}\n{data['launch']}"

@@ -1,6 +1,6 @@
 """The rows of a search's candidates as columns: one numpy array per field."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -133,6 +133,28 @@ class Columns(Sequence[Row]):
         output_tok_s = np.where(np.isnan(output_tok_s), np.inf, output_tok_s)
         order = np.argsort(-output_tok_s, kind="stable")
         return list(zip(output_tok_s[order].tolist(), order.tolist(), strict=True))
+
+    def extended(self, rows: Iterable[Row]) -> "Columns":
+        """Add rows at the end.
+
+        Parameters
+        ----------
+        rows : iterable of Row
+            Of candidates that meet every limit.
+
+        Returns
+        -------
+        Columns
+            New columns.
+        """
+        new = tuple(rows)
+        columns = {n: np.append(c, [getattr(r, n) for r in new]) for n, c in self.columns.items()}
+        headrooms = {
+            n: np.append(c, [r.headrooms.get(n, np.nan) for r in new])
+            for n, c in self.headrooms.items()
+        }
+        alone = None if self.alone is None else np.append(self.alone, np.ones(len(new), bool))
+        return Columns(columns, headrooms, alone)
 
     @classmethod
     def joined(cls, parts: "Sequence[Columns]") -> "Columns":

@@ -69,8 +69,9 @@ class Choice(Card):
 
     @property
     def title(self) -> str:
-        """The deployment's title with the number of copies."""
-        title = self.deployment.title
+        """The deployment's title, with its tokens a step if chosen and the number of copies."""
+        tokens = self.deployment.max_num_batched_tokens
+        title = f"{self.deployment.title}{f', {tokens:,} tokens a step' if tokens else ''}"
         return f"{self.copies:,} copies of {title}" if self.copies > 1 else title
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from .. import catalog, toolbox
-from ..explain import capitalised, counted, quantity
+from ..explain import counted, quantity
 from ..refuse import BadInput
 from ..spec import Slo, Workload
 from .cards import Card, card
@@ -15,7 +15,6 @@ from .limits import limit_title
 from .rows import Row, RowList, cost, row_of
 from .search import Search, search
 from .space import Block, Quality, bits
-from .step_tokens import with_other_steps
 from .users import users_within
 
 DOLLAR = 1.0
@@ -38,7 +37,7 @@ class Exchange:
     Attributes
     ----------
     what : str
-        "steps", "dollar", "gap", "context", "weights", "cache" or "model": what there is more of,
+        "dollar", "gap", "context", "weights", "cache" or "model": what there is more of,
         or another number of tokens in a step.
     sentence : str
         What it buys, in words.
@@ -80,7 +79,6 @@ def exchange_rates(result: Search) -> tuple[Exchange, ...]:
     if best is None:
         return ()
     exchanges = (
-        _steps(result, best),
         _dollar(result, best),
         _gap(result, best),
         _context(result, best),
@@ -89,32 +87,6 @@ def exchange_rates(result: Search) -> tuple[Exchange, ...]:
         _step(result, best, "model", "parameters", lambda b: b.model.params),
     )
     return tuple(exchange for exchange in exchanges if exchange is not None)
-
-
-def _steps(result: Search, best: Choice) -> Exchange | None:
-    """Find a cheaper candidate that meets every limit with another max_num_batched_tokens."""
-    choice = with_other_steps(result)
-    if choice is None:
-        return None
-    extra_usd_h = choice.usd_h_all - best.usd_h_all
-    price = _rent(extra_usd_h)
-    if abs(extra_usd_h) < 0.005 and choice.usd_mtok and best.usd_mtok:
-        new, old = (quantity(x.usd_mtok.value, "USD/Mtok") for x in (choice, best) if x.usd_mtok)
-        if new == old:
-            return None
-        price = f"{new} of output in place of {old}"
-    change = _steps_of(result, choice)
-    head = capitalised(change.words)
-    meets = "meet" if choice.copies > 1 else "meets"
-    return Exchange(
-        "steps", f"{head}: {choice.title} {meets} every limit, at {price}.", choice, extra_usd_h
-    )
-
-
-def _steps_of(result: Search, choice: Choice) -> "Change":
-    """Describe the change from the engine's own tokens of a step to a candidate's."""
-    engine_tokens = result.space[choice.number].batch_limit_tokens
-    return Change("steps", engine_tokens, choice.deployment.batch_limit_tokens)
 
 
 def _more(row: Row, best: Row) -> float | None:
@@ -292,10 +264,9 @@ class Change(NamedTuple):
     Attributes
     ----------
     what : str
-        Name of a limit, or "users", "context", "format" or "steps".
+        Name of a limit, or "users", "context" or "format".
     before, after : float
         What is asked, and what would have to be: in the limit's unit, tokens, users or bits.
-        Steps of other tokens are no less of anything.
     """
 
     what: str
@@ -305,8 +276,6 @@ class Change(NamedTuple):
     @property
     def factor(self) -> float:
         """How many times less strict."""
-        if self.what == "steps":
-            return 1.0
         return max(self.before, self.after) / max(min(self.before, self.after), 1e-12)
 
     @property
@@ -318,9 +287,6 @@ class Change(NamedTuple):
             return f"prompts of {self.after:,.0f} tokens in place of {self.before:,.0f}"
         if self.what == "format":
             return f"weights of {self.after:.3g} bits in place of {self.before:.3g}"
-        if self.what == "steps":
-            own, other = f"{self.before:,.0f}", f"{self.after:,.0f}"
-            return f"steps of {other} tokens in place of {own} (max_num_batched_tokens)"
         unit = UNITS.get(self.what, "s")
         after, before = (quantity(value, unit) for value in (self.after, self.before))
         return f"{limit_title(self.what)} of {after} in place of {before}"
@@ -383,13 +349,7 @@ def relaxations(result: Search, most: int = 6) -> tuple[Relaxation, ...]:
     if result.order:
         return ()
     slower = list(_slower(result))
-    with_other_tokens = with_other_steps(result)
     single = [
-        *(
-            [Relaxation((_steps_of(result, with_other_tokens),), with_other_tokens)]
-            if with_other_tokens
-            else ()
-        ),
         *(*_limits_alone(result, 1), *_users(result), *_shorter(result), *_narrower(result)),
         *(relaxation for relaxation in slower if len(relaxation.changes) == 1),
     ]

@@ -1,11 +1,12 @@
 """The rows of numbers that a search keeps of its candidates, and how they rank."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from ..numeric import Number
 from .copies import Choice
+from .space import Space
 
 RANKS = ("usd_h", "usd_mtok")
 DIGITS = 2.0**33  # ten digits: beyond these, the order of additions changes results
@@ -87,6 +88,9 @@ class Rows(Protocol):
     def fastest(self) -> list[tuple[float, int]]:
         """List the output rate of all copies of each candidate and its number, highest first."""
 
+    def extended(self, rows: "Iterable[Row]") -> "Rows":
+        """Add rows at the end."""
+
 
 class RowList(list[Row]):
     """Rows in a list."""
@@ -162,6 +166,21 @@ class RowList(list[Row]):
         known_rates = (math.inf if math.isnan(rate) else rate for rate in rates)
         return sorted(((rate, i) for i, rate in enumerate(known_rates)), key=lambda pair: -pair[0])
 
+    def extended(self, rows: Iterable[Row]) -> "RowList":
+        """Add rows at the end.
+
+        Parameters
+        ----------
+        rows : iterable of Row
+            Of candidates that meet every limit.
+
+        Returns
+        -------
+        RowList
+            A new list.
+        """
+        return RowList([*self, *rows])
+
 
 def row_of(choice: Choice) -> Row:
     """Take the numbers of a candidate from its card.
@@ -197,6 +216,31 @@ def row_of(choice: Choice) -> Row:
         ledger.needed_bytes / ledger.budget_bytes,
         {limit.name: limit.headroom for limit in choice.limits},
     )
+
+
+def first_of_each(numbers: Iterable[int], space: Space, rows: Rows) -> Iterator[int]:
+    """Keep the first candidate of each model, card, number of cards and number of copies.
+
+    Parameters
+    ----------
+    numbers : iterable of int
+        Candidates.
+    space : Space
+        Where they stand.
+    rows : Rows
+        Numbers of each.
+
+    Returns
+    -------
+    iterator of int
+        Candidates on hardware that was not there before.
+    """
+    seen = set()
+    for i in numbers:
+        key = (*space.hardware(i), rows[i].copies)
+        if key not in seen:
+            seen.add(key)
+            yield i
 
 
 def cost(row: Row, rank: str) -> tuple[float, float, float, float]:

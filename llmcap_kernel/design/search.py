@@ -28,8 +28,9 @@ from .copies import (
 )
 from .limits import MET
 from .reasons import Reason, reason_for
-from .rows import RANKS, RowList, Rows, cost, row_of
+from .rows import RANKS, RowList, Rows, cost, first_of_each, row_of
 from .space import Block, Quality, Space, space
+from .step_tokens import other_steps
 
 MOST_SURE = 500  # candidates whose intervals are checked
 MOST_IN_COPIES = 2_000  # largest space that is searched again with several copies
@@ -58,6 +59,9 @@ class Search:
         Whether all candidates were judged; those that were not are in neither list.
     choices : mapping of str to object
         What the space was made from, as `search` takes it.
+    own_steps : mapping of int to int
+        Of candidates with other tokens a step than the engine's own, the number of the same
+        candidate with these.
     """
 
     space: Space
@@ -66,6 +70,7 @@ class Search:
     rank: str = "usd_h"
     complete: bool = True
     choices: Mapping[str, Any] = field(default_factory=dict)
+    own_steps: Mapping[int, int] = field(default_factory=dict)
     _made: dict[int, Choice] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -103,7 +108,8 @@ class Search:
             return None
         with_copies = asked._replace(most_copies=MOST_COPIES)
         parts = [part for part, _ in _judge_parts(self.space, with_copies, False, None)]
-        return replace(self, asked=with_copies, rows=_join_rows(parts), _made={}).winner
+        result = replace(self, asked=with_copies, rows=_join_rows(parts), _made={})
+        return _with_other_steps(result).winner
 
     @cached_property
     def surest(self) -> Choice | None:
@@ -128,8 +134,20 @@ class Search:
             return tuple(map(self.reason, map(self.choice, _first(self.misses, self))))
         best = self.rows[self.order[0]]
         cheaper = (i for i in self.misses if cost(self.rows[i], self.rank) < cost(best, self.rank))
-        numbers = [*_first(cheaper, self), *_first(self.order, self, skip=self.order[0])]
+        own_steps = [self.own_steps[i] for i in self.order[:1] if i in self.own_steps]
+        others = *_first(cheaper, self), *_first(self.order, self, skip=self.order[0])
+        numbers = dict.fromkeys((*own_steps, *others))
         return tuple(map(self.reason, map(self.choice, numbers)))
+
+    @property
+    def why_other_steps(self) -> str:
+        """Why the answer has no steps of the engine's own, in a sentence; "" where it has."""
+        best = self.winner
+        if best is None or best.number not in self.own_steps:
+            return ""
+        own = self.choice(self.own_steps[best.number])
+        tokens = f"{own.deployment.batch_limit_tokens:,} tokens a step"
+        return f"With the engine's own {tokens}: {self.reason(own).sentence}."
 
     def choice(self, number: int) -> Choice:
         """Build the card of a candidate.
@@ -164,12 +182,7 @@ class Search:
         int
             Candidates on hardware that was not there before.
         """
-        seen = set()
-        for i in numbers:
-            key = (*self.space.hardware(i), self.rows[i].copies)
-            if key not in seen:
-                seen.add(key)
-                yield i
+        return first_of_each(numbers, self.space, self.rows)
 
     def reason(self, choice: Choice) -> Reason:
         """Say why a candidate is not the answer, or why it is.
@@ -222,6 +235,7 @@ def search(
     rate: float | None = None,
     desk_cards: int | None = DESK_CARDS,
     prefix_cache: bool = True,
+    max_num_batched_tokens: Iterable[int | None] | None = None,
     arrays: bool = False,
     executor: Executor | None = None,
     progress: Progress | None = None,
@@ -254,6 +268,9 @@ def search(
         no service that anybody runs. None for as many as it takes.
     prefix_cache : bool
         Whether prompts that begin alike share their cache.
+    max_num_batched_tokens : iterable of int or None, optional
+        Most tokens of a step, the engine's own for None; if omitted the engine's own, and others
+        where they may cost less (`step_tokens`) [tokens].
     arrays : bool
         Whether candidates are judged by the thousand, with numpy; the answer is the same.
     executor : Executor, optional
@@ -263,8 +280,8 @@ def search(
         False.
     **choices : object
         The space: `gpus`, `vendors`, `engines`, `weights`, `kv`, `tps`, `nodes`,
-        `expert_parallel`, `dp_attention`, `max_num_seqs` and `max_num_batched_tokens`, as
-        `space` takes them. Without `gpus` a card on a spot price is left out; named, it is taken.
+        `expert_parallel`, `dp_attention` and `max_num_seqs`, as `space` takes them. Without `gpus`
+        a card on a spot price is left out; named, it is taken.
 
     Returns
     -------
@@ -295,6 +312,8 @@ def search(
         )
     one_of("rank", rank, RANKS)
     choices |= {"models": tuple(models), "quality": quality}
+    if max_num_batched_tokens is not None:
+        choices["max_num_batched_tokens"] = tuple(max_num_batched_tokens)
     candidates = space(asked.workload, **choices)
     parts: list[Any] = []
     choices_made: dict[int, Choice] = {}
@@ -308,11 +327,26 @@ def search(
         if progress is not None and progress(judged_count, len(candidates)) is False:
             break
     rows = _join_rows(parts)
-    result = Search(
-        candidates, asked, rows, rank, judged_count == len(candidates), choices, choices_made
-    )
+    complete = judged_count == len(candidates)
+    result = Search(candidates, asked, rows, rank, complete, choices, _made=choices_made)
+    result = _with_other_steps(result)
     _check_rate(result)
     return result
+
+
+def _with_other_steps(result: Search) -> Search:
+    """Add candidates that cost less than the answer with other tokens a step, if these are open."""
+    if not result.complete or "max_num_batched_tokens" in result.choices:
+        return result
+    made = other_steps(result.space, result.asked, result.rows, result.rank)
+    numbered = [replace(one, number=i) for i, one in enumerate(made, len(result.space))]
+    return replace(
+        result,
+        space=result.space.with_deployments(one.deployment for one in made),
+        rows=result.rows.extended(map(row_of, made)),
+        own_steps={new.number: one.number for new, one in zip(numbered, made, strict=True)},
+        _made=result._made | {one.number: one for one in numbered},
+    )
 
 
 def _asked(

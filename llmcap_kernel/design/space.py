@@ -200,6 +200,21 @@ class Space(Sequence[Deployment]):
         block = bisect_right(self.ends, at)
         return self.blocks[block][at - self.start(block)]
 
+    def with_deployments(self, deployments: Iterable[Deployment]) -> "Space":
+        """Add deployments at the end.
+
+        Parameters
+        ----------
+        deployments : iterable of Deployment
+            On one card or several of a kind each.
+
+        Returns
+        -------
+        Space
+            A new one, in which all others keep their numbers.
+        """
+        return Space((*self.blocks, *map(_block_of, deployments)))
+
     def hardware(self, at: int) -> tuple[str, str, int]:
         """Name what a deployment runs on, without building it.
 
@@ -247,6 +262,12 @@ class Space(Sequence[Deployment]):
             Its place in the space.
         """
         return self.ends[block - 1] if block else 0
+
+
+def _block_of(d: Deployment) -> Block:
+    limits = (Limits(d.max_num_seqs, d.max_num_batched_tokens),)
+    layout = d.tp, d.pp, d.ep, d.dp_attention
+    return Block(d.model, d.engine, d.weights, d.kv, *layout, (d.gpu,), limits)
 
 
 def sequences(engine: Engine, max_num_seqs: int | None, users: int) -> int | None:

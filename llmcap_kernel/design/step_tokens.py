@@ -8,32 +8,40 @@ jumps to steps with prompts, shorter steps also need fewer copies.
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 
-from .copies import Choice, judge
-from .rows import cost, row_of
-from .search import Search
-from .space import HOME
+from .copies import Choice, Requirements, cards_of, judge
+from .rows import Rows, cost, first_of_each, row_of
+from .space import HOME, Space
 
 STEPS = (512, 1024, 2048, 4096, 8192, 16_384)  # values of max_num_batched_tokens to try
 TRIED = 48  # candidates that miss a latency: the nearest on each hardware
 COPIED = 4  # candidates in several copies: the cheapest on each hardware
 
 
-def with_other_steps(result: Search) -> Choice | None:
-    """Find the cheapest candidate that meets every limit with another number of tokens a step.
+def other_steps(space: Space, asked: Requirements, rows: Rows, rank: str) -> tuple[Choice, ...]:
+    """Find candidates that are cheaper than the answer with another number of tokens a step.
+
+    A limit on a percentile of the gaps can be met while most gaps are longer than it allows. Such
+    steps are left out: the mean gap has to lie within it too.
 
     Parameters
     ----------
-    result : Search
-        A search.
+    space : Space
+        The candidates, with the engine's own steps.
+    asked : Requirements
+        The load and the limits.
+    rows : Rows
+        Numbers of each candidate.
+    rank : str
+        One of `RANKS`.
 
     Returns
     -------
-    Choice or None
-        Cheaper than the answer, with its `max_num_batched_tokens`: of one that misses a limit the
-        nearest to the engine's own, of one in several copies the number with the fewest. None
-        where there is none, or the tokens of a step were chosen.
+    tuple of Choice
+        Each meets every limit with its `max_num_batched_tokens` and has the number of the
+        candidate that it was made from: of one that misses a latency the tokens nearest to the
+        engine's own, of one in several copies those with the lowest cost.
 
     References
     ----------
@@ -41,68 +49,69 @@ def with_other_steps(result: Search) -> Choice | None:
 
     Examples
     --------
-    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, search
-    >>> on = {"models": ["llama-3.1-70b"], "gpus": ["a100-sxm-80gb"], "weights": ["fp8"]}
-    >>> one = with_other_steps(search(WORKED_WORKLOAD, WORKED_SLO, tps=[2], **on))
-    >>> one.meets_all, one.deployment.max_num_batched_tokens
-    (True, 4096)
+    >>> from llmcap_kernel.design import WORKED_WORKLOAD, search
+    >>> from llmcap_kernel.spec import Slo
+    >>> on = {"models": ["llama-3.1-70b"], "gpus": ["h200-sxm"], "weights": ["fp8"], "tps": [4]}
+    >>> own = (None,)  # the engine's own steps alone
+    >>> result = search(WORKED_WORKLOAD, Slo(itl_s=0.016), max_num_batched_tokens=own, **on)
+    >>> made = other_steps(result.space, result.asked, result.rows, result.rank)
+    >>> [(one.meets_all, one.deployment.max_num_batched_tokens) for one in made]
+    [(True, 512)]
     """
-    late_numbers, copied_numbers = islice(_late(result), TRIED), islice(_in_copies(result), COPIED)
-    choices = [next(_other_steps(result, number), None) for number in late_numbers]
-    choices += chain.from_iterable(_other_steps(result, number) for number in copied_numbers)
-    priced = (
-        (cost(row_of(choice), result.rank), choice) for choice in choices if choice is not None
-    )
-    least_cost, cheapest = min(priced, key=lambda pair: pair[0], default=((math.inf,), None))
-    return cheapest if least_cost < _answer_cost(result) else None
+    order = rows.order(rank)
+    answer_cost = cost(rows[order[0]], rank) if order else (math.inf,)
+
+    def price(choice: Choice) -> tuple[float, ...]:
+        return cost(row_of(choice), rank)
+
+    cheaper = (i for i in rows.misses() if cost(rows[i], rank)[0] < answer_cost[0])
+    late = (i for i in cheaper if _is_late(rows[i].missed(), asked))
+    copied = (i for i in order if rows[i].copies > 1) if _limits_latency(asked) else ()
+    tried = [
+        *(islice(_made(space, asked, i), 1) for i in _each(late, space, rows, TRIED)),
+        *(_made(space, asked, i) for i in _each(copied, space, rows, COPIED)),
+    ]
+    best = (min(made, key=price, default=None) for made in tried)
+    return tuple(one for one in best if one is not None and price(one) < answer_cost)
 
 
-def _answer_cost(result: Search) -> tuple[float, ...]:
-    """Give the cost of the answer; infinite where there is none."""
-    return cost(result.rows[result.order[0]], result.rank) if result.order else (math.inf,)
+def _each(numbers: Iterable[int], space: Space, rows: Rows, most: int) -> Iterator[int]:
+    """Take the first candidate of each hardware whose engine cuts prompts by a limit."""
+    in_steps = (i for i in numbers if space.block(i).engine.family != HOME)
+    return islice(first_of_each(in_steps, space, rows), most)
 
 
-def _other_steps(result: Search, number: int) -> Iterator[Choice]:
-    """Yield a candidate with other values that meet every limit, nearest to its own first."""
-    deployment = result.space[number]
-    engine_tokens = deployment.batch_limit_tokens
-    others = (tokens for tokens in STEPS if tokens != engine_tokens)
-    for tokens in sorted(others, key=lambda n: max(n / engine_tokens, engine_tokens / n)):
-        choice = judge(replace(deployment, max_num_batched_tokens=tokens), result.asked, number)
-        if choice.meets_all:
-            yield choice
+def _made(space: Space, asked: Requirements, number: int) -> Iterator[Choice]:
+    """Yield a candidate with other steps that meet every limit, nearest to its own first."""
+    deployment = space[number]
+    own_tokens = deployment.batch_limit_tokens
+    least_tokens = deployment.max_num_seqs or 0  # a step has one of each sequence
+    others = (tokens for tokens in STEPS if tokens != own_tokens and tokens >= least_tokens)
+    for tokens in sorted(others, key=lambda n: max(n / own_tokens, own_tokens / n)):
+        candidate = replace(deployment, max_num_batched_tokens=tokens)
+        strict = judge(candidate, _with_mean(asked), number)
+        if strict.meets_all:
+            yield cards_of(candidate, asked, number)(strict.copies, strict.workload.concurrency)
 
 
-def _latencies(result: Search) -> set[str]:
+def _with_mean(asked: Requirements) -> Requirements:
+    """Limit the mean gap as the percentiles of the gaps are limited."""
+    slo = asked.slo
+    bounds_s = [tail.bound_s for tail in slo.tails if tail.quantity == "itl"]
+    if not bounds_s:
+        return asked
+    return asked._replace(slo=replace(slo, itl_s=min(slo.itl_s or math.inf, *bounds_s)))
+
+
+def _latencies(asked: Requirements) -> set[str]:
     """Name the limits that the tokens of a step change."""
-    return {"latency", "prefill", *(tail.name for tail in result.asked.slo.tails)}
+    return {"latency", "prefill", *(tail.name for tail in asked.slo.tails)}
 
 
-def _is_open(result: Search, number: int) -> bool:
-    """Say whether the tokens of a step can be changed and nobody chose them."""
-    block = result.space.block(number)
-    chosen = any(limits.max_num_batched_tokens for limits in block.limits)
-    return not chosen and block.engine.family != HOME
+def _is_late(missed: tuple[str, ...], asked: Requirements) -> bool:
+    return bool(missed) and _latencies(asked).issuperset(missed)
 
 
-def _late(result: Search) -> Iterable[int]:
-    """List cheaper candidates that miss latencies only, nearest miss first."""
-    answer_cost, latencies = _answer_cost(result), _latencies(result)
-
-    def late(number: int) -> bool:
-        row = result.rows[number]
-        if not _is_open(result, number) or cost(row, result.rank)[0] >= answer_cost[0]:
-            return False
-        missed = row.missed()
-        return bool(missed) and latencies.issuperset(missed)
-
-    return result.first_of_each(filter(late, result.misses))
-
-
-def _in_copies(result: Search) -> Iterable[int]:
-    """List candidates that meet limits on latencies in several copies, cheapest first."""
-    limited = (
-        _latencies(result) & result.rows[result.order[0]].headrooms.keys() if result.order else ()
-    )
-    in_copies = (n for n in result.order if result.rows[n].copies > 1 and _is_open(result, n))
-    return result.first_of_each(in_copies) if limited else ()
+def _limits_latency(asked: Requirements) -> bool:
+    slo = asked.slo
+    return bool(slo.itl_s or slo.ttft_s or slo.tails)

@@ -62,8 +62,6 @@ def _with_change(change, load, slo, choices):
         return replace(load, concurrency=int(change.after)), slo, choices
     if change.what == "context":
         return replace(load, input_tokens=int(change.after)), slo, choices
-    if change.what == "steps":
-        return load, slo, choices | {"max_num_batched_tokens": (None, int(change.after))}
     if change.what == "format":
         narrow = [n for n in ("fp8", "int4-awq") if bits(catalog.format(n)) == change.after]
         return load, slo, choices | {"weights": narrow}
@@ -87,9 +85,6 @@ def _bought(one, load, slo, choices):
     if one.what == "dollar":
         gap_s = one.choice.expected.itl_s.value * ROUNDED
         return load, replace(slo, itl_s=min(gap_s, slo.itl_s or gap_s)), choices
-    if one.what == "steps":
-        tokens = one.choice.deployment.max_num_batched_tokens
-        return load, slo, choices | {"max_num_batched_tokens": (None, tokens)}
     d = one.choice.deployment
     least = design.Quality(bits(d.weights), bits(d.kv), d.model.params)
     return load, slo, choices | {"quality": least}
@@ -117,7 +112,7 @@ def test_whatever_is_told_is_what_the_search_finds_where_it_is_asked_so():
                 ranks = (found.winner, longer.winner)
                 now, then = (_price(winner, found.rank) for winner in ranks)
                 assert then == pytest.approx(now), one.sentence
-    assert set(told) >= {"gap", "dollar", "context", "users", "budget", "latency", "steps"}, told
+    assert set(told) >= {"gap", "dollar", "context", "users", "budget", "latency"}, told
 
 
 def _no_dearer(asked, one):

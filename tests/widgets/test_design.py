@@ -16,7 +16,7 @@ from llmcap_kernel.explain import quantity
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail, Workload
 from widgets.calculators import calculate
-from widgets.calculators.design import ASKED, FORM, PRESETS, _load, _ranked, _search, _title, view
+from widgets.calculators.design import ASKED, FORM, PRESETS, _load, _search, _title, view
 from widgets.figures import choices
 from widgets.form import meaning
 
@@ -58,7 +58,7 @@ def test_a_rate_has_the_answer_of_the_command(capsys, rate, budget):
     told = json.loads(capsys.readouterr().out)
     # whatever the users stood at before
     state = FORM.defaults() | SMALL | {"users": 900, "itl": 20, "rate": rate, "budget": budget}
-    answer = _ranked(state["rank"], _load(state), meaning.limits(state), *map(state.get, ASKED))
+    answer = _search(_load(state), meaning.limits(state), *map(state.get, ASKED))
     made = view(state)
     assert len(answer.rows) == told["candidates"]["tried"]
     front = [(one.deployment.title, one.copies) for one in answer.front]
@@ -237,20 +237,18 @@ def test_the_ends_of_a_price_are_written_in_dollars_and_cents():
     assert re.fullmatch(f"{cents} to {cents}, ceiling {cents}", price["span"]["text"])
 
 
-def test_other_steps_that_meet_the_limits_for_less_are_one_click_away():
+def test_the_answer_has_steps_that_meet_the_limits_for_less():
     asked = {"model": "llama-3.1-8b", "vendor": "any", "in": 4000, "out": 500, "users": 60}
     asked |= {"itl": 40, "itlp": "p95", "ttft": 2, "ttftp": "p95", "budget": 15}
-    before = shown(**asked)
-    first = before["remedies"]["items"][0]
-    assert re.search(r"\d tokens a step$", first["label"]), first
-    state, _ = FORM.parse(first["query"])
-    assert first["label"].endswith(f"{state['batched']:,} tokens a step")
-    after = view(state)
-    title = first["label"].removesuffix(f", {state['batched']:,} tokens a step")
-    assert after["status"]["text"].startswith(f"Run {title} at ")
-    assert f"--max-num-batched-tokens {state['batched']}" in after["texts"][0]["text"]
-    rents = [float(made["headline"][0]["value"].removeprefix("$")) for made in (before, after)]
-    assert rents[1] < rents[0]
+    answer = shown(**asked)
+    tokens = re.search(r"([\d,]+) tokens a step at \$", answer["status"]["text"])[1].replace(",", "")
+    assert f"--max-num-batched-tokens {tokens}" in answer["texts"][0]["text"]
+    own = re.search(r"own ([\d,]+) tokens a step: missed by", answer["status"]["beside"])[1]
+    assert answer["remedies"]["items"][0]["label"].endswith(", the engine's own tokens a step")
+    assert float(own.replace(",", "")) != float(tokens)
+    as_it_starts = shown(**asked, batched=int(own.replace(",", "")))
+    rents = [float(x["headline"][0]["value"].removeprefix("$")) for x in (answer, as_it_starts)]
+    assert rents[0] < rents[1]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Design: a load, limits and a budget in; what to run out, and why not the next one."""
 
-from dataclasses import replace
 from functools import partial
 from statistics import median
 from textwrap import wrap
@@ -99,7 +98,7 @@ def view(state):
     try:
         load, slo = _load(state), meaning.limits(state)
         asked = (state[name] for name in ASKED)
-        parts = _parts(_ranked(state["rank"], load, slo, *asked), state)
+        parts = _parts(_search(load, slo, *asked), state)
     except BadInput as problem:
         parts = answers.refusal(problem, FORM)
     return answers.frame(FORM, state, TITLE, LEAD, controls, **parts)
@@ -107,7 +106,7 @@ def view(state):
 
 ASKED = (
     *("model", "gpus", "tp", "vendor", "nodes", "copies", "desk"),
-    *("engine", "bits", "rate", "batched"),
+    *("engine", "bits", "rate", "batched", "rank"),
 )
 
 
@@ -118,8 +117,10 @@ def _load(state):
 
 
 @partial(calibration.cache_until_reload, size=8)
-def _search(load, slo, model, gpus, tp, vendor, nodes, copies, desk, engine, bits, rate, batched):
-    """One search, whatever is cheapest in it and whichever of its candidates is looked at."""
+def _search(
+    load, slo, model, gpus, tp, vendor, nodes, copies, desk, engine, bits, rate, batched, rank
+):
+    """One search, whichever of its candidates is looked at."""
     whichever = model == ANY
     if whichever and not gpus:
         raise BadInput("gpus", "gpus is empty: name one card or more to see which models it runs.")
@@ -137,14 +138,10 @@ def _search(load, slo, model, gpus, tp, vendor, nodes, copies, desk, engine, bit
         most_copies=copies,
         desk_cards=desk,
         rate=rate,
-        max_num_batched_tokens=(batched,),
+        rank=rank,
         four_bits=whichever and card_list.on_a_desk(gpus),
+        max_num_batched_tokens=(batched,) if batched else None,
     )
-
-
-@partial(calibration.cache_until_reload, size=8)
-def _ranked(rank, *asked):
-    return replace(_search(*asked), rank=rank)
 
 
 def _of_vendor(vendor):
@@ -230,9 +227,8 @@ def _parts(found, state):
     here = _looked_at(found, state["pick"])
     rates, eased = design.exchange_rates(found), design.relaxations(found)
     why = _why_not(found, here, state)
-    why["items"][:0] = _with_other_steps(rates, eased, state)
     shared = {
-        "status": _status(found, here, eased, rates),
+        "status": _status(found, here, eased),
         "figure": _figure(found, here),
         "remedies": why,
         "messages": answers.card_notes(here, enters=False),
@@ -272,7 +268,7 @@ def _looked_at(found, pick):
     return found.winner or found.in_copies or found.passed_over[0]
 
 
-def _status(found, here, eased, rates):
+def _status(found, here, eased):
     best = found.winner
     tried = f"{len(found.order):,} of {len(found.rows):,} candidates meet every limit."
     if best is None:
@@ -295,11 +291,10 @@ def _status(found, here, eased, rates):
         reason = found.reason(here).sentence
         level = "warn" if here.meets_all else "bad"
         return {"level": level, "text": f"{_title(here)}: {reason}. The answer: {_run(best)}."}
-    steps = [_in_words(x.sentence, x.choice) for x in rates if x.what == "steps"]
     return {
         "level": answers.LEVELS[best.verdict],
         "text": f"Run {_run(best)}: {best.binding}. {tried}{best.pace}",
-        "beside": " ".join(steps),
+        "beside": found.why_other_steps,
     }
 
 
@@ -310,7 +305,8 @@ def _run(choice):
 
 def _title(choice):
     """What a candidate is called, as a reader says it."""
-    title = run_title(choice.deployment)
+    title, tokens = run_title(choice.deployment), choice.deployment.max_num_batched_tokens
+    title += f", {tokens:,} tokens a step" if tokens else ""
     return f"{choice.copies:,} x ({title})" if choice.copies > 1 else title
 
 
@@ -447,17 +443,18 @@ def _spread(here, which):
 
 
 LINE = 60  # characters of a line beside the pointer
+OWN_STEPS = ", the engine's own tokens a step"
 
 
 def _why_not(found, here, state):
     """The neighbours of the answer, each a button that opens it."""
     best = found.winner
-    reasons = list(found.why_not)
+    reasons, own_steps = list(found.why_not), found.own_steps.values()
     if best is not None and here.number != best.number:
         reasons.insert(0, found.reason(best))
     items = [
         {
-            "label": _title(reason.choice),
+            "label": _title(reason.choice) + OWN_STEPS * (reason.choice.number in own_steps),
             "query": FORM.query(state | {"pick": reason.choice.number}),
             "note": reason.sentence,
         }
@@ -466,20 +463,6 @@ def _why_not(found, here, state):
     ]
     text = "Why not the next one?" if best else "The nearest misses:"
     return {"text": text, "items": items, "later": True}
-
-
-def _with_other_steps(rates, eased, state):
-    """A button that asks again with the tokens of a step that let something cheaper do."""
-    made = [one.choice for one in rates if one.what == "steps"]
-    made += [one.choice for one in eased if one.changes[0].what == "steps"]
-    for one in made:
-        tokens = one.deployment.max_num_batched_tokens
-        rent = f" at {quantity(one.usd_h_all, 'USD/h')}" if one.usd_h_all else ""
-        yield {
-            "label": f"{_title(one)}, {tokens:,} tokens a step",
-            "query": FORM.query(state | {"batched": tokens, "pick": None}),
-            "note": f"meets every limit{rent}",
-        }
 
 
 def _percentiles(found, here):
@@ -554,7 +537,7 @@ def _front(found):
 
 
 def _sentences(found, here, rates, eased):
-    said = [_in_words(one.sentence, one.choice) for one in rates if one.what != "steps"]
+    said = [_in_words(one.sentence, one.choice) for one in rates]
     said += [f"{_in_words(one.sentence, one.choice)}." for one in eased]
     if found.asked.rate is not None and here.meets_all:
         said.insert(0, _served(found, here))
