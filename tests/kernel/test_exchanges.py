@@ -13,7 +13,7 @@ from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail, Workload
 
 CARDS = ("l4", "a30", "rtx-4090", "l40s", "a100-sxm-80gb", "h100-sxm", "mi300x", "rtx-a5000")
-DRAWS = 60
+DRAWS = 40
 ROUNDED = 1.001  # a change is told in three figures
 
 

@@ -53,7 +53,7 @@ FEWER = {
                    if "max_num_seqs" in space else {})
     for name, space in SPACES.items()
 }  # fmt: skip
-DRAWS = int(os.environ.get("LLMCAP_SEARCHES", "150"))  # 10,000 take a quarter of an hour
+DRAWS = int(os.environ.get("LLMCAP_SEARCHES", "100"))  # 10,000 take a quarter of an hour
 
 
 def close(a, b):

@@ -82,7 +82,7 @@ def test_no_query_raises(query):
     assert all(message["text"] for message in messages)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(st.text(max_size=300) | st.binary(max_size=300).map(lambda raw: raw.decode("latin-1")))
 def test_no_text_raises(query):
     FORM.parse(query)

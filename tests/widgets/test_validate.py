@@ -697,8 +697,8 @@ def test_a_page_reads_fewer_rows_than_the_command(monkeypatch):
 def test_a_long_file_tells_how_far_it_is():
     calculator = Calculator("validate")
     lines = GOOD.splitlines()
-    told = send(calculator, "\n".join([lines[0], *lines[1:2] * 3000]).encode())
-    assert [t["rows"] for t in told if "rows" in t] == [500, 1000, 1500, 2000, 2500, 3000]
+    told = send(calculator, "\n".join([lines[0], *lines[1:2] * 1500]).encode())
+    assert [t["rows"] for t in told if "rows" in t] == [500, 1000, 1500]
 
 
 def test_a_column_that_is_not_understood_is_said_beside_the_verdict():
