@@ -104,8 +104,9 @@ def link_bandwidth_bytes_s(deployment: Deployment) -> float:
 
     References
     ----------
-    Cho et al. 2019, doi 10.1147/JRD.2019.2947013: an all-reduce over nodes as sums within them and
-    between peers. NCCL's rings each leave a node by another network card.
+    Cho et al. 2019, "BlueConnect", Proceedings of Machine Learning and Systems 1, pages 241 to
+    251: an all-reduce over nodes as sums within them and between peers. NCCL's rings each leave a
+    node by another network card (src/graph/connect.cc).
 
     Examples
     --------
