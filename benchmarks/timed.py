@@ -81,7 +81,7 @@ def serving():
             runs[load, rate] = simulated(load, rate, float(fields["seconds"]))
         percents = timed_serving.PERCENTS
         looped = tails.weighted(tails.values(runs[load, rate], quantity), percents)
-        there = timed_serving.flights(load).at(rate)
+        there = timed_serving.open_loop_of(load).at(rate)
         for percent, loop_s in zip(percents, looped, strict=True):
             seen_s = float(fields[f"p{percent}_s"])
             law_s = there.percentile_s(quantity, percent)

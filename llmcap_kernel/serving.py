@@ -341,7 +341,7 @@ class Served(Explained):
         return self.work.prompt.total_s(self.efficiency)
 
     @property
-    def own_s(self) -> Number:
+    def occupied_s(self) -> Number:
         """Time for which the prefill of one prompt occupies the cards [s]."""
         return self.prefill_s * self.work.prompt.share
 
@@ -355,7 +355,7 @@ class Served(Explained):
     def pass_s(self) -> Number:
         """Time for which the prompts that are computed together occupy the cards [s]."""
         if self.work.passes is self.work.prompt:
-            return self.own_s
+            return self.occupied_s
         return self.work.passes.total_s(self.efficiency) * self.work.passes.share
 
     @property
@@ -382,7 +382,7 @@ class Served(Explained):
         both_s = bandwidth.joined(decode, prompt, chunks).total_s(self.efficiency)
         chunk_s = (both_s - self.step_s) / chunks
         drafted_s = self.prompt.draft_s * prompt.share if prompt.draft else 0.0
-        return minimum(own_chunks * chunk_s + drafted_s, self.own_s)
+        return minimum(own_chunks * chunk_s + drafted_s, self.occupied_s)
 
     @cached_property
     def waited_s(self) -> Number:
@@ -432,7 +432,7 @@ class Served(Explained):
         """Time a request spends outside the queue for its prefill and its decoding [s]."""
         # the cards are free for other prompts while this one is in a pipeline's later stages, or
         # where its attention group computes only a part of a pass
-        cards_s = minimum(self.own_s, self.pass_s)
+        cards_s = minimum(self.occupied_s, self.pass_s)
         return self.request_s + self.begun_s + self.prefill_s - cards_s
 
     @property

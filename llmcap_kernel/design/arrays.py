@@ -19,7 +19,7 @@ from .. import bandwidth, calibration, capacity
 from ..numeric import Number, floor, maximum, minimum, where
 from ..serving import LoadWork, Served, prompts_between_steps, prompts_in_a_pass
 from ..simulation import percentiles
-from ..simulation.rates import NUMBERS, Flights, knots
+from ..simulation.rates import NUMBERS, OpenLoop, knots
 from ..simulation.spread import spread_at_rate
 from ..spec import CEILING, Efficiency, Format, Gpu, Slo, Workload
 from .columns import Columns
@@ -201,7 +201,7 @@ class Trial:
         return Tried(meets, served.output_tok_s / load.output_tokens, near)
 
     @cached_property
-    def flights(self) -> Flights:
+    def open_loop(self) -> OpenLoop:
         """All candidates at each number of requests in flight."""
         stack, count = self.stack, len(self.block)
         max_running = maximum(
@@ -213,7 +213,7 @@ class Trial:
         served = _served(stacked, self.asked.workload, flat_users, flat_users, apart=True)
         spread = spread_at_rate(served)
         numbers = {n: getattr(spread, n) for n in NUMBERS}
-        return Flights(
+        return OpenLoop(
             users,
             list((served.output_tok_s / self.asked.workload.output_tokens).reshape(-1, count)),
             {n: list(x.reshape(-1, count)) if np.ndim(x) else float(x) for n, x in numbers.items()},
@@ -235,11 +235,11 @@ class Trial:
         tuple of array of bool
             Which do, and where rounding may decide that.
         """
-        within, near = rate_rps < self.flights.most_rps[at], np.zeros(len(at), bool)
+        within, near = rate_rps < self.open_loop.most_rps[at], np.zeros(len(at), bool)
         candidates = np.flatnonzero(within)
-        flying = self.flights.only(at[candidates]).at(rate_rps[candidates])
+        steady = self.open_loop.only(at[candidates]).at(rate_rps[candidates])
         for tail in self.asked.slo.tails if len(candidates) else ():
-            headroom = tail.bound_s / flying.percentile_s(tail.quantity, tail.percent)
+            headroom = tail.bound_s / steady.percentile_s(tail.quantity, tail.percent)
             near[candidates] |= np.abs(headroom - 1) < NEAR
             within[candidates] &= headroom >= 1
         return within, near
@@ -247,9 +247,9 @@ class Trial:
     def _tails(self, served: Served, place: Array, copies: Array) -> dict[str, Array]:
         """Compute headrooms of percentiles: at the rate, or of users at once beyond it."""
         rate_rps, headrooms = self.asked.rate / copies, {}
-        answered = self.room.starts & (rate_rps < self.flights.most_rps)
+        answered = self.room.starts & (rate_rps < self.open_loop.most_rps)
         unanswered, at = (self.room.starts & ~answered).any(), np.flatnonzero(answered)
-        flying = self.flights.only(at).at(rate_rps[at])
+        steady = self.open_loop.only(at).at(rate_rps[at])
         ceiling = replace(served, efficiency=CEILING)
         for tail in self.asked.slo.tails:
             percentile_args = (tail.quantity, tail.percent)
@@ -257,7 +257,7 @@ class Trial:
             if unanswered:
                 value_s += percentiles.expected_s(served, *percentile_args)[place]
             if len(at):
-                value_s[at] = flying.percentile_s(*percentile_args)
+                value_s[at] = steady.percentile_s(*percentile_args)
             floor_s = percentiles.ceiling_s(ceiling, *percentile_args)[place]
             headrooms[tail.name] = tail.bound_s / maximum(value_s, floor_s)
         return headrooms

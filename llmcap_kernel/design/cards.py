@@ -12,7 +12,7 @@ from ..explain import Explained, Line, counted, quantity
 from ..once import cached_property
 from ..refuse import BadInput
 from ..simulation.percentiles import derived, percentile
-from ..simulation.rates import AtRate, Flights, flights
+from ..simulation.rates import AtRate, OpenLoop, open_loop_of
 from ..spec import Deployment, Slo, Workload
 from .limits import (
     LIKELY,
@@ -85,10 +85,10 @@ class Card(Explained):
         return limits(self.ledger, self.estimates, self.slo, self.percentile)
 
     @cached_property
-    def flights(self) -> Flights:
+    def open_loop(self) -> OpenLoop:
         """The deployment at each number of requests in flight, for requests at a rate."""
         load = replace(self.workload, concurrency=1)
-        return flights(self.deployment, load, self.expected.family)
+        return open_loop_of(self.deployment, load, self.expected.family)
 
     @cached_property
     def at_rate(self) -> AtRate | None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..explain import quantity
 from ..once import cached_property
-from ..simulation.rates import Flights
+from ..simulation.rates import OpenLoop
 from ..spec import Deployment, Slo, Workload
 from .cards import Card, card
 from .limits import Limit
@@ -222,12 +222,12 @@ def most_answered_rps(deployment: Deployment, asked: Requirements, least_rps: fl
         return 0.0
     # whether max_num_seqs does not depend on the users
     fixed_slots = card_at(1, 1).deployment == deployment
-    if fixed_slots and least_rps and not _within(card_at(1, 1).flights, tails, least_rps):
+    if fixed_slots and least_rps and not _within(card_at(1, 1).open_loop, tails, least_rps):
         return 0.0
     users = range(1, card_at(1, 1).max_concurrent + 1)
     last_card = card_at(1, bisect_left(users, True, key=lambda n: not _meets(card_at, n)))
     max_rps = answered_rps(last_card)
-    return min(max_rps, last_card.flights.within_rps(tails)) if tails else max_rps
+    return min(max_rps, last_card.open_loop.within_rps(tails)) if tails else max_rps
 
 
 def holds_one(deployment: Deployment, asked: Requirements) -> bool:
@@ -459,13 +459,13 @@ def _copies_for_rate(
     return copies, _in_flight(card_at, rate / copies, low)
 
 
-def _within(flights: Flights, tails: Tails, rate_rps: float) -> bool:
+def _within(open_loop: OpenLoop, tails: Tails, rate_rps: float) -> bool:
     """Say whether a rate is answered with percentiles within their limits."""
-    if rate_rps >= flights.most_rps:
+    if rate_rps >= open_loop.most_rps:
         return False
-    flying = flights.at(rate_rps)
+    steady = open_loop.at(rate_rps)
     # compared in the same way as a headroom, so that rounding agrees
-    return all(bound_s / flying.percentile_s(what, p) >= 1 for what, p, bound_s in tails)
+    return all(bound_s / steady.percentile_s(what, p) >= 1 for what, p, bound_s in tails)
 
 
 def _copies_within(
@@ -484,7 +484,7 @@ def _copies_within(
             single = card_at(
                 copies, _in_flight(card_at, copy_rps, max_users)
             )  # max_num_seqs depends on the users
-        return _within(single.flights, tails, copy_rps)
+        return _within(single.open_loop, tails, copy_rps)
 
     low, max_copies = bounds
     if within(low):

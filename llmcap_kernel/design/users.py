@@ -186,16 +186,16 @@ def why_no_faster(card: Card) -> str:
     for tail in card.slo.tails:
         if tail.quantity != "itl":
             continue
-        max_rps = card.flights.within_rps([(tail.quantity, tail.percent, tail.bound_s)])
+        max_rps = card.open_loop.within_rps([(tail.quantity, tail.percent, tail.bound_s)])
         below, above = (
-            card.flights.at(max_rps * share) for share in (1 - NEAR_A_JUMP, 1 + NEAR_A_JUMP)
+            card.open_loop.at(max_rps * share) for share in (1 - NEAR_A_JUMP, 1 + NEAR_A_JUMP)
         )
         stalled_below, stalled_above = (
-            flying.spread(min(1 + flying.law.mean, flying.law.most)).stalled
-            for flying in (below, above)
+            steady.spread(min(1 + steady.law.mean, steady.law.most)).stalled
+            for steady in (below, above)
         )
         if max_rps and stalled_below <= 1 - tail.percent / 100 < stalled_above:
-            now_s, then_s = (flying.percentile_s("itl", tail.percent) for flying in (below, above))
+            now_s, then_s = (steady.percentile_s("itl", tail.percent) for steady in (below, above))
             return _jump(f"Beyond {max_rps:.3g} requests/s of a copy", tail, now_s, then_s)
     return ""
 

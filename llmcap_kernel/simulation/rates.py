@@ -118,7 +118,7 @@ class Arriving(Spread):
         return self.pass_s + self.request_s + worse(sum(waits_s), sum(gaps_s))
 
 
-class Flights:
+class OpenLoop:
     """A deployment, or a stack of them, tabulated by the number of requests in flight.
 
     Parameters
@@ -150,7 +150,7 @@ class Flights:
         }
         self.like = like
 
-    def only(self, at: Any) -> "Flights":
+    def only(self, at: Any) -> "OpenLoop":
         """Keep some deployments of a stack.
 
         Parameters
@@ -160,10 +160,10 @@ class Flights:
 
         Returns
         -------
-        Flights
+        OpenLoop
             Of these.
         """
-        subset = object.__new__(Flights)
+        subset = object.__new__(OpenLoop)
         subset.like = self.like
         subset.users, subset.loops_s = self.users[:, at], self.loops_s[:, at]
         subset.fields = {
@@ -223,7 +223,7 @@ class Flights:
         column = self.fields[name]
         return [column] * len(self.users) if isinstance(column, float) else column
 
-    def at(self, rate_rps: Number) -> "Flying":
+    def at(self, rate_rps: Number) -> "SteadyState":
         """Predict requests at a rate.
 
         Parameters
@@ -233,10 +233,10 @@ class Flights:
 
         Returns
         -------
-        Flying
+        SteadyState
             Who is in flight then, and for how long.
         """
-        return Flying(self, rate_rps)
+        return SteadyState(self, rate_rps)
 
     def within_rps(self, limits: Sequence[tuple[str, float, float]]) -> float:
         """Find the largest rate at which percentiles stay within their limits.
@@ -254,9 +254,9 @@ class Flights:
         low, high = 0.0, FULL * self.most_rps
         while high - low > CLOSE * self.most_rps:
             middle = (low + high) / 2
-            flying = self.at(middle)
+            steady = self.at(middle)
             if all(
-                flying.percentile_s(quantity, percent) <= bound_s
+                steady.percentile_s(quantity, percent) <= bound_s
                 for quantity, percent, bound_s in limits
             ):
                 low = middle
@@ -302,24 +302,24 @@ def prompt_each_s(rate_rps: Number, prompt_s: Number, step_s: Number, least_s: N
 
 
 @dataclass(frozen=True)
-class Flying:
+class SteadyState:
     """A deployment, or a stack of them, with requests at a rate.
 
     Attributes
     ----------
-    flights : Flights
+    open_loop : OpenLoop
         A deployment, or a stack of them.
     rate_rps : float or array
         Requests a second, below what is answered at most [requests/s].
     """
 
-    flights: Flights
+    open_loop: OpenLoop
     rate_rps: Number
 
     @cached_property
     def law(self) -> Law:
         """Distribution of the number of requests in flight."""
-        return law_of(self.flights.users, self.flights.rounds_s(self.rate_rps), self.rate_rps)
+        return law_of(self.open_loop.users, self.open_loop.rounds_s(self.rate_rps), self.rate_rps)
 
     def spread(self, users: Number) -> Arriving:
         """Compute the parts of the latencies with a number of requests in flight.
@@ -335,13 +335,13 @@ class Flying:
             That of as many users, with the prompts that come at the rate.
         """
         rate_rps = self.rate_rps
-        low, share = interval(self.flights.users, users)
+        low, share = interval(self.open_loop.users, users)
         columns: dict[str, Any] = {
             name: column if isinstance(column, float) else between(column, low, share)
-            for name, column in self.flights.fields.items()
+            for name, column in self.open_loop.fields.items()
         }
-        arriving = Arriving(*self.flights.like)._replace(**columns)
-        if self.flights.apart:
+        arriving = Arriving(*self.open_loop.like)._replace(**columns)
+        if self.open_loop.apart:
             times_s = (arriving.last_s, arriving.step_s, arriving.least_s)
             arriving = arriving._replace(service_s=prompt_each_s(rate_rps, *times_s))
         busy = minimum(rate_rps * arriving.service_s, FULL)
@@ -409,14 +409,14 @@ class Flying:
         if quantity in ("itl", "tpot"):
             return value_s
         # a request that waits for room waits for one answer per place in the queue
-        spare_rps = self.flights.most_rps - self.rate_rps
+        spare_rps = self.open_loop.most_rps - self.rate_rps
         room_s = log(maximum(law.waiting / (1 - percent / 100), 1.0)) / spare_rps
         queued_s = room_s + quantile_s(self.spread(law.most), quantity, 50)
         return where(room_s > 0, maximum(value_s, queued_s), value_s)
 
 
 @partial(calibration.cache_until_reload, size=2048)
-def flights(deployment: Deployment, workload: Workload, family: str | None = None) -> Flights:
+def open_loop_of(deployment: Deployment, workload: Workload, family: str | None = None) -> OpenLoop:
     """Tabulate a deployment at some numbers of requests in flight.
 
     Parameters
@@ -430,7 +430,7 @@ def flights(deployment: Deployment, workload: Workload, family: str | None = Non
 
     Returns
     -------
-    Flights
+    OpenLoop
         From one request to as many as are in progress at once.
 
     Raises
@@ -442,7 +442,7 @@ def flights(deployment: Deployment, workload: Workload, family: str | None = Non
     --------
     >>> from llmcap_kernel import catalog
     >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
-    >>> 10 < flights(one, Workload(1000, 200)).most_rps < 100
+    >>> 10 < open_loop_of(one, Workload(1000, 200)).most_rps < 100
     True
     """
     max_users = most_running(deployment, workload)
@@ -453,7 +453,7 @@ def flights(deployment: Deployment, workload: Workload, family: str | None = Non
     return of_served(users, served)
 
 
-def of_served(users: Sequence[Number], served: Sequence[Served]) -> Flights:
+def of_served(users: Sequence[Number], served: Sequence[Served]) -> OpenLoop:
     """Tabulate a deployment from its closed loops.
 
     Parameters
@@ -465,7 +465,7 @@ def of_served(users: Sequence[Number], served: Sequence[Served]) -> Flights:
 
     Returns
     -------
-    Flights
+    OpenLoop
         Of one deployment.
 
     Examples
@@ -481,7 +481,7 @@ def of_served(users: Sequence[Number], served: Sequence[Served]) -> Flights:
     spreads = [spread_at_rate(loop) for loop in served]
     columns = {name: [float(getattr(loop, name)) for loop in spreads] for name in NUMBERS}
     constant = {name: column[0] for name, column in columns.items() if len(set(column)) == 1}
-    return Flights(users, rates, columns | constant, spreads[0])
+    return OpenLoop(users, rates, columns | constant, spreads[0])
 
 
 def _loop_estimates(
@@ -508,21 +508,21 @@ class AtRate:
     rate_rps: float
 
     @cached_property
-    def flights(self) -> Flights:
+    def open_loop(self) -> OpenLoop:
         """The deployment, tabulated by the number of requests in flight."""
         load = self.estimates.served.workload or Workload(1, 1)
         single = replace(load, concurrency=1)
-        return flights(self.estimates.deployment, single, self.estimates.family)
+        return open_loop_of(self.estimates.deployment, single, self.estimates.family)
 
     @property
     def answered(self) -> bool:
         """Whether the rate is below the highest that is answered."""
-        return self.rate_rps < self.flights.most_rps
+        return self.rate_rps < self.open_loop.most_rps
 
     @cached_property
     def in_flight(self) -> float:
         """Mean requests in flight, those that wait for room included."""
-        return float(self.flights.at(self.rate_rps).law.mean) if self.answered else math.inf
+        return float(self.open_loop.at(self.rate_rps).law.mean) if self.answered else math.inf
 
     def percentile(self, quantity: str, percent: float) -> Estimate:
         """Estimate a percentile of a latency.
@@ -550,7 +550,7 @@ class AtRate:
         """
         quantity = one_of("quantity", quantity, TAILED)
         check_percent(percent)
-        most_rps = self.flights.most_rps
+        most_rps = self.open_loop.most_rps
         if not self.answered:
             message = (
                 f"rate_rps is {self.rate_rps:g}: this deployment serves at most {most_rps:.3g}"
@@ -570,13 +570,13 @@ class AtRate:
             loads = ((self.rate_rps, mean), (rate, time))
             times = 1 / DOUBTED if low else DOUBTED
             ends_s = (
-                factor * self.flights.at(there).percentile_s(quantity, at, times=times)
+                factor * self.open_loop.at(there).percentile_s(quantity, at, times=times)
                 for there, factor in loads
             )
             return min(ends_s) / faster if low else max(ends_s) * slower
 
         low, high = in_order(end_s, quantity, percent)
-        value = max(self.flights.at(self.rate_rps).percentile_s(quantity, percent), ceiling)
+        value = max(self.open_loop.at(self.rate_rps).percentile_s(quantity, percent), ceiling)
         return Estimate(value, min(max(low, ceiling), value), max(high, value), ceiling, means[2])
 
     def derived(self, quantity: str, percent: float) -> tuple[Line, ...]:
@@ -594,9 +594,9 @@ class AtRate:
         tuple of Line
             The requests in flight, the steps with prompts, and the percentile.
         """
-        flying = self.flights.at(self.rate_rps)
-        median_users, tail_users = (flying.law.percentile(p) for p in (50, percent))
-        typical = flying.spread(median_users)
+        steady = self.open_loop.at(self.rate_rps)
+        median_users, tail_users = (steady.law.percentile(p) for p in (50, percent))
+        typical = steady.spread(median_users)
         in_flight = f"{median_users:,.3g} at p50, {tail_users:,.3g} at p{percent:g}"
         value = self.percentile(quantity, percent).value
         words = "requests in flight and what a step carries, each at its percentile"
@@ -644,10 +644,8 @@ def at_rate(
     True
     """
     number("rate_rps", rate_rps, 1e-9, 1e9, "requests/s")
-    deployment_flights = flights(deployment, replace(workload, concurrency=1), family)
-    typical_users = deployment_flights.at(
-        min(rate_rps, FULL * deployment_flights.most_rps)
-    ).law.percentile(50)
+    open_loop = open_loop_of(deployment, replace(workload, concurrency=1), family)
+    typical_users = open_loop.at(min(rate_rps, FULL * open_loop.most_rps)).law.percentile(50)
     return AtRate(
         _loop_estimates(deployment, workload, max(round(typical_users), 1), family), rate_rps
     )

@@ -471,7 +471,7 @@ def _least_s(served: Served) -> Number:
     """Compute the time per prompt of a pass that is full of prompts."""
     d, work = served.deployment, served.work
     if d is None or d.mixes_prompts:
-        return served.own_s
+        return served.occupied_s
     max_prompts = maximum(d.batch_limit_tokens / work.prefill_tokens, 1.0)
     cached = work.input_tokens - work.prefill_tokens
     tokens = {"input_tokens": work.input_tokens, "cached_tokens": cached}

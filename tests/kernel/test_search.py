@@ -18,7 +18,7 @@ from llmcap_kernel.design.step_tokens import STEPS
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation.percentiles import percentile
-from llmcap_kernel.simulation.rates import at_rate, flights
+from llmcap_kernel.simulation.rates import at_rate, open_loop_of
 from llmcap_kernel.spec import Slo, Tail, Workload
 
 GPUS = ["a100-sxm-80gb", "h100-sxm", "h200-sxm", "l40s"]
@@ -552,7 +552,7 @@ def test_copies_at_a_rate_are_the_fewest_that_one_by_one_would_find():
     here = {"models": ["llama-3.1-8b"], "gpus": ["l40s", "h100-sxm"], "kv": ["fp8"], "tps": [1]}
     found = design.search(CHAT, slo, rate=20.0, most_copies=30, **here)
     for d, row in zip(found.space, found.rows, strict=True):
-        table = flights(d, CHAT)
+        table = open_loop_of(d, CHAT)
         keep = (
             copies
             for copies in range(1, 31)

@@ -69,7 +69,7 @@ def test_a_rate_has_the_answer_of_the_command(capsys, rate, budget):
     best = answer.winner
     assert best.deployment.title == told["winner"]["deployment"]
     assert made["status"]["text"].startswith(f"Run {_title(best)} at ${best.usd_h_all:.2f}/h")
-    most = best.copies * best.flights.most_rps
+    most = best.copies * best.open_loop.most_rps
     said = f"answer{'s' if best.copies == 1 else ''} up to {most:.3g} requests/s; the {rate:g} "
     assert most > rate and said in made["sentences"][0]
 

@@ -576,7 +576,7 @@ def _bursts(here):
 
 def _served(found, here):
     """How a rate is answered: by so many copies, each with so many requests in flight."""
-    most_rps = here.copies * here.flights.most_rps
+    most_rps = here.copies * here.open_loop.most_rps
     who = f"{here.copies:,} copies answer" if here.copies > 1 else "One copy answers"
     each = " in each" if here.copies > 1 else ""
     return (

@@ -114,7 +114,7 @@ def server(load: Asked) -> tuple[Deployment, Efficiency]:
 
 
 @cache
-def flights(load: Asked) -> rates.Flights:
+def open_loop_of(load: Asked) -> rates.OpenLoop:
     """Predict the server by the requests in flight.
 
     Parameters
@@ -124,7 +124,7 @@ def flights(load: Asked) -> rates.Flights:
 
     Returns
     -------
-    Flights
+    OpenLoop
         Its percentiles at any rate.
     """
     deployment, efficiency = server(load)
@@ -192,7 +192,7 @@ def name_far(drawing: Chart, points: Sequence[tuple[float, float, float]]) -> No
 
 def _served(load_title: str, latency: str) -> Drawn:
     load, quantity = loads()[load_title], QUANTITIES[latency]
-    predicted, timed = flights(load), _points(load, quantity)
+    predicted, timed = open_loop_of(load), _points(load, quantity)
     along = [LEAST + (MOST - LEAST) * i / (POINTS - 1) for i in range(POINTS)]
     at = [share * predicted.most_rps for share in along]
     marks: list[Drawable] = []

@@ -93,7 +93,7 @@ def test_no_bound_runs_backwards_where_requests_come_at_a_rate(quantity):
     d = catalog.deployment(model="llama-3.1-8b", gpu="l4", weights="fp8")
     for share in (0.1, 0.5, 0.9):
         at = rates.at_rate(d, Workload(1000, 200), 1.0)
-        at = replace(at, rate_rps=share * at.flights.most_rps)
+        at = replace(at, rate_rps=share * at.open_loop.most_rps)
         found = [at.percentile(quantity, p) for p in (5, 50, 75, 76, 90, 99)]
         _in_order(found)
 
