@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from . import bandwidth, capacity
 from .explain import Explained, Line, quantity
-from .numeric import Number, floor, maximum, minimum, somewhere, where
+from .numeric import Number, ceil, floor, maximum, minimum, somewhere, where
 from .once import cached_property
 from .refuse import BadInput
 from .spec import CEILING, Deployment, Efficiency, Workload
@@ -526,6 +526,22 @@ class Served(Explained):
     def output_tok_s(self) -> Number:
         """Output tokens of all users [tok/s]."""
         return self.work.users * self.work.output_tokens / self.round_s
+
+    @property
+    def steady_rps(self) -> Number:
+        """Requests answered a second where they come on and on [requests/s].
+
+        Decoding waits for a share of the prompts that is fitted to benchmarks, in which the first
+        prompts delay nobody. Here a step is no shorter than the prompts in it.
+        """
+        d, work = self.deployment, self.work
+        round_s = self.round_s
+        if d is not None and somewhere(work.mixed > 0) and somewhere(self.waited_s > 0):
+            steps = ceil(work.prefill_tokens / d.batch_limit_tokens)
+            longer_s = maximum(self.pass_s - steps * self.step_s - self.waited_s, 0.0)
+            apart = (work.mixed > 0) & (self.waited_s > 0)
+            round_s = round_s + where(apart, (work.users - 1) * longer_s, 0.0)
+        return work.users / round_s
 
     @property
     def output_tok_s_card(self) -> Number:

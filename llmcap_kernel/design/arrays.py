@@ -198,7 +198,7 @@ class Trial:
         for headroom in headrooms.values():
             meets &= ~(headroom < 1)
             near |= np.abs(headroom - 1) < NEAR
-        return Tried(meets, served.output_tok_s / load.output_tokens, near)
+        return Tried(meets, served.steady_rps, near)
 
     @cached_property
     def open_loop(self) -> OpenLoop:
@@ -215,7 +215,7 @@ class Trial:
         numbers = {n: getattr(spread, n) for n in NUMBERS}
         return OpenLoop(
             users,
-            list((served.output_tok_s / self.asked.workload.output_tokens).reshape(-1, count)),
+            list(served.steady_rps.reshape(-1, count)),
             {n: list(x.reshape(-1, count)) if np.ndim(x) else float(x) for n, x in numbers.items()},
             spread,
         )

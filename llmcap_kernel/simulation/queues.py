@@ -9,6 +9,7 @@ from ..numeric import Number, exp, log, maximum, minimum, somewhere, where
 from ..refuse import number
 
 MANY = 30  # mean above which the normal distribution is used
+LONGEST = 200  # requests of a busy period beyond which they are not counted
 DECAY_STEPS = 6  # steps of Newton's method, for an accuracy of a billionth
 LOGISTIC = 1.702  # scale of the logistic distribution nearest to the normal one
 
@@ -121,6 +122,50 @@ def poisson(mean: Number, rank: float, clump: Number = 1.0) -> Number:
         share = share * (small_mean + excess * (n - 1)) / (n * (1 + excess))
     large_mean = maximum(mean, MANY)
     normal = large_mean + _deviations(rank) * (large_mean * (1 + excess)) ** 0.5
+    return where(mean < MANY, count, maximum(normal, count))
+
+
+def busy_period(mean: Number, rank: float, busy: Number) -> Number:
+    """Compute a quantile of the requests that are served before a server is idle again.
+
+    Those that come in a time at random moments, those that come while these are served, and so on.
+
+    Parameters
+    ----------
+    mean : float or array
+        How many are served on average; 0 or more begin it.
+    rank : float or array
+        Share of the times with no more, 0 to 1.
+    busy : float or array
+        Share of the time in which the server works, below 1.
+
+    Returns
+    -------
+    float or array
+        A whole number; of a mean above 30 the normal law's, which is not whole.
+
+    References
+    ----------
+    Consul and Jain 1973, doi 10.1080/00401706.1973.10489112, the generalised Poisson law; Tanner
+    1961, doi 10.1093/biomet/48.1-2.222, that a busy period has it.
+
+    Examples
+    --------
+    >>> busy_period(0.4, 0.9, 0.8), busy_period(0.4, 0.99, 0.8), poisson(0.4, 0.99)
+    (0.0, 9.0, 2.0)
+    """
+    begun = minimum(mean, MANY) * (1 - busy)
+    share, cumulative, count = math.e**-begun, 0.0, 0.0
+    for n in range(1, LONGEST):
+        cumulative = cumulative + share
+        if not somewhere(cumulative < rank):
+            break
+        count = count + where(cumulative < rank, 1.0, 0.0)
+        # the ratio of two terms, in which no power grows large
+        grown = (begun + n * busy) / maximum(begun + (n - 1) * busy, 1e-12)
+        share = share * (begun + (n - 1) * busy) / n * math.e**-busy * grown ** (n - 1)
+    large_mean = maximum(mean, MANY)
+    normal = large_mean + _deviations(rank) * large_mean**0.5 / (1 - busy)
     return where(mean < MANY, count, maximum(normal, count))
 
 

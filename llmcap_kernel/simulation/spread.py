@@ -25,7 +25,7 @@ from ..bandwidth import Step, Work, decode_work, prefill_work
 from ..numeric import Number, floor, maximum, minimum, somewhere, where
 from ..serving import Served
 from ..spec import Deployment
-from .queues import LOGISTIC, poisson, share_without_arrivals
+from .queues import LOGISTIC, busy_period, poisson, share_without_arrivals
 
 NORMAL = NormalDist()
 # Quantiles of the length of an answer, relative to its mean.
@@ -74,7 +74,8 @@ class Spread(NamedTuple):
     waited_s : float or array
         Time that decoding waits for one prompt [s].
     clump : float or array
-        Variance of the prompts that a step carries, over their mean: 1 where they meet at random.
+        Variance of the prompts that a step carries beside decoding, over their mean: 1 where they
+        meet at random.
     service_s : float or array
         How long prompts behind one another wait for each [s].
     least_s : float or array
@@ -136,7 +137,7 @@ class Spread(NamedTuple):
     def _stall_s(self, rank: float) -> Number:
         """Compute what prompts add to a step, at a rank of all steps."""
         plain_rank = minimum(rank / maximum(1 - self.full, 1e-9), 1 - 1e-9)
-        chunks = poisson(self.last, plain_rank, self.clump)
+        chunks = self.prompts(self.last, plain_rank)
         last_s = where(chunks > 0, minimum(chunks * self.last_s, self.full_s), 0.0)
         return where(1 - rank < self.full, self.full_s, last_s)
 
@@ -156,8 +157,35 @@ class Spread(NamedTuple):
         return fewer, self, more
 
     @property
+    def pauses(self) -> bool:
+        """Whether decoding pauses for prompts, which holds for a whole stack of loads or none."""
+        # a float where it is the same for all
+        return not hasattr(self.full_s, "__array__") and self.full_s == math.inf
+
+    def prompts(self, mean: Number, rank: Number) -> Number:
+        """Compute a quantile of the prompts that come in a step, or in several.
+
+        Parameters
+        ----------
+        mean : float or array
+            How many come on average.
+        rank : float or array
+            Share of the steps with no more.
+
+        Returns
+        -------
+        float or array
+            Where decoding pauses for them, those that come during a pause too.
+        """
+        if self.pauses:
+            return busy_period(mean, rank, self.busy)
+        return poisson(mean, rank, self.clump)
+
+    @property
     def stalled(self) -> Number:
         """Share of the steps that carry a part of another user's prompt."""
+        if self.pauses:
+            return 1 - share_without_arrivals(self.last * (1 - self.busy))
         return 1 - (1 - self.full) * share_without_arrivals(self.last, self.clump)
 
     @property

@@ -452,7 +452,7 @@ def test_a_hundred_thousand_users_ask_few_cards_of_a_candidate():
 def test_a_rate_takes_as_many_copies_as_answer_it():
     kept = {"gpus": ["h100-sxm"], "weights": ["fp8"], "kv": ["fp8"], "tps": [2], **OWN_STEPS}
     (one,) = find(Slo(itl_s=0.050), rate=4.0, **kept).found
-    served = one.copies * one.expected.output_tok_s.value / one.workload.output_tokens
+    served = one.copies * one.expected.served.steady_rps
     assert one.meets_all and served >= 4.0
     with pytest.raises(BadInput, match="one copy of any of them answers no more than"):
         find(Slo(itl_s=0.050), rate=400.0, most_copies=1, **kept)
@@ -477,7 +477,7 @@ def test_why_not_is_said_of_the_requests_that_come_of_a_rate():
     found = design.search(CHAT, slo, rate=2.0, **here, **SMALL)
     why = {found.space[r.choice.number].gpu.name: r for r in found.why_not}
     late = why["l4"]
-    answered = late.choice.copies * late.choice.expected.output_tok_s.value / 400
+    answered = late.choice.copies * late.choice.expected.served.steady_rps
     assert answered >= 2.0 and late.choice.workload.concurrency > 10
     assert "of the 2 asked; " in late.sentence or "answers 2 requests/s with" in late.sentence
     assert f"{late.choice.workload.concurrency} in flight" in late.sentence
@@ -698,7 +698,7 @@ def test_what_has_to_give_for_a_rate_then_answers_it(gap_s, usd_h):
     )
     assert not found.order
     for one in design.relaxations(found):
-        made = one.choice.expected.output_tok_s.value / one.choice.workload.output_tokens
+        made = one.choice.expected.served.steady_rps
         assert one.choice.copies * made >= rate, one.sentence
 
 
@@ -712,7 +712,7 @@ def _least_gap_s(space, rate, usd_h):
             one = design.card(d, load, rate_rps=rate)
             if not one.fits:
                 break
-            if copies * one.expected.output_tok_s.value / 1000 >= rate:
+            if copies * one.expected.served.steady_rps >= rate:
                 found.append((one.expected.itl_s.value, d.title))
                 break
     return min(found)
@@ -736,7 +736,7 @@ def test_a_rate_that_nothing_answers_within_a_gap_names_the_least_that_something
     )
     assert enough.winner is not None and less.winner is None
     for one in told:
-        made = one.choice.expected.output_tok_s.value / one.choice.workload.output_tokens
+        made = one.choice.expected.served.steady_rps
         assert one.choice.meets_all and one.choice.usd_h_all <= 40.0
         assert one.choice.copies * made >= rate
 

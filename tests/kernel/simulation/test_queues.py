@@ -28,6 +28,37 @@ def test_requests_in_clumps_are_negative_binomial(mean, clump, rank):
     assert queues.share_without_arrivals(mean, clump) == pytest.approx(law.pmf(0))
 
 
+def _busy_periods(mean, busy, count=20_000):
+    """Requests served before the server is idle, one after the other, from a Poisson beginning."""
+    dice = np.random.default_rng(7)
+    served = []
+    for begun in dice.poisson(mean * (1 - busy), count):
+        total = waiting = begun
+        while waiting:
+            waiting = dice.poisson(busy * waiting)
+            total += waiting
+        served.append(total)
+    return np.array(served)
+
+
+@pytest.mark.parametrize(("mean", "busy"), [(0.2, 0.5), (0.4, 0.82), (5.0, 0.7), (25.0, 0.3)])
+def test_a_busy_period_serves_as_many_as_one_that_is_played(mean, busy):
+    served = _busy_periods(mean, busy)
+    assert served.mean() == pytest.approx(mean, abs=4 * (served.var() / len(served)) ** 0.5)
+    for rank in (0.3, 0.8, 0.95, 0.99):
+        most = queues.busy_period(mean, rank, busy)
+        assert np.mean(served <= most) >= rank - 0.01
+        assert most == 0 or np.mean(served <= most - 1) < rank + 0.01
+
+
+def test_a_busy_period_of_a_large_mean_is_normal_and_arrays_are_numbers_one_by_one():
+    means, busy = np.array([0.0, 0.4, 12.0, 300.0]), np.array([0.5, 0.82, 0.6, 0.5])
+    found = queues.busy_period(means, 0.9, busy)
+    alone = [queues.busy_period(m, 0.9, b) for m, b in zip(means.tolist(), busy, strict=True)]
+    np.testing.assert_allclose(found, alone)
+    assert found[-1] == pytest.approx(300 + 1.2816 * 300**0.5 / 0.5, rel=0.01)
+
+
 def test_without_clumps_they_are_poisson():
     stats = pytest.importorskip("scipy").stats
     for rank in (0.3, 0.9, 0.99):

@@ -94,6 +94,21 @@ def test_the_share_of_gaps_with_a_prompt_is_that_of_the_step_loop(name):
     assert there.spread(1 + there.law.mean).stalled == pytest.approx(carried / gaps, rel=0.05)
 
 
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_decoding_pauses_as_often_and_for_as_many_prompts_as_in_the_step_loop(name, share):
+    """A negative binomial law of the same mean and variance has a third fewer pauses at 0.8."""
+    model, gpu, tp, load, _ = CASES[name]
+    d = catalog.deployment(model=model, gpu=gpu, tp=tp, weights="fp8", engine="sglang")
+    table = open_loop_of(d, replace(load, concurrency=1))
+    rate = share * table.most_rps
+    gaps = [gap for run in _simulated(d, load, rate) for g in run.groups for gap in g.gaps]
+    there = table.at(rate)
+    typical = there.spread(1 + there.law.mean)
+    paused = sum(n for gap_s, n in gaps if gap_s > typical.step_s + 0.7 * typical.last_s)
+    assert paused / sum(n for _, n in gaps) == pytest.approx(typical.stalled, rel=0.15)
+
+
 @pytest.mark.parametrize("engine", ["vllm", "sglang"])
 @pytest.mark.parametrize("name", CASES)
 def test_percentiles_are_near_those_of_the_step_loop(name, engine):
