@@ -16,7 +16,7 @@ LLAMA_2_ROWS = 32_000  # of its tokenizer, where the file says -1
 # Where the file says nothing of its context: of Mistral's what vLLM takes, in
 # transformers_utils/configs/mistral.py; of Meta's that of the models with such angles [tokens]
 CONTEXT = 128_000
-SCALED, BY_THETA, LLAMA_2 = 131_072, {500_000: 8_192, 1_000_000: 16_384}, 4_096
+SCALED, BY_THETA, LLAMA_2 = 131_072, {5e5: 8_192, 1e6: 16_384}, 4_096
 
 
 def translated(data: dict[str, Any]) -> dict[str, Any]:
