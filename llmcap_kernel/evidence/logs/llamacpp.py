@@ -7,6 +7,8 @@ from ...catalog import names
 from .. import stated
 from .log import MIB, Log, M, N
 
+RUNNER = r"ollama runner [^\n]{0,1000}?"  # what Ollama starts, with options of its own
+
 
 def read(log: Log) -> dict[str, Any]:
     """Read a log of llama.cpp.
@@ -83,7 +85,7 @@ def _limits(log: Log) -> dict[str, Any]:
         return log.last_count(rf"{name}\s+= +{M}")
 
     length, each = last("n_ctx"), last("n_ctx_seq") or last("n_ctx_per_seq")
-    slots = last("n_seq_max") or log.last_count(rf"n_slots = {M}") or 1
+    slots = last("n_seq_max") or log.last_count(rf"n_slots = {M}", rf"{RUNNER}--parallel {M}") or 1
     if re.search(r"kv_unified\s+= +true", log.text):
         slots, each = 1, length  # the slots share one cache
     whole = length and each and length // each
@@ -130,5 +132,6 @@ def _kv(log: Log) -> str:
     if latent:
         return latent[0]
     if not keys or not values:
-        return log.command.get("cache-type-k", "")
+        said = log.command.get("cache-type-k", "")
+        return said or next(iter(log.words(rf"{RUNNER}--kv-cache-type (\w{{1,12}})")), "")
     return keys[0] if keys[0] == values[0] else f"{keys[0]}/{values[0]}"
