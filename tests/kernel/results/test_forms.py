@@ -83,6 +83,14 @@ def test_results_that_somebody_wrapped_are_found():
     assert "no kind" in line.problem
 
 
+def test_results_under_the_name_of_each_run_are_found():
+    lines = read(json.dumps({"rate 1": SERVE, "rate 4": SERVE}))
+    assert len(lines) == 6 and not any(line.problem for line in lines)
+    assert {line.where.rpartition(" ")[0] for line in lines} == {"file 'rate 1'", "file 'rate 4'"}
+    (line,) = read(json.dumps({"rate 1": SERVE, "rate 4": {"note": "none"}}))
+    assert "no kind" in line.problem
+
+
 def test_a_log_of_json_lines_is_read_for_its_results():
     log = ["INFO start", json.dumps({"level": "info"}), json.dumps(SERVE), "[2026] end", '{"cut']
     lines = read("\n".join(log))
