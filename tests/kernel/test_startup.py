@@ -495,6 +495,31 @@ def test_nothing_of_a_start_stands_among_the_numbers_of_another(before):
     assert read.doubts == ("two-logs",)
 
 
+@pytest.mark.parametrize(
+    ("number", "weights"), [(0, "F32"), (1, "F16"), (7, "Q8_0"), (15, "Q4_K_M"), (99, "")]
+)
+def test_the_header_of_a_file_names_model_and_format(number, weights):
+    """As llama.cpp and gguf-dump print it; the numbers are llama.h's llama_ftype."""
+    printed = (
+        "llama_model_loader: - kv   0:  general.architecture str              = qwen3\n"
+        "llama_model_loader: - kv   2:          general.name str              = Qwen3 32B\n"
+        f"llama_model_loader: - kv  27:     general.file_type u32              = {number}\n"
+    )
+    dumped = (
+        "      5: STRING     |        1 | general.architecture = 'llama'\n"
+        "      6: STRING     |        1 | general.name = 'My own fine tune'\n"
+        "      7: STRING     |        1 | general.size_label = '8B'\n"
+        f"      8: UINT32     |        1 | general.file_type = {number}\n"
+    )
+    # of a name that is not known, the model of its architecture and size
+    for text, model in ((printed, "Qwen3 32B"), (dumped, "llama-3.1-8b")):
+        assert logs.recognises(text)
+        read = logs.read(text)
+        assert (read.engine, read.model, read.weights) == ("llama.cpp", model, weights)
+    unknown = dumped.replace("8B", "30B-A3B")
+    assert logs.read(unknown).model == "My own fine tune"
+
+
 def test_ollama_names_the_card_and_what_it_starts_its_runner_with():
     read = logs.read(
         """time=2025-07-01 level=INFO source=types.go:130 msg="inference compute" id=GPU-a library=\

@@ -39,7 +39,7 @@ MARKS = {
     ),
     "llama.cpp": (
         r"load_tensors: {1,20}\S{1,30}(?: model)? buffer size| (?:KV|compute) buffer size = |"
-        r"print_info: |llm_load_print_meta: "
+        r"print_info: |llm_load_print_meta: |general\.architecture\s+(?:str\s+)?= "
     ),
 }
 # What begins or holds this is a benchmark's result, whatever log stands beside it.

@@ -52,7 +52,7 @@ COLUMNS = {
         ),
         *("out_len", "out_length", "out_tokens", "num_output_tokens", "num_generated_tokens"),
         *("output_seq_len", "output_sequence_length", "decode_len", "decode_tokens", "out"),
-        *("response_tokens", "response_len", "new_tokens", "gen_tokens", "gen_length"),
+        *("response_tokens", "response_len", "new_tokens", "gen_tokens", "gen_length", "gen"),
         *LIMITS,
     ),
     "cached_tokens": (),
