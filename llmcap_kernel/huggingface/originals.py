@@ -63,7 +63,7 @@ def translated(data: dict[str, Any]) -> dict[str, Any]:
         "hidden_size": data["dim"],
         "num_hidden_layers": data["n_layers"],
         "num_attention_heads": data["n_heads"],
-        "num_key_value_heads": data.get("n_kv_heads"),
+        "num_key_value_heads": data.get("n_kv_heads") or data["n_heads"],
         "head_dim": data.get("head_dim"),
         "intermediate_size": data["hidden_dim"] if data.get("hidden_dim") else _width(data),
         "vocab_size": LLAMA_2_ROWS if rows in (None, -1) else rows,
