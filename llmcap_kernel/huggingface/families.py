@@ -29,6 +29,7 @@ from .refused import (
     both_ways,
     classes,
     of_a_draft,
+    of_a_judge,
     of_another_file,
     of_diffusers,
     refusal,
@@ -66,8 +67,8 @@ def family_of(c: Fields) -> str:
     kind = c.text("model_type")
     if c.data.get("use_bidirectional_attention") is True or c.data.get("is_causal") is False:
         raise both_ways(c, kind)
-    if drafting := of_a_draft(c):
-        raise drafting
+    if other := of_a_draft(c) or of_a_judge(c):
+        raise other
     if kind in FAMILIES:
         return kind
     found = _by_architectures(c)

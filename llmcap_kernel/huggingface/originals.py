@@ -13,7 +13,10 @@ from ..refuse import BadInput, shown
 
 NEEDED = {"dim", "n_layers", "n_heads"}
 LLAMA_2_ROWS = 32_000  # of its tokenizer, where the file says -1
-CONTEXT = 32_768  # where the file says nothing of it
+# Where the file says nothing of its context: of Mistral's what vLLM takes, in
+# transformers_utils/configs/mistral.py; of Meta's that of the models with such angles [tokens]
+CONTEXT = 128_000
+SCALED, BY_THETA, LLAMA_2 = 131_072, {5e5: 8_192, 1e6: 16_384}, 4_096
 
 
 def translated(data: dict[str, Any]) -> dict[str, Any]:
@@ -60,13 +63,13 @@ def translated(data: dict[str, Any]) -> dict[str, Any]:
         "hidden_size": data["dim"],
         "num_hidden_layers": data["n_layers"],
         "num_attention_heads": data["n_heads"],
-        "num_key_value_heads": data.get("n_kv_heads"),
+        "num_key_value_heads": data.get("n_kv_heads") or data["n_heads"],
         "head_dim": data.get("head_dim"),
         "intermediate_size": data["hidden_dim"] if data.get("hidden_dim") else _width(data),
         "vocab_size": LLAMA_2_ROWS if rows in (None, -1) else rows,
         "sliding_window": data.get("sliding_window"),
         "tie_word_embeddings": bool(data.get("tied_embeddings")),
-        "max_position_embeddings": longest or CONTEXT,
+        "max_position_embeddings": longest or _window(data),
     }
     if moe:
         out |= {"num_local_experts": moe.get("num_experts")}
@@ -159,6 +162,15 @@ def _of_tensorrt(data: dict[str, Any]) -> dict[str, Any]:
     out.setdefault("torch_dtype", data.get("dtype"))
     out.setdefault("tie_word_embeddings", data.get("share_embedding_table"))
     return out
+
+
+def _window(data: dict[str, Any]) -> int:
+    """The context of a file that does not state it: Meta's say how a width is rounded."""
+    if "multiple_of" not in data:
+        return CONTEXT
+    theta = data.get("rope_theta")
+    of_theta = BY_THETA.get(theta, LLAMA_2) if isinstance(theta, (int, float)) else LLAMA_2
+    return SCALED if data.get("use_scaled_rope") else of_theta
 
 
 def _width(data: dict[str, Any]) -> int:

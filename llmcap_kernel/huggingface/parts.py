@@ -12,6 +12,7 @@ from typing import Any
 from ..refuse import BadInput
 from ..spec import Attention, Tensor
 from .config import Fields
+from .defaults import of_the_class
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ def shape(c: Fields) -> tuple[int, int, int, int]:
     """Read hidden size, query heads, KV heads and head width from their usual fields."""
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", limit="heads")
-    kv = c.whole("num_key_value_heads", default=heads, limit="heads")
-    head = c.whole("head_dim", default=None, limit="head")
-    if head is None:
-        head = max(1, hidden // heads)
+    kv_heads = of_the_class(c, "num_key_value_heads", heads)
+    kv = c.whole("num_key_value_heads", default=kv_heads, limit="heads")
+    width = of_the_class(c, "head_dim", max(1, hidden // heads))
+    head = c.whole("head_dim", default=width, limit="head")
     if heads % kv:
         raise BadInput(
             c.path("num_key_value_heads"),

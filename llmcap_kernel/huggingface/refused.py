@@ -18,6 +18,7 @@ REASONS = {
     "vision": "sees pictures and writes no text",
     "images": "is a part of what makes pictures or film by diffusion, and writes no text",
     "draft": "is a draft model that reads the cache of another one",
+    "judge": "gives a text a class or a score, and writes none",
     "other": "is of a kind that no engine known here serves",
 }
 
@@ -83,6 +84,7 @@ DRAFTS = re.compile(
     r"Eagle\d?$|^P?[Ee]agle\d?\w*(?:LM|Model)$|^Medusa|Speculator\w*$|^DFlash|MTP(?:Model)?$|NextN$|"
     r"(?:Draft|DSpark|XPress|Assistant)Model$"
 )
+JUDGES = re.compile(r"For(?:Sequence|Token)Classification$|For(?:Process)?Reward\w*$|RewardModel$")
 BY_DIFFUSION = re.compile(r"diffusion|dllm|llada", re.I)
 
 
@@ -158,8 +160,30 @@ def of_a_draft(c: Fields) -> BadInput | None:
     )
 
 
+def of_a_judge(c: Fields) -> BadInput | None:
+    """Refuse a decoder with a small head of classes or scores in place of a vocabulary's.
+
+    Parameters
+    ----------
+    c : Fields
+        The top-level config.
+
+    Returns
+    -------
+    BadInput or None
+        One sentence; None for a model that has a class which writes.
+    """
+    named = classes(c)
+    judge = next((one for one in named if JUDGES.search(one)), "")
+    if not judge or any(one.endswith(WRITES) for one in named):
+        return None
+    return _no_decoder("architectures", f"architectures {shown(judge)} {REASONS['judge']}")
+
+
 # Other files of a checkpoint's folder, by a field of each.
 OTHER_FILES = {
+    "siblings": "a hub's list of a repository",
+    "modelId": "a hub's list of a repository",
     "peft_type": "an adapter's",
     "weight_map": "the index of a checkpoint's files",
     "tokenizer_class": "a tokenizer's",
@@ -167,7 +191,11 @@ OTHER_FILES = {
     "image_processor_type": "an image processor's",
     "processor_class": "a processor's",
     "eos_token_id": "of how tokens are chosen",
+    "quant_method": "a quantisation's",
+    "desc_act": "a quantisation's",
+    "quantization": "a quantisation's",
 }
+HOLDERS = ("config", "model_config", "hf_config")  # where other files keep a config
 
 
 def of_another_file(c: Fields) -> BadInput | None:
@@ -187,11 +215,19 @@ def of_another_file(c: Fields) -> BadInput | None:
         return None
     field = next((name for name in OTHER_FILES if name in c.data), "")
     if not field:
-        return None
+        return _held(c)
     base = c.data.get("base_model_name_or_path")
     of = f" of {shown(base)}" if isinstance(base, str) else ""
     told = f"model_type is missing, and {field} is there: this file is {OTHER_FILES[field]}"
     return BadInput("model_type", f"{told}; give the model's config.json{of}.")
+
+
+def _held(c: Fields) -> BadInput | None:
+    """Refuse a file that keeps a config within, of which only that part is one."""
+    held = ((name, c.data.get(name)) for name in HOLDERS)
+    name = next((n for n, one in held if isinstance(one, dict) and "model_type" in one), "")
+    told = f"model_type is missing, and {name} has one: give the object of {name} alone"
+    return BadInput("model_type", f"{told}.") if name else None
 
 
 def unnamed(c: Fields) -> BadInput:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel.huggingface import load
+from llmcap_kernel.huggingface import defaults, load
 from llmcap_kernel.huggingface.config import Fields
 from llmcap_kernel.huggingface.refused import ELSE, REFUSED
 from llmcap_kernel.huggingface.windows import WINDOWS
@@ -285,3 +285,21 @@ def test_a_mutated_class_is_a_model_or_one_clear_refusal(row, draw):
         assert 10 < len(text) < 400 and "\n" not in text and text.isprintable()
     else:
         assert 0 < m.params < 1e18 and m.active_params >= 0
+
+
+DROPPED = [
+    (row, field)
+    for row in COUNTED
+    for field in defaults.FIELDS
+    if row["model_type"] in defaults.FIELDS[field] and field in row["config"]
+]
+
+
+@pytest.mark.parametrize(
+    ("row", "field"), DROPPED, ids=lambda one: one if isinstance(one, str) else name_of(one)
+)
+def test_a_field_that_the_class_fills_in_may_be_missing(row, field):
+    """The rows are what a class is without any argument, so that a field left out is the same."""
+    fewer = {name: value for name, value in row["config"].items() if name != field}
+    whole, without = load(row["config"]), load(fewer)
+    assert without.params == whole.params and without.attention == whole.attention

@@ -376,6 +376,26 @@ def test_parameters_and_cache_are_those_that_were_published(name):
         ({"metadata": {}, "weight_map": {"a": "b"}}, "is the index of a checkpoint's files"),
         ({"tokenizer_class": "LlamaTokenizer"}, "is a tokenizer's"),
         ({"eos_token_id": 2, "temperature": 0.6}, "is of how tokens are chosen"),
+        ({"bits": 4, "group_size": 128, "desc_act": True}, "is a quantisation's"),
+        ({"producer": {}, "quantization": {"quant_algo": "NVFP4"}}, "is a quantisation's"),
+        ({"modelId": "a/b", "siblings": [], "config": {}}, "is a hub's list of a repository"),
+        (
+            {"model_config": dense("llama", 4096, 32, 32, 8, 14336, 128256)},
+            "model_config has one: give the object of model_config alone.",
+        ),
+        # a score in place of a vocabulary: their model_type is that of what they were made of
+        *(
+            (
+                dense("llama", 4096, 32, 32, 8, 14336, 128256) | {"architectures": [judge]},
+                f"'{judge}' gives a text a class or a score",
+            )
+            for judge in (
+                "LlamaForSequenceClassification",
+                "Qwen2ForProcessRewardModel",
+                "InternLM2ForRewardModel",
+                "Qwen3ForTokenClassification",
+            )
+        ),
         (
             dense("Motif", 4096, 40, 40, 8, 16384, 219520, num_noise_heads=8),
             "num_noise_heads: heads in groups",
@@ -546,6 +566,23 @@ def test_weights_that_a_params_json_keeps_in_eight_bits(said, weights):
 def test_a_params_json_of_more_than_a_llama_is_refused(more):
     with pytest.raises(BadInput, match=r"a plain model is read; give the model's config\.json\.$"):
         load({"dim": 4096, "n_layers": 32, "n_heads": 32, "vocab_size": 128256} | more)
+
+
+# Of Mistral's vLLM's 128,000; of Meta's max_position_embeddings beside it, in config.json.
+@pytest.mark.parametrize(
+    ("more", "tokens"),
+    [
+        ({"hidden_dim": 14336}, 128_000),  # Mistral Nemo
+        ({"hidden_dim": 14336, "max_seq_len": 65_536}, 65_536),
+        ({"multiple_of": 256}, 4_096),  # Llama 2
+        ({"multiple_of": 256, "rope_theta": 1e6}, 16_384),  # Code Llama
+        ({"multiple_of": 1024, "rope_theta": 500000.0}, 8_192),  # Llama 3
+        ({"multiple_of": 1024, "rope_theta": 500000.0, "use_scaled_rope": True}, 131_072),
+    ],
+)
+def test_the_context_of_a_params_json_that_does_not_state_it(more, tokens):
+    plain = {"dim": 4096, "n_layers": 32, "n_heads": 32, "n_kv_heads": 8, "vocab_size": 131072}
+    assert load(plain | more).max_context_tokens == tokens
 
 
 def test_a_broken_params_json_is_one_sentence():

@@ -464,6 +464,81 @@ def test_of_two_starts_in_one_log_the_later_counts():
     assert logs.read(K29).doubts == ()
 
 
+V0 = """INFO 11-02 [api_server.py:528] vLLM API server version 0.6.3.post1
+INFO 11-02 [model_runner.py:1067] Loading model weights took 14.9888 GB
+INFO 11-02 [gpu_executor.py:122] # GPU blocks: 3500, # CPU blocks: 2048
+INFO 11-02 [gpu_executor.py:126] Maximum concurrency for 8192 tokens per request: 6.84x
+INFO 11-02 [model_runner.py:1523] Graph capturing finished in 14 secs, took 0.30 GiB
+"""
+V1 = """INFO 06-01 [api_server.py:1287] vLLM API server version 0.10.1
+INFO 06-01 [utils.py:326] non-default args: {{'model': '{}', 'gpu_memory_utilization': 0.85}}
+"""
+LATER = """INFO 06-01 [gpu_model_runner.py:2007] Model loading took 27.5185 GiB and 8.1 seconds
+INFO 06-01 [gpu_worker.py:276] Available KV cache memory: 4.55 GiB
+"""
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        V0,  # whose first engine prints pages and no room
+        V1.format("Qwen/Qwen3-8B").replace("0.85", "0.5"),  # was stopped while it loaded
+        V1.format("Qwen/Qwen3-8B") + "INFO Model loading took 15.27 GiB and 3.2 seconds\n",
+    ],
+    ids=["first engine", "banner", "weights"],
+)
+def test_nothing_of_a_start_stands_among_the_numbers_of_another(before):
+    read = logs.read(before + V1.format("Qwen/Qwen3-14B") + LATER)
+    assert (read.model, read.version, read.memory_fraction) == ("Qwen/Qwen3-14B", "0.10.1", 0.85)
+    assert read.weights_bytes / GIB == pytest.approx(27.5185)
+    assert (read.kv_tokens, read.max_concurrency, read.graph_bytes) == (None, None, None)
+    assert read.doubts == ("two-logs",)
+
+
+@pytest.mark.parametrize(
+    ("number", "weights"), [(0, "F32"), (1, "F16"), (7, "Q8_0"), (15, "Q4_K_M"), (99, "")]
+)
+def test_the_header_of_a_file_names_model_and_format(number, weights):
+    """As llama.cpp and gguf-dump print it; the numbers are llama.h's llama_ftype."""
+    printed = (
+        "llama_model_loader: - kv   0:  general.architecture str              = qwen3\n"
+        "llama_model_loader: - kv   2:          general.name str              = Qwen3 32B\n"
+        f"llama_model_loader: - kv  27:     general.file_type u32              = {number}\n"
+    )
+    dumped = (
+        "      5: STRING     |        1 | general.architecture = 'llama'\n"
+        "      6: STRING     |        1 | general.name = 'My own fine tune'\n"
+        "      7: STRING     |        1 | general.size_label = '8B'\n"
+        f"      8: UINT32     |        1 | general.file_type = {number}\n"
+    )
+    # of a name that is not known, the model of its architecture and size
+    for text, model in ((printed, "Qwen3 32B"), (dumped, "llama-3.1-8b")):
+        assert logs.recognises(text)
+        read = logs.read(text)
+        assert (read.engine, read.model, read.weights) == ("llama.cpp", model, weights)
+    unknown = dumped.replace("8B", "30B-A3B")
+    assert logs.read(unknown).model == "My own fine tune"
+
+
+def test_ollama_names_the_card_and_what_it_starts_its_runner_with():
+    read = logs.read(
+        """time=2025-07-01 level=INFO source=types.go:130 msg="inference compute" id=GPU-a library=\
+cuda variant=v12 compute=8.9 driver=12.8 name="NVIDIA GeForce RTX 4090" total="23.5 GiB"
+level=INFO msg="starting llama server" cmd="/usr/bin/ollama runner --model /root/sha256-58 \
+--ctx-size 8192 --n-gpu-layers 49 --kv-cache-type q8_0 --parallel 2 --port 40000"
+llama_model_loader: - kv   2: general.name str              = Qwen3 30B A3B
+print_info: file type   = Q4_K - Medium
+load_tensors:        CUDA0 model buffer size = 17596.00 MiB
+llama_context: n_ctx         = 8192
+llama_kv_cache_unified:      CUDA0 KV buffer size =   408.00 MiB
+"""
+    )
+    assert (read.gpu, read.kv) == ("NVIDIA GeForce RTX 4090", "q8_0")
+    assert (read.max_num_seqs, read.max_model_len) == (2, 4096)
+    # 48 layers x 2 x 4 heads x 128 elements of 34 bytes a 32
+    assert read.kv_bytes == 8192 * 48 * 2 * 4 * 128 * 34 // 32
+
+
 @pytest.mark.parametrize(
     ("typed", "tokens"),
     [("32k", 32_000), ("32K", 32_768), ("1m", 1_000_000), ("8192", 8192), ("25.6k", 25_600)],

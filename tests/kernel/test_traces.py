@@ -26,6 +26,24 @@ BURSTGPT = """Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Ty
 MOONCAKE = """{"timestamp": 0, "input_length": 1100, "output_length": 52, "hash_ids": [46, 47, 48]}
 {"timestamp": 3500, "input_length": 600, "output_length": 9, "hash_ids": [46, 99]}
 """
+BAILIAN = "\n".join(
+    json.dumps(
+        {"chat_id": chat, "parent_chat_id": -1, "timestamp": time, "type": "text", "turn": 1}
+        | {"input_length": prompt, "output_length": answer, "hash_ids": ids}
+    )
+    for chat, time, prompt, answer, ids in [
+        (159, 61.114, 40, 132, [7, 8, 9]),
+        (160, 62.5, 17, 32, [7, 10]),
+    ]
+)
+VIDUR = "arrived_at,num_prefill_tokens,num_decode_tokens\n0.5,374,44\n1.75,396,109\n"
+SPLITWISE = """request_id,arrival_timestamp,batch_size,prompt_size,token_size
+0,0.0,1,120,30
+1,0.5,1,300,50
+"""
+OWN_DATES = "time,prompt_tokens,completion_tokens\n2025-01-01T00:00:00Z,100,50\n\
+2025-01-01T00:00:02.5Z,200,60\n"
+OWN_MS = "id,Arrival ms,Input len,Output len\n1,0,100,50\n2,1500,200,60\n"
 RESULT = {"input_lens": [100, 200], "output_lens": [3, 2], "start_times": [10.0, 11.5]}
 SGLANG = """[2026-01-05 10:00:00] server_args=ServerArgs(log_requests=True)
 [2026-01-05 10:00:07] Receive: obj=GenerateReqInput(rid='a')
@@ -131,13 +149,21 @@ def test_the_pieces_of_a_stream_are_one_answer(read):
         (AZURE_2024, [(2162, 5), (2399, 6)], 1.007405),
         (BURSTGPT, [(472, 18), (417, 276)], 113),
         (MOONCAKE, [(1100, 52), (600, 9)], 3.5),
+        (BAILIAN, [(40, 132), (17, 32)], 1.386),
+        (VIDUR, [(374, 44), (396, 109)], 1.25),
+        (SPLITWISE, [(120, 30), (300, 50)], 0.5),
+        (OWN_DATES, [(100, 50), (200, 60)], 2.5),
+        (OWN_MS, [(100, 50), (200, 60)], 1.5),
         (json.dumps(RESULT), [(100, 3), (200, 2)], 1.5),
         (json.dumps(RESULT, indent=2), [(100, 3), (200, 2)], 1.5),
         (SGLANG, [(320, 22), (30, 5)], 3.5),
         (SGLANG_JSON, [(320, 22)], 0),
         (VLLM, [(1, 2), (3, 4)], -1),
     ],
-    ids=["azure", "2024", "burstgpt", "mooncake", "vllm", "indented", "sglang", "json", "log"],
+    ids=[
+        *("azure", "2024", "burstgpt", "mooncake", "bailian", "vidur", "splitwise", "dates", "ms"),
+        *("vllm", "indented", "sglang", "json", "log"),
+    ],
 )
 def test_every_format_gives_times_and_lengths(read, text, wanted, gap_s):
     found = read(text)
@@ -150,6 +176,22 @@ def test_mooncakes_hashes_are_pieces_of_a_prefix(read):
     first, second = read(MOONCAKE)
     assert first.prefix == ((46, 512), (47, 512), (48, 76))
     assert second.prefix == ((46, 512), (99, 88))
+
+
+def test_an_id_of_alibabas_traces_is_sixteen_tokens(read):
+    first, second = read(BAILIAN)
+    assert first.prefix == ((7, 16), (8, 16), (9, 8))
+    assert second.prefix == ((7, 16), (10, 1))
+
+
+def test_how_long_a_block_is_follows_from_how_many_ids_a_prompt_has(read):
+    line = '{{"timestamp": 0, "input_length": {}, "output_length": 5, "hash_ids": {}}}'
+    # 60 tokens of one id say nothing yet; 200 of four are blocks of 64
+    known = line.format(60, [1]) + "\n" + line.format(200, [1, 2, 3, 4])
+    assert [one.prefix[-1] for one in read(known)] == [(1, 60), (4, 8)]
+    assert read(known)[1].prefix[0] == (1, 64)
+    with pytest.raises(BadInput, match=r"line 1: hash_ids is '9 ids of 40 tokens': it takes one"):
+        read(line.format(40, [*range(9)]))
 
 
 def test_a_result_without_times_is_as_fast_as_its_rate(read):

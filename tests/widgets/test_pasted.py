@@ -42,6 +42,14 @@ def test_words_around_a_config_are_no_part_of_it(around):
     assert pasted.read(around.replace("{}", QWEN)) == pasted.read(QWEN)
 
 
+def test_a_config_as_python_prints_it_is_read():
+    as_python = repr(json.loads(QWEN) | {"torch_dtype": None, "use_cache": True})
+    assert pasted.read(as_python) == pasted.read(QWEN)
+    for broken in ("{'model_type': torch.bfloat16}", "{'a': {1, 2}}", "{'a': " * 500):
+        with pytest.raises(BadInput, match="config"):
+            pasted.read(broken)
+
+
 def test_the_name_of_a_repository_is_taken_for_the_model():
     state, messages = vram.FORM.check({"config": "Qwen/Qwen3-8B-AWQ"}, vram.FORM.defaults())
     assert (state["model"], state["weights"], state["config"]) == ("qwen3-8b", "int4-awq", None)

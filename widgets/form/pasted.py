@@ -1,5 +1,6 @@
 """A pasted config.json: what of it counts, and the code an address carries it in."""
 
+import ast
 import json
 import re
 from functools import lru_cache
@@ -48,7 +49,7 @@ def read(text):
     stripped = _object(text.replace("\u00a0", " ").strip().lstrip("\ufeff"))
     stripped = stripped if stripped.startswith("{") else unpack(stripped)
     try:
-        data = json.loads(stripped)
+        data = _parsed(stripped)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise BadInput("config", f"config is not JSON at {where}: {error.msg}.") from None
@@ -80,10 +81,24 @@ def model(text):
     return huggingface.load(json.loads(text))
 
 
+def _parsed(text):
+    """The object as JSON, or as Python prints it: `print(model.config.to_dict())`."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        if not re.match(r"\{\s*'", text):
+            raise
+        try:
+            return json.loads(json.dumps(ast.literal_eval(text)))
+        except (ValueError, SyntaxError, TypeError, MemoryError):
+            pass
+        raise
+
+
 def _object(text):
     """The object in a text that has words, or the fence of a code block, around it."""
     first, last = text.find("{"), text.rfind("}")
-    is_inside = first >= 0 and last > first and '"' in text[first:last]
+    is_inside = first >= 0 and last > first and re.search("[\"']", text[first:last])
     return text[first : last + 1] if is_inside else text
 
 

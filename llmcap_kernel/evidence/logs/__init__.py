@@ -39,7 +39,7 @@ MARKS = {
     ),
     "llama.cpp": (
         r"load_tensors: {1,20}\S{1,30}(?: model)? buffer size| (?:KV|compute) buffer size = |"
-        r"print_info: |llm_load_print_meta: "
+        r"print_info: |llm_load_print_meta: |general\.architecture\s+(?:str\s+)?= "
     ),
 }
 # What begins or holds this is a benchmark's result, whatever log stands beside it.
@@ -55,8 +55,12 @@ STARTS = re.compile(
     r"vLLM (?:API )?server version|non-default args:|with config: model=|"
     r"server_args=ServerArgs\(|TensorRT[- ]LLM version:|loaded meta data with"
 )
+# Where one certainly begins, also after one that ended before it said anything of its memory.
+BANNER = re.compile(r"vLLM API server version|server_args=ServerArgs\(")
 SAID = re.compile(
-    r"Available KV cache memory:|KV cache size: |reserved for KV Cache is|No available memory|"
+    r"(?:Model loading|Loading model weights) took|# (?:GPU|cuda|CUDA|rocm) blocks:|"
+    r"Load weight end|Available KV cache memory:|KV cache size: |reserved for KV Cache is|"
+    r"No available memory|"
     r"KV Cache is allocated|Not enough memory\. Please|max tokens in paged KV cache|"
     r"kv_cache_size=|compute buffer size|OutOfMemoryError|out of memory"
 )
@@ -149,12 +153,13 @@ def _engine(text: str) -> str:
 
 
 def _split(text: str) -> list[str]:
-    """Cut a log where another start begins, after one has said what memory it has."""
-    starts = [(m.start(), True) for m in STARTS.finditer(text)]
-    lines = [(m.start(), False) for m in SAID.finditer(text)]
-    cuts, said = [0], False
-    for at, begins in sorted(starts + lines):
-        if begins and said:
+    """Cut a log where another start begins: at a second banner, or after the memory of one."""
+    starts = [(m.start(), True, bool(BANNER.match(m.group()))) for m in STARTS.finditer(text)]
+    lines = [(m.start(), False, False) for m in SAID.finditer(text)]
+    cuts, said, banner = [0], False, False
+    for at, begins, again in sorted(starts + lines):
+        if begins and (said or (again and banner)):
             cuts.append(text.rfind("\n", 0, at) + 1)
-        said = not begins
+            banner = False
+        said, banner = not begins, banner or again
     return [text[a:b] for a, b in zip(cuts, [*cuts[1:], len(text)], strict=True)]

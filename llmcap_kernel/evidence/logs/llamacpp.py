@@ -7,6 +7,18 @@ from ...catalog import names
 from .. import stated
 from .log import MIB, Log, M, N
 
+# llama.h, `llama_ftype`: what a file's header has as general.file_type
+FILE_TYPES = {
+    **{0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K"},
+    **{11: "Q3_K_S", 12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S"},
+    **{17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS", 21: "Q2_K_S", 22: "IQ3_XS"},
+    **{23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S"},
+    **{29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 38: "MXFP4"},
+}
+# A line of a header, as llama.cpp or gguf-dump prints it.
+HELD = r"general\.{}\s+(?:(?:str|u32)\s+)?= +'?"
+RUNNER = r"ollama runner [^\n]{0,1000}?"  # what Ollama starts, with options of its own
+
 
 def read(log: Log) -> dict[str, Any]:
     """Read a log of llama.cpp.
@@ -83,7 +95,7 @@ def _limits(log: Log) -> dict[str, Any]:
         return log.last_count(rf"{name}\s+= +{M}")
 
     length, each = last("n_ctx"), last("n_ctx_seq") or last("n_ctx_per_seq")
-    slots = last("n_seq_max") or log.last_count(rf"n_slots = {M}") or 1
+    slots = last("n_seq_max") or log.last_count(rf"n_slots = {M}", rf"{RUNNER}--parallel {M}") or 1
     if re.search(r"kv_unified\s+= +true", log.text):
         slots, each = 1, length  # the slots share one cache
     whole = length and each and length // each
@@ -102,7 +114,7 @@ def _build(log: Log) -> str:
 
 def _model(log: Log) -> str:
     """The first of its names that the catalogue knows; its type and size, or the first one."""
-    found = log.words(r"general\.name\s+(?:str )?= +([^\n]{1,120})")
+    found = log.words(HELD.format("name") + r"([^'\n]{1,120})")
     found += log.words(r"\(version GGUF[^\n]{0,60}?from ([^\n]{1,300}?\.gguf)")
     found += log.words(r"from ([^\s']{1,300}\.gguf)")
     found += [log.command[k] for k in ("model", "hf-repo") if k in log.command]
@@ -112,7 +124,9 @@ def _model(log: Log) -> str:
 
 def _sized(log: Log) -> str:
     arch = log.words(r"(?:print_info|print_meta): arch\s+= (\S+)")
+    arch = arch or log.words(HELD.format("architecture") + r"([\w-]+)")
     size = re.search(rf"model params\s+= {N} ([BMT])", log.text)
+    size = size or re.search(HELD.format("size_label") + rf"{N}([BMT])\b(?!-)", log.text)
     if not arch or not size:
         return ""
     scale = {"M": 1e6, "B": 1e9, "T": 1e12}[size.group(2)]
@@ -121,7 +135,10 @@ def _sized(log: Log) -> str:
 
 def _file_type(log: Log) -> str:
     found = log.words(r"(?:file type|model ftype)\s+= ([^\n]{1,60})")
-    return re.sub(r"\(guessed\) | - [\d.]+ bpw.*|all ", "", found[0]) if found else ""
+    if found:
+        return re.sub(r"\(guessed\) | - [\d.]+ bpw.*|all ", "", found[0])
+    held = log.last(HELD.format("file_type") + M)
+    return "" if held is None else FILE_TYPES.get(int(held), "")
 
 
 def _kv(log: Log) -> str:
@@ -130,5 +147,6 @@ def _kv(log: Log) -> str:
     if latent:
         return latent[0]
     if not keys or not values:
-        return log.command.get("cache-type-k", "")
+        said = log.command.get("cache-type-k", "")
+        return said or next(iter(log.words(rf"{RUNNER}--kv-cache-type (\w{{1,12}})")), "")
     return keys[0] if keys[0] == values[0] else f"{keys[0]}/{values[0]}"

@@ -30,10 +30,11 @@ ARGUMENTS = re.compile(
 NEXT_LINE = re.compile(
     r"\n[^\n]{0,80}?\b(?:INFO|DEBUG|WARNING|ERROR|CRITICAL)\b|\n[^\n]{0,40}?\[?20\d\d[-/]\d\d|\n\["
 )
-# A card and its number, as a driver, llama.cpp or nvidia-smi names it; and without a number.
+# A card and its number, as a driver, llama.cpp, Ollama or nvidia-smi names it; and without one.
 CARDS = (
     r"Device (\d{1,2}): ([^,\n]{3,80}), compute capability",
     r"using device \w+?(\d{1,2}) \(([^\n]{3,80}?)\) (?:\(|- )",
+    r"inference compute\" id=(\S{1,60}) [^\n]{0,300}?(?:name|description)=\"([^\"\n]{3,80})\"",
     r"\| {1,9}(\d{1,2}) {1,9}((?:NVIDIA|Tesla|Quadro) [^|\n]{2,60}?) {1,40}(?:On|Off|N/A)\s",
 )
 CARD = (r"GPU name:\s+([^\n]{3,60})", r"device_name=([\w.+-]{3,60}?)(?:,|\.json)")

@@ -79,7 +79,7 @@ FORMS = (
         batched_bench.TABLE,
         batched_bench.LINES,
     ),
-    *(llama_bench.SQL, JSON, genai_perf.CSV, guidellm_tables.CSV, vllm.PRINTED),
+    *(llama_bench.SQL, JSON, genai_perf.CSV, genai_perf.PRINTED, guidellm_tables.CSV, vllm.PRINTED),
     *(guidellm_tables.DUMPED, llama_timings.TIMINGS, wide.TABLE),
     *(csv_form(lambda header: _reader(header) is not None), JSON_IN_A_LOG),
 )
@@ -219,6 +219,11 @@ def _document(data: Any, where: str, wrapped: bool = False) -> Iterator[Line]:
     if inside and not wrapped:
         for place, one in each(inside, where):
             yield from _document(one, place, wrapped=True)
+        return
+    named = [one for one in data.values() if isinstance(one, dict) and _reader(one)]
+    if named and len(named) == len(data) and not wrapped:  # a result under the name of each run
+        for name, one in data.items():
+            yield from _document(one, f"{where} {shown(str(name))}", wrapped=True)
         return
     names = shown(sorted(map(str, data))[:5])
     yield Line(where, {}, f"a result of no kind that is read here: {names}")

@@ -14,11 +14,12 @@ MAX_TABLES = 500_000  # and a table 200
 MAX_LOST_SEARCHES = 20  # for the end of a document that is cut off
 NESTED_LISTS = 3
 NEXT = re.compile(r"[ \t]*,?[ \t]*(?=[{\[])")  # another document on the same line
+BEGINS = re.compile(r"\s*+(?:\{|\[(?!\d{4}[-/]\d\d|[A-Za-z]))")  # no log's time or source
 AT_A_LINE = re.compile(r'^[ \t]{0,100}(?:\{[ \t]{0,100}(?:"|$)|\[[ \t]{0,100}(?:\{|$))', re.M)
 
 
 def _begins_as_json(text: str) -> bool:
-    return text.lstrip()[:1] in ("{", "[")
+    return BEGINS.match(text) is not None
 
 
 def _whole(text: str) -> Iterator[Document]:

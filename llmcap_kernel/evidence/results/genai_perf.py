@@ -3,6 +3,8 @@
 Names: `aiperf/exporters/metrics_json_exporter.py` and `metrics_csv_exporter.py`;
 `genai_perf/export_data/json_exporter.py` and `csv_exporter.py`. The CSV has two tables, one with
 a column for each statistic and one of single values; it names neither the model nor the users.
+What both print is one table of box characters, by rich (`console_metrics_exporter.py`,
+`console_exporter.py`), in which a name may run over lines.
 """
 
 import csv
@@ -136,5 +138,47 @@ def _name(cell: str) -> tuple[str, str]:
     return title.strip().lower().replace(" ", "_"), unit or ""
 
 
+# what they print
+
+TITLES = re.compile(r"^[ \t]{0,200}[┃|]\s{0,80}(?:Statistic|Metric)\s{0,80}[┃|]\s{0,40}avg\s", re.M)
+EDGES = "┃│|"
+
+
+def _is_printed(text: str) -> bool:
+    return TITLES.search(text) is not None
+
+
+def _printed(text: str) -> Iterator[Document]:
+    """Each table in the names of the JSON, with the place of its titles."""
+    begun: list[tuple[int, list[list[str]]]] = []
+    for number, line in enumerate(lines_of(text), 1):
+        plain = line.strip()
+        if TITLES.match(line):
+            begun.append((number, []))
+        if begun and plain[:1] and plain[0] in EDGES:
+            cells = [cell.strip() for cell in re.split(f"[{EDGES}]", plain[1:2000])]
+            begun[-1][1].append(cells)
+    for number, rows in begun:
+        yield f"line {number}", _of_rows(rows)
+
+
+def _of_rows(rows: list[list[str]]) -> Fields:
+    """Rows by name; one with nothing but a name goes on with the name above it."""
+    titles, *rest = rows
+    joined: list[list[str]] = []
+    for cells in rest:
+        if joined and not any(cells[1:]):
+            joined[-1][0] += f" {cells[0]}"
+        else:
+            joined.append(cells)
+    out: Fields = {}
+    for cells in joined:
+        name, unit = _name(cells[0])
+        pairs = zip(titles[1:], cells[1:], strict=False)
+        out[name] = {"unit": unit} | {k: v.replace(",", "") for k, v in pairs if k and v != "N/A"}
+    return out
+
+
 READERS = (Reader(_recognises, _lines),)
 CSV = Form(_is_csv, _document)
+PRINTED = Form(_is_printed, _printed)

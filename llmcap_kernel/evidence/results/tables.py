@@ -15,6 +15,7 @@ HEADER_WITHIN = 2000  # lines of a log above a table
 DELIMITERS = ",;\t"
 # Spreadsheets part cells by semicolons where the comma is the decimal point.
 DECIMAL_COMMA = re.compile(r"^\s*(-?\d+|-?[1-9]\d{0,2}(?:\.\d{3})+),(\d+)\s*$")
+A_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")  # is in a row, and in no header
 DOTS_BETWEEN = re.compile(r"^\s*-?[1-9]\d{0,2}(?:\.\d{3})+\s*$")
 
 
@@ -158,7 +159,7 @@ def _header_at(
         begun = True
         if 1 < many <= MAX_COLUMNS:
             header = [name.strip().lower() for name in _cells(line, delimiter) or []]
-            if known(dict.fromkeys(header)):
+            if known(dict.fromkeys(header)) and not any(map(A_NUMBER.fullmatch, header)):
                 return at, delimiter, header
     return None
 

@@ -52,7 +52,7 @@ COLUMNS = {
         ),
         *("out_len", "out_length", "out_tokens", "num_output_tokens", "num_generated_tokens"),
         *("output_seq_len", "output_sequence_length", "decode_len", "decode_tokens", "out"),
-        *("response_tokens", "response_len", "new_tokens", "gen_tokens", "gen_length"),
+        *("response_tokens", "response_len", "new_tokens", "gen_tokens", "gen_length", "gen"),
         *LIMITS,
     ),
     "cached_tokens": (),
@@ -244,6 +244,13 @@ def _recognises(data: Fields) -> bool:
 
 
 def _lines(data: Fields, where: str) -> list[Line]:
+    if _is_on(data.get(SPLIT)):
+        told = f"{SPLIT} is {shown(data[SPLIT])}: prompts on cards of their own are not predicted"
+        return [Line(where, {}, told)]
+    return _of_run(data, where)
+
+
+def _of_run(data: Fields, where: str) -> list[Line]:
     """A measurement for each quantity of a run; of those that are one and the same, one."""
     common: Fields = {"from_client": True, "client_of": "vLLM", "any_server": True}
     strange: list[str] = []
@@ -270,12 +277,17 @@ def _lines(data: Fields, where: str) -> list[Line]:
     if outcome:
         del common["request_rate"]
     out, times = [], {}
+    common |= _of_runner(common, data)
+    in_s = any(_is_gap_in_s(measures, value) for measures, _, value in found.values())
     for measures, name, value in found.values():
-        factor, taken = _taken(measures, name, value)
+        factor, taken = _taken(measures, name, value, in_s)
         fields = {"metric": measures.name, "value": value * measures.scale * factor}
         if measures.percent is None:
             times[measures.name] = fields["value"]
-        taken = "; ".join(filter(None, (taken, _of_outcome(outcome), _of_limit(data))))
+        guessed = (
+            "tokens were guessed ahead: predicted without" if _is_on(data.get(GUESSED)) else ""
+        )
+        taken = "; ".join(filter(None, (taken, guessed, _of_outcome(outcome), _of_limit(data))))
         fields |= {"percentile": measures.percent} | ({"assumed": taken} if taken else {})
         fields |= {"rate_column": name} if measures.unsaid == "tokens" else {}
         fields |= {"needs": _needs(measures.name, common)}
@@ -289,6 +301,10 @@ def _lines(data: Fields, where: str) -> list[Line]:
 # Names of a rate of requests that say what came out, where users at once are stated as well.
 OUTCOMES = ("qps", "rps")
 BLANK = ("", "-", "--", "\u2014", "\u2013", "na", "n/a", "nan", "none", "null", "0", "0.0")
+
+
+def _of_guesses(data: Fields) -> str:
+    return "tokens were guessed ahead: predicted without" if _is_on(data.get(GUESSED)) else ""
 
 
 def _of_outcome(name: str) -> str:
@@ -390,13 +406,45 @@ def _cell(cell: object, measures: Quantity) -> tuple[float | None, Quantity]:
 LEAST_MS = {"itl": 0.5, "tpot": 0.5, "ttft": 5.0, "e2e": 60.0}
 
 
-def _taken(measures: Quantity, name: str, value: float) -> tuple[float, str]:
+def _is_gap_in_s(measures: Quantity, value: float) -> bool:
+    """Whether a gap between tokens tells that a row without units is in seconds."""
+    what = measures.name.split("_")[0]
+    return measures.unsaid == "unit" and what in ("itl", "tpot") and value < LEAST_MS[what]
+
+
+def _taken(measures: Quantity, name: str, value: float, in_s: bool) -> tuple[float, str]:
     """A factor on a value whose unit is not stated, and what was taken for what is left open."""
     if measures.unsaid == "unit":
-        in_s = value < LEAST_MS[measures.name.split("_")[0]]
+        in_s = in_s or value < LEAST_MS[measures.name.split("_")[0]]
         unit = "seconds" if in_s else "milliseconds"
         return 1e3 if in_s else 1.0, f"unit of {shown(name)} not stated: {unit} taken"
     return 1.0, ""
+
+
+# InferenceMAX's `utils/process_result.py`: `hw` is the machine's label, with the engine behind the
+# card where two share one, and `image` the container.
+RUNNER = re.compile(r"([\w. ]{2,40})[-_](trt|trtllm|vllm|sglang)")
+IMAGE = re.compile(r"[^:\s]*(?:vllm|sglang|tensorrt-llm)[^:\s]*:v?(\d+\.\d+[\w.]*)[^:\s]*")
+SPLIT, GUESSED = "disagg", "spec_decoding"
+
+
+def _of_runner(common: Fields, data: Fields) -> Fields:
+    """The card without the engine behind it, and the version that a container's tag has."""
+    out: Fields = {}
+    label = RUNNER.fullmatch(str(common.get("gpu", "")).strip())
+    if label:
+        out["gpu"] = label[1]
+        out |= {} if common.get("engine") else {"engine": label[2]}
+    image = IMAGE.fullmatch(str(data.get("image", "")).strip()[:300])
+    if image and not common.get("engine_version"):
+        out["engine_version"] = image[1]
+    known = {SPLIT, GUESSED} | ({"image"} if image else set())
+    out["not_read"] = tuple(name for name in common["not_read"] if name.lower() not in known)
+    return out
+
+
+def _is_on(cell: object) -> bool:
+    return not _is_blank(cell) and str(cell).strip().lower() not in ("false", "no", "off")
 
 
 # a table of markdown

@@ -21,7 +21,8 @@ MAX_VALUES = 10_000_000  # of a client's result, each of which takes memory
 MAX_RESULT = 200_000_000  # characters of a client's result
 LOG_WITHIN = 100_000  # lines of a log above its first request
 KNOWN = (
-    "a CSV of Azure LLM inference or of BurstGPT, a Mooncake JSONL, a result with the lists "
+    "a CSV of Azure LLM inference or of BurstGPT, or with the columns timestamp (seconds, or a "
+    "date and time), input_tokens and output_tokens, a Mooncake JSONL, a result with the lists "
     "input_lens and output_lens, or a log of requests of vLLM or SGLang"
 )
 

@@ -1,8 +1,10 @@
-"""Traces that clouds publish as CSV: Azure's LLM inference traces, and BurstGPT.
+"""Traces as CSV: Azure's LLM inference traces, BurstGPT, those of simulators, and one's own.
 
 Azure: `TIMESTAMP, ContextTokens, GeneratedTokens` (AzurePublicDataset, 2023 and 2024).
 BurstGPT: `Timestamp` in seconds, `Request tokens`, `Response tokens` and others (HPMLL/BurstGPT).
-Rows without prompt or answer are requests that failed.
+Vidur and SplitWise: `arrived_at, num_prefill_tokens, num_decode_tokens` and `arrival_timestamp,
+prompt_size, token_size`, in seconds (microsoft/vidur, Mutinifni/splitwise-sim). One's own: a column
+of `OWN` for each of the three. Rows without prompt or answer are requests that failed.
 """
 
 import csv
@@ -34,6 +36,20 @@ class Columns(NamedTuple):
 TABLES = (
     Columns("timestamp", "contexttokens", "generatedtokens", moment),
     Columns("timestamp", "request tokens", "response tokens", seconds),
+    Columns("arrived_at", "num_prefill_tokens", "num_decode_tokens", seconds),
+    Columns("arrival_timestamp", "prompt_size", "token_size", seconds),
+)
+# What people call the three, with _ for spaces: the time in seconds, or a date and time.
+OWN = (
+    (
+        *("timestamp", "time", "arrival_time", "start_time", "arrival_s", "timestamp_s", "time_s"),
+        *("arrival", "created_at", "timestamp_ms", "arrival_ms", "time_ms"),
+    ),
+    ("input_tokens", "prompt_tokens", "input_length", "input_len", "prompt_len", "context_tokens"),
+    (
+        *("output_tokens", "completion_tokens", "output_length", "output_len"),
+        *("generated_tokens", "response_tokens"),
+    ),
 )
 
 
@@ -56,7 +72,26 @@ def columns_of(header: str) -> Columns | None:
     'generatedtokens'
     """
     names = _cells(header.lower())
-    return next((one for one in TABLES if {one.time, one.prompt, one.answer} <= {*names}), None)
+    known = next((one for one in TABLES if {one.time, one.prompt, one.answer} <= {*names}), None)
+    return known or _own(names)
+
+
+def _own(names: list[str]) -> Columns | None:
+    """The columns of a table of one's own, where one of them, and no more, is each of the three."""
+    found = [[name for name in names if name.replace(" ", "_") in kind] for kind in OWN]
+    if any(len(one) != 1 for one in found):
+        return None
+    (time,), (prompt,), (answer,) = found
+    return Columns(time, prompt, answer, _milliseconds if time.endswith("ms") else _either)
+
+
+def _milliseconds(at: int, field: str, text: str) -> float:
+    return seconds(at, field, text, 1e3)
+
+
+def _either(at: int, field: str, text: str) -> float:
+    """Seconds, or a date and time."""
+    return moment(at, field, text) if "-" in text[1:] and ":" in text else seconds(at, field, text)
 
 
 def requests(header: Line, rest: Iterator[Line]) -> Iterator[Request]:

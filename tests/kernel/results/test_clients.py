@@ -59,6 +59,7 @@ USERS, RATE = (20, None, None), (None, 2.0, 100)
         ("inference_perf_summary.json", 1, {(10, None, None)}),
         ("inference_perf_stage.json", 1, {RATE}),
         ("inference_perf_stage_users.json", 1, {USERS}),
+        ("genai_perf.txt", 1, {(9, None, None)}),  # 2 requests/s of 4.28 s: 8.56 in flight
         ("trtllm_bench.json", 1, {USERS}),
         ("trtllm_bench.txt", 1, {USERS}),
         ("genai_bench.json", 1, {USERS}),
@@ -123,6 +124,7 @@ def test_the_percentiles_of_a_block_are_rows(name):
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
+        ("genai_perf.txt", {("ttft", 99.0, 850.0), ("tpot", 99.0, 29.0), ("e2e", 99.0, 5900.0)}),
         ("genai_perf.csv", {("ttft", 75.0, 2000.0), ("tpot", 99.0, 99.0), ("e2e", 95.0, 9999.0)}),
         ("aiperf.csv", {("ttft", 90.0, 9999.0)}),
         ("trtllm_bench.json", {("ttft", 95.0, 99.0), ("tpot", 99.0, 99.0)}),

@@ -83,6 +83,28 @@ def test_results_that_somebody_wrapped_are_found():
     assert "no kind" in line.problem
 
 
+@pytest.mark.parametrize("log", ["[2025-08-20 10:01:00 TP0] Decode batch.", "[TRT-LLM] [I] a"])
+def test_what_begins_with_the_bracket_of_a_log_is_no_broken_json(log):
+    with pytest.raises(BadInput, match=r"file begins with '\[.*: it takes a CSV"):
+        read(log)
+
+
+def test_a_row_with_a_unit_in_it_is_no_header():
+    table = (
+        "ID,System,# Accelerators,Result,Units\n5.0-0001,DGX,8,34864,Tokens/s\n5.0-2,DGX,8,9,x\n"
+    )
+    with pytest.raises(BadInput, match="begins with 'ID,System,# Accelerators,Result,Units'"):
+        read(table)
+
+
+def test_results_under_the_name_of_each_run_are_found():
+    lines = read(json.dumps({"rate 1": SERVE, "rate 4": SERVE}))
+    assert len(lines) == 6 and not any(line.problem for line in lines)
+    assert {line.where.rpartition(" ")[0] for line in lines} == {"file 'rate 1'", "file 'rate 4'"}
+    (line,) = read(json.dumps({"rate 1": SERVE, "rate 4": {"note": "none"}}))
+    assert "no kind" in line.problem
+
+
 def test_a_log_of_json_lines_is_read_for_its_results():
     log = ["INFO start", json.dumps({"level": "info"}), json.dumps(SERVE), "[2026] end", '{"cut']
     lines = read("\n".join(log))

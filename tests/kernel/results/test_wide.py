@@ -1,5 +1,7 @@
 """A table with a quantity a column: names as vLLM's and SGLang's clients write them, by hand."""
 
+import json
+
 import pytest
 
 from llmcap_kernel.evidence import compare, measurements, results
@@ -362,3 +364,60 @@ def test_a_table_of_markdown_is_read_as_one_of_cells():
     assert [(m.load.metric, m.value, m.load.concurrency) for m in made] == [
         ("ttft_ms", 95, 16), ("output_tok_s_total", 1480, 16),
     ]  # fmt: skip
+
+
+INFERENCEMAX = {
+    **{"hw": "b200-trt", "tp": 4, "ep": 1, "dp_attention": False, "conc": 512, "osl": 8192},
+    **{"model": "openai/gpt-oss-120b", "framework": "trt", "precision": "fp4", "isl": 1024},
+    **{"image": "nvcr.io#nvidia/tensorrt-llm/release:1.1.0", "spec_decoding": "none"},
+    **{"disagg": False, "median_ttft": 7.5, "median_tpot": 0.0135, "p99_tpot": 0.02},
+    **{"median_e2el": 118.0, "output_tput_per_gpu": 9000.0},
+}
+
+
+def of(**changed):
+    lines = results.parse(json.dumps(INFERENCEMAX | changed).encode(), "x")
+    return {line.fields.get("metric", line.problem): line.fields for line in lines}
+
+
+def test_a_row_whose_gap_is_in_seconds_is_in_seconds():
+    """A first token of 7.5 and an answer of 118 are late in seconds, and absurd in ms."""
+    values = {name: fields["value"] for name, fields in of().items()}
+    assert values == pytest.approx(
+        {"ttft_ms": 7500, "itl_ms": 13.5, "tpot_percentile_ms": 20, "e2e_latency_s": 118}
+        | {"output_tok_s_per_gpu": 9000}
+    )
+    slow = of(median_tpot=13.5, p99_tpot=20.0, median_ttft=750.0, median_e2el=118_000.0)
+    assert slow["itl_ms"]["value"] == 13.5 and slow["ttft_ms"]["value"] == 750
+    assert slow["e2e_latency_s"]["value"] == pytest.approx(118)
+
+
+@pytest.mark.parametrize(
+    ("label", "card"),
+    [("b200-trt", "b200"), ("h200_sglang", "h200"), ("mi355x", "mi355x"), ("h100", "h100")],
+)
+def test_the_engine_behind_a_card_is_no_part_of_its_name(label, card):
+    assert of(hw=label)["itl_ms"]["gpu"] == card
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("nvcr.io#nvidia/tensorrt-llm/release:1.1.0", "1.1.0"),
+        ("lmsysorg/sglang:v0.5.5-cu129-amd64", "0.5.5"),
+        ("vllm/vllm-openai:v0.11.2", "0.11.2"),
+        ("vllm/vllm-openai:latest", None),
+        ("rocm/pytorch:2.8", None),
+    ],
+)
+def test_the_version_is_that_of_the_container(image, version):
+    fields = of(image=image)["itl_ms"]
+    assert fields.get("engine_version") == version
+    assert ("image" in fields["not_read"]) == (version is None)
+
+
+def test_what_a_run_did_that_is_not_predicted_is_said():
+    assert "predicted without" in of(spec_decoding="mtp")["itl_ms"]["assumed"]
+    assert "guessed" not in of()["itl_ms"].get("assumed", "")
+    (told,) = of(disagg=True)
+    assert told == "disagg is True: prompts on cards of their own are not predicted"
