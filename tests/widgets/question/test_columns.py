@@ -100,6 +100,8 @@ def test_cards_that_hold_a_part_of_the_users_are_not_said_to_hold_all():
         ("is fp8 kv worth it for qwen3-32b on H200", "BF16 cache", "FP8 cache"),
         ("is H200 worth the extra over H100 for llama 3.3 70b", "2x H100 SXM5", "2x H200"),
         ("what does prefix caching buy on qwen3-8b on L40S, 2k shared", "Without", "With it"),
+        ("FP8 instead of BF16 for llama 3.1 70b on 4x H100", "BF16 weights", "FP8 weights"),
+        ("H200 instead of H100 for llama 3.3 70b", "2x H100 SXM5", "2x H200"),
         ("does speculative decoding help llama 3.3 70b on 4x H100", "Without", "With drafts"),
     ],
 )  # fmt: skip
@@ -111,6 +113,10 @@ def test_what_a_change_buys_is_said_of_both_sides(text, before, after):
     assert found[0][0].startswith(before)
     assert after in found[1][0]
     assert "Not" not in all_text(messages) and "not counted" not in all_text(messages)
+    assert not any("link" in one for one in messages)  # nothing is left to ask elsewhere
+    times = int(found[1][1].replace(",", "")) / int(found[0][1].replace(",", ""))
+    gained = re.search(r"has ([\d.]+)x the room", said)
+    assert float(gained[1]) == pytest.approx(times, rel=0.01)
     # the inputs are those of one of the sides
     view = Calculator("calculate", calculate.FORM.query(state)).view
     rooms = {int(one[1].replace(",", "")) for one in found}

@@ -128,6 +128,11 @@ def test_people_and_agents_are_users_and_people_are_said_to_ask_at_once():
         ("5000 employees, 200 active at peak, 4k prompts", {"users": 200, "in": 4000}, "Of 5,000"),
         ("30 active of 300 people", {"users": 30}, "Of 300, 30 are users at once"),
         ("32 concurrent users", {"users": 32}, ""),
+        ("64 users at once", {"users": 64}, ""),
+        ("64 simultaneous users", {"users": 64}, ""),
+        # 40 / 60 s, and 90 / 30 s
+        ("40 requests arrive together every minute", {"users": 40}, "are 0.667 requests/s"),
+        ("every 30 s 90 requests come at once", {"users": 90}, "are 3 requests/s"),
         # 200 x 10 / 3600 s
         ("200 employees, each asks 10 times an hour", {"rate": 0.5556}, "200 users together send"),
         # 500,000 / (10 x 3600 s)
