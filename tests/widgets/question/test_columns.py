@@ -24,6 +24,7 @@ def test_side_by_side_a_model_has_one_format_where_one_of_the_cards_takes_fp8():
         ("vLLM vs SGLang for Llama 3.1 70B on 4xH100", "engine", ["vllm-0.33", "sglang-0.5"]),
         ("Llama 3.1 8B FP8 vs BF16 on L4", "weights", ["fp8", "bf16"]),
         ("Qwen3-32B in int4 awq or fp8 on H100", "weights", ["int4-awq", "fp8"]),
+        ("is AWQ faster than FP8 on L40S for qwen 32b", "weights", ["int4-awq", "fp8"]),
         ("Qwen3-32B on H100, kv cache fp8 or bf16", "kv", ["fp8", "bf16"]),
     ],
 )
@@ -52,6 +53,12 @@ def test_several_numbers_of_one_card_stand_side_by_side(text, counts):
     assert [state[f"{x}.tp"] for x in "abcd"[: state["columns"]]] == counts
     assert not [one for one in messages if one["text"].startswith("Not")]
     assert reading.read("qwen3-8b, 5 or 6").lost == ["5", "6"]
+
+
+def test_kinds_of_one_card_stand_side_by_side():
+    state, messages = answer("compare", "H100 PCIe vs SXM for llama 8b")
+    assert (state["a.gpu"], state["b.gpu"]) == ("h100-pcie", "h100-sxm")
+    assert "Not" not in all_text(messages)
 
 
 def test_one_deployment_in_compare_is_said_to_be_the_first():

@@ -53,6 +53,7 @@ def test_tokens_a_day_are_led_to_the_search_that_finds_the_cards():
 def test_how_many_users_is_answered_with_the_most():
     state, _ = answer("calculate", "How many users at 32K on two H200 with Qwen3-32B")
     assert state["users"] is None and state["in"] == 31_000
+    assert answer("calculate", "max throughput llama 8b H100")[0]["users"] is None
     state, _ = answer("calculate", "Qwen3-32B on two H200 for 8 users, how many users at most")
     assert state["users"] == 8
 
@@ -177,6 +178,9 @@ def test_people_who_ask_at_once_are_counted_and_how_to_change_it_is_said():
 
 
 def test_a_batch_without_a_time_is_told_how_long_it_takes():
+    state, messages = answer("calculate", "how long to process 10k docs of 3k tokens, qwen3-8b, L4")
+    assert state["users"] is None  # nobody waits: as many as have room, and not the page's 16
+    assert "Not understood" not in all_text(messages)
     _, messages = answer("calculate", "50k pdfs of 5k tokens each on 4x L40S with qwen3 14b")
     found = re.search(r"take about ([\d.]+) hours, at ([\d.]+) requests/s", all_text(messages))
     assert float(found[1]) == pytest.approx(50_000 / float(found[2]) / 3600, rel=0.05)

@@ -34,6 +34,8 @@ def elsewhere(question, values, fields, text):
         yield "Several side by side are a question for Compare.", "compare"
     if "count" in question.numbers and not search:
         yield "How many cards it takes is a question for Design.", "design"
+    elif "which cards" in question.numbers and not search:
+        yield "Which cards to take is a question for Design.", "design"
     if "longest" in question.numbers and "ctx" not in question.numbers:
         yield "How far a context may grow is a question for The context cliff.", "cliff"
     if "power" in question.numbers and not search:

@@ -152,7 +152,7 @@ def _assumed(form, question, stated, state):
     shorter = within_window(stated | alone, state)
     values = alone | shorter
     if "users" in state and "users" not in stated | values:
-        if numbers.get("most") and form.by_name["users"].read_empty:
+        if numbers.keys() & {"most", "pieces"} and form.by_name["users"].read_empty:
             values["users"] = None  # how many is the question, and the kernel's answer
         elif "need" in numbers:
             values["users"] = 1

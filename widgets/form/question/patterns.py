@@ -88,7 +88,10 @@ ADAPTERS = (
     r"(?:\s+(?:of\s+)?rank)?(?:\s*\d+\b)?)"
 )
 EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
-JOIN = r"\s*(?:,|/|\bor\b|\binstead of\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
+JOIN = (
+    r"\s*(?:,|/|\bor\b|\binstead of\b|(?:\b(?:faster|slower|cheaper|better|smaller)\s+)?\bthan\b"
+    r"|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
+)
 FORMAT_NAMES = (
     r"(?:int4|w4a16)[\s-](?:awq|gptq)",  # four bits, and who made them
     *("fp32", "bf16", "fp16", "fp8", "int8", "int4", "nvfp4", "mxfp4", "mxfp8", "awq", "gptq"),
@@ -137,8 +140,8 @@ TOGETHER = r"(?:all\s+)?(?:together|at once|at the same time|simultaneously)"
 ARRIVE = r"(?:(?:that|which)\s+)?(?:(?:arrive|come|land|hit\w*|are sent)\s*(?:us|in)?\s*)?"
 MANY_OF = r"(?<![\w.])(?P<many>\d[\d,]*k?)"
 EVERY_SO = (
-    r"\b(?:every|each|per|an?)\s+(?P<every>\d+(?:\.\d+)?)?\s*(?P<unit>s(?=ec|\b)|min|hour|h(?=r?\b)|day)"
-    r"(?:ec(?:ond)?|ute|r)?s?\b"
+    r"\b(?:every|each|per|an?)\s+(?P<every>\d+(?:\.\d+)?)?\s*"
+    r"(?P<unit>seconds?|secs?|s|minutes?|mins?|hours?|hrs?|h|days?)\b"
 )
 PART = r"(\d[\d.]*\s*%|(?<![\w.])[01]?\.\d+)"
 OF_CACHE = r"(?:(?:kv|prefix|prompt)[\s-]*)?(?:(?:cache|caching)[\s-]*)?"
@@ -282,7 +285,7 @@ PRICED = re.compile(
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
-    r"|\b(?:max(?:imum)?|largest|biggest)\s+batch(?:[\s-]size)?\b|^\s*users\b",
+    r"|\b(?:max(?:imum)?|largest|biggest)\s+(?:batch(?:[\s-]size)?|throughput)\b|^\s*users\b",
     re.I,
 )
 # Of the memory that a model asks for, not of a service.
@@ -305,6 +308,14 @@ HOW_MANY = re.compile(
     r"(?:gpus?|cards?|accelerators?|nodes?|(?=[a-z]+\d)[\w-]+)\b",
     re.I,
 )
+WHICH_CARDS = re.compile(
+    r"\b(?:which|what|best|cheapest)\s+(?:gpus?|cards?|hardware|accelerators?)\b", re.I
+)
+MONTHLY = re.compile(
+    r"\bmonthly\s+(?:costs?|price|bill|rent|spend)\b"
+    r"|\b(?:costs?|price|rent|bill|how much)\b.{0,30}?\b(?:per|an?|each)\s+month\b",
+    re.I,
+)
 POWER = re.compile(r"\b(?:power|watts?|kwh|energy|electricity)\b", re.I)
 # How long it takes until the first request can be answered.
 STARTING = re.compile(
@@ -322,6 +333,8 @@ FLAGS = {
     "count": HOW_MANY,
     "longest": LONGEST,
     "power": POWER,
+    "which cards": WHICH_CARDS,
+    "monthly": MONTHLY,
     "home": HOME,
     "laptop": LAPTOP,
     "everyone": re.compile(rf"\d\s*{PEOPLE}\b", re.I),

@@ -13,6 +13,7 @@ from . import amounts, gains, memory
 from .columns import before_and_after
 from .fields import CARDS
 from .load import context, rate_of_users
+from .patterns import PER
 from .settled import milliseconds
 
 NO_PREFIX = (
@@ -196,7 +197,22 @@ def whole_answer(form, question, values, state):
     return [], []
 
 
+def _asks_for_a_month(numbers, fields):
+    return "monthly" in numbers and {"config", "tp", "in"} <= fields
+
+
+def _month(form, question, values, state):
+    """Say what the cards of one deployment cost in a month."""
+    whole = form.check(values, state)[0]
+    usd_h = design.card(meaning.deployment(whole), meaning.load(whole), Slo()).usd_h
+    if not usd_h:
+        return []
+    hours = PER["month"] / 3600
+    return [f"${usd_h:,.2f} an hour are ${usd_h * hours:,.0f} a month of {hours:,.0f} hours."]
+
+
 ANSWERS = (
+    (_asks_for_a_month, _month),
     (_asks_for_a_time, _time),
     (_asks_for_memory, _memory),
     (gains.is_of_one_deployment, _gain),

@@ -193,8 +193,8 @@ def _a_second(number, unit, figures):
 
 def _together(match):
     """How many requests come in one moment, and the seconds between two such moments."""
-    unit = match["unit"].lower()
-    return match["many"], (typed_number(match["every"] or "1") or 1) * PER.get(unit, 1)
+    unit_s = {"s": 1, "m": PER["min"], "h": PER["h"], "d": PER["day"]}[match["unit"][0].lower()]
+    return match["many"], (typed_number(match["every"] or "1") or 1) * unit_s
 
 
 def _percentile(words):
