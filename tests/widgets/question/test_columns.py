@@ -24,6 +24,7 @@ def test_side_by_side_a_model_has_one_format_where_one_of_the_cards_takes_fp8():
         ("vLLM vs SGLang for Llama 3.1 70B on 4xH100", "engine", ["vllm-0.33", "sglang-0.5"]),
         ("Llama 3.1 8B FP8 vs BF16 on L4", "weights", ["fp8", "bf16"]),
         ("Qwen3-32B in int4 awq or fp8 on H100", "weights", ["int4-awq", "fp8"]),
+        ("is AWQ faster than FP8 on L40S for qwen 32b", "weights", ["int4-awq", "fp8"]),
         ("Qwen3-32B on H100, kv cache fp8 or bf16", "kv", ["fp8", "bf16"]),
     ],
 )
@@ -52,6 +53,12 @@ def test_several_numbers_of_one_card_stand_side_by_side(text, counts):
     assert [state[f"{x}.tp"] for x in "abcd"[: state["columns"]]] == counts
     assert not [one for one in messages if one["text"].startswith("Not")]
     assert reading.read("qwen3-8b, 5 or 6").lost == ["5", "6"]
+
+
+def test_kinds_of_one_card_stand_side_by_side():
+    state, messages = answer("compare", "H100 PCIe vs SXM for llama 8b")
+    assert (state["a.gpu"], state["b.gpu"]) == ("h100-pcie", "h100-sxm")
+    assert "Not" not in all_text(messages)
 
 
 def test_one_deployment_in_compare_is_said_to_be_the_first():
@@ -100,6 +107,8 @@ def test_cards_that_hold_a_part_of_the_users_are_not_said_to_hold_all():
         ("is fp8 kv worth it for qwen3-32b on H200", "BF16 cache", "FP8 cache"),
         ("is H200 worth the extra over H100 for llama 3.3 70b", "2x H100 SXM5", "2x H200"),
         ("what does prefix caching buy on qwen3-8b on L40S, 2k shared", "Without", "With it"),
+        ("FP8 instead of BF16 for llama 3.1 70b on 4x H100", "BF16 weights", "FP8 weights"),
+        ("H200 instead of H100 for llama 3.3 70b", "2x H100 SXM5", "2x H200"),
         ("does speculative decoding help llama 3.3 70b on 4x H100", "Without", "With drafts"),
     ],
 )  # fmt: skip
@@ -111,6 +120,10 @@ def test_what_a_change_buys_is_said_of_both_sides(text, before, after):
     assert found[0][0].startswith(before)
     assert after in found[1][0]
     assert "Not" not in all_text(messages) and "not counted" not in all_text(messages)
+    assert not any("link" in one for one in messages)  # nothing is left to ask elsewhere
+    times = int(found[1][1].replace(",", "")) / int(found[0][1].replace(",", ""))
+    gained = re.search(r"has ([\d.]+)x the room", said)
+    assert float(gained[1]) == pytest.approx(times, rel=0.01)
     # the inputs are those of one of the sides
     view = Calculator("calculate", calculate.FORM.query(state)).view
     rooms = {int(one[1].replace(",", "")) for one in found}

@@ -136,6 +136,16 @@ def test_a_data_centre_s_card_takes_fp8_where_16_bits_do_not_fit(text, weights):
     assert any(one["text"].startswith(FALLS_BACK) for one in messages) == (weights == "fp8")
 
 
+@pytest.mark.parametrize("kv", ["FP8 KV cache", "kv fp8", "BF16 KV cache"])
+def test_a_cache_s_format_alone_leaves_the_weights_as_they_are_without_it(kv):
+    """By hand: 160 GB hold 141 GB of 16 bits and hardly a user, or 71 GB and many."""
+    state, messages = answer("calculate", f"Llama-3.3-70B with {kv} on 2 H100, price?")
+    assert state["weights"] == "fp8" and state["kv"] == kv.split()["kv" in kv].lower()
+    assert "leave few users any room: a copy in FP8" in all_text(messages)
+    state, _ = answer("calculate", f"Llama-3.3-70B with {kv} on 4 H100")
+    assert state["weights"] == "bf16"
+
+
 def test_llama_cpp_splits_a_model_by_layers_unless_it_is_told():
     """As `llama-server` does without --split-mode, on a number of cards that divides no heads."""
     state, messages = answer("calculate", "llama 70b q4_k_m on 3x 3090")

@@ -70,3 +70,27 @@ def test_the_concurrency_of_a_log_is_set_beside_the_ledger_s(text):
     assert float(found[1]) == pytest.approx(float(found[2]) / 5, rel=0.01)
     assert "Paste the whole log into Validate" in all_text(messages)
     assert "Not understood" not in all_text(messages)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "monthly cost of running llama 70b on 8xH100 at $2/h each",
+        "how much per month for llama 70b on 8xH100 at $2/h each",
+    ],
+)
+def test_a_month_of_rent_is_said(text):
+    """8 x 2 x 720 h."""
+    _, messages = answer("calculate", text)
+    assert "$16.00 an hour are $11,520 a month of 720 hours" in all_text(messages)
+    assert "Not" not in all_text(messages)
+
+
+def test_a_speed_of_nobody_is_told_how_to_say_whose_it_is():
+    _, messages = answer("calculate", "qwen3-32b on 2x H100, 2500 tok/s")
+    assert "Say whose a speed is: 25 tok/s per user" in all_text(messages)
+
+
+def test_which_cards_to_take_is_led_to_the_search():
+    _, messages = answer("calculate", "llama 70b, 20 users, which gpus")
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["design"]

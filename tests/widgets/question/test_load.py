@@ -53,6 +53,7 @@ def test_tokens_a_day_are_led_to_the_search_that_finds_the_cards():
 def test_how_many_users_is_answered_with_the_most():
     state, _ = answer("calculate", "How many users at 32K on two H200 with Qwen3-32B")
     assert state["users"] is None and state["in"] == 31_000
+    assert answer("calculate", "max throughput llama 8b H100")[0]["users"] is None
     state, _ = answer("calculate", "Qwen3-32B on two H200 for 8 users, how many users at most")
     assert state["users"] == 8
 
@@ -128,6 +129,11 @@ def test_people_and_agents_are_users_and_people_are_said_to_ask_at_once():
         ("5000 employees, 200 active at peak, 4k prompts", {"users": 200, "in": 4000}, "Of 5,000"),
         ("30 active of 300 people", {"users": 30}, "Of 300, 30 are users at once"),
         ("32 concurrent users", {"users": 32}, ""),
+        ("64 users at once", {"users": 64}, ""),
+        ("64 simultaneous users", {"users": 64}, ""),
+        # 40 / 60 s, and 90 / 30 s
+        ("40 requests arrive together every minute", {"users": 40}, "are 0.667 requests/s"),
+        ("every 30 s 90 requests come at once", {"users": 90}, "are 3 requests/s"),
         # 200 x 10 / 3600 s
         ("200 employees, each asks 10 times an hour", {"rate": 0.5556}, "200 users together send"),
         # 500,000 / (10 x 3600 s)
@@ -172,6 +178,9 @@ def test_people_who_ask_at_once_are_counted_and_how_to_change_it_is_said():
 
 
 def test_a_batch_without_a_time_is_told_how_long_it_takes():
+    state, messages = answer("calculate", "how long to process 10k docs of 3k tokens, qwen3-8b, L4")
+    assert state["users"] is None  # nobody waits: as many as have room, and not the page's 16
+    assert "Not understood" not in all_text(messages)
     _, messages = answer("calculate", "50k pdfs of 5k tokens each on 4x L40S with qwen3 14b")
     found = re.search(r"take about ([\d.]+) hours, at ([\d.]+) requests/s", all_text(messages))
     assert float(found[1]) == pytest.approx(50_000 / float(found[2]) / 3600, rel=0.05)

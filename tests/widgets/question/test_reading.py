@@ -80,7 +80,7 @@ def test_each_calculator_s_own_example_is_understood_whole(module):
 
 def test_what_is_left_out_of_a_question_is_said_at_the_verdict_too():
     view = Calculator("design").set(
-        {"state": {"values": {"ask": "qwen3-8b, 8 users, p95 end to end 10 s"}, "seq": 1}}
+        {"state": {"values": {"ask": "qwen3-8b, 8 users, p95 frobnication 10 s"}, "seq": 1}}
     )["view"]
     assert view["status"]["beside"].startswith("Not understood: ")
     assert "10 s" in view["status"]["beside"] and "p95" in view["status"]["beside"]

@@ -235,6 +235,19 @@ def _active(numbers, share, *_):
     return f"{share} of {people:,.0f} are {int(numbers['users']):,} users at once."
 
 
+def _together(numbers, together, *_):
+    """Requests of one moment, as users at once: those are what has to be held."""
+    many, every_s = together
+    count = typed_number(many) or 1
+    numbers["users"] = f"{count:.0f}"
+    mean_rps, interval = count / every_s, f"{every_s:g} s"
+    return (
+        f"{count:,.0f} requests in one moment are taken as {count:,.0f} users at once, as it is "
+        f"just after they came; over the {interval} between, they are {mean_rps:.3g} requests/s on "
+        "average. llmcap simulate --arrivals once gives the wait of each."
+    )
+
+
 def _own(numbers, own, *_):
     """What each prompt has beside the prefix that all share."""
     prefix = typed_number(str(numbers.get("prefix", ""))) or 0
@@ -286,6 +299,7 @@ def _spend(numbers, spend, *_):
 OVERNIGHT_H = 8  # of a night in which nobody says how long it is
 # By what `reading` found, in this order: who is there before what they send.
 WORK = {
+    "together": _together,
     "active": _active,
     "own": _own,
     "each": _each,

@@ -102,7 +102,8 @@ def _format_that_fits(values, card, numbers, state, prefix):
 def _held(values, state, numbers, prefix):
     """The format that the cards hold a model in; its own where the inputs refuse the rest."""
     engine = values.get("engine") or state[prefix + "engine"]
-    terms = {name: values[name] for name in ("model", "gpu", "tp", "pp", "weights", "kv")}
+    # a cache of fewer bytes takes no weights that leave most users without room
+    terms = {name: values[name] for name in ("model", "gpu", "tp", "pp", "weights")}
     try:
         whole = catalog.deployment(**terms, engine=engine)
         return design.held_format(whole, context(numbers, state))

@@ -1,7 +1,9 @@
 """Where else a question is answered: the calculators that know what this one does not."""
 
 from .candidates import WHICH_MODEL
+from .columns import side_by_side
 from .fields import CARDS
+from .gains import is_of_one_deployment
 from .wording import titles
 
 
@@ -28,10 +30,12 @@ def elsewhere(question, values, fields, text):
     search = CARDS in fields
     if not search and not question.models and question.cards and WHICH_MODEL.search(text):
         yield "Which models a card runs is a question for Design.", "design"
-    elif not search and "columns" not in fields and (more or question.also):
+    elif not search and "columns" not in fields and _more_than_answered(question, fields, more):
         yield "Several side by side are a question for Compare.", "compare"
     if "count" in question.numbers and not search:
         yield "How many cards it takes is a question for Design.", "design"
+    elif "which cards" in question.numbers and not search:
+        yield "Which cards to take is a question for Design.", "design"
     if "longest" in question.numbers and "ctx" not in question.numbers:
         yield "How far a context may grow is a question for The context cliff.", "cliff"
     if "power" in question.numbers and not search:
@@ -42,3 +46,10 @@ def elsewhere(question, values, fields, text):
         yield "A format by name is a question for Calculate.", "calculate"
     elif search and "most" in question.numbers:
         yield "How many users there is room for is a question for Calculate.", "calculate"
+
+
+def _more_than_answered(question, fields, more):
+    """Whether a question has sides that this calculator does not set beside each other."""
+    both = is_of_one_deployment(question.numbers, fields)
+    sides = len(side_by_side(question, question.models, question.cards))
+    return bool(more or question.also) and not (both and sides == 2)

@@ -23,9 +23,8 @@ from .left_out import left_out
 from .limits import in_force, limits
 from .load import in_requests_a_second, load
 from .read_back import read_back
-from .reading import read
 from .refused import EMPTY, nothing_known, possible
-from .settled import settled
+from .settled import understood
 from .wording import limits_in_words
 
 # Of a file that is pasted in the place of a question.
@@ -71,7 +70,9 @@ def inputs(form, text, state):
         *predicted.predicted(form, question, values, state),
         *taken.deployment_assumed(question, values, state.keys()),
     ]
-    left = left_out(question, values, state.keys())
+    whole, missed = predicted.whole_answer(form, question, values, state)
+    notes += whole
+    left = [*left_out(question, values, state.keys()), *missed]
     too_many = few or (worked and "rate" in question.numbers)
     return values, notes, left, _links(question, values, state, text, too_many)
 
@@ -99,7 +100,7 @@ def _whole(text, state):
     """A question with its work in requests a second and its cards counted; what was worked out."""
     if not _is_text(text):
         raise BadInput("question", EMPTY)
-    question, worked = in_requests_a_second(settled(possible(read(text))), state)
+    question, worked = in_requests_a_second(possible(understood(text)), state)
     question = gains.with_other_side(question)
     if "columns" not in state and not gains.is_of_one_deployment(question.numbers, state.keys()):
         return question, worked, []
@@ -151,7 +152,7 @@ def _assumed(form, question, stated, state):
     shorter = within_window(stated | alone, state)
     values = alone | shorter
     if "users" in state and "users" not in stated | values:
-        if numbers.get("most") and form.by_name["users"].read_empty:
+        if numbers.keys() & {"most", "pieces"} and form.by_name["users"].read_empty:
             values["users"] = None  # how many is the question, and the kernel's answer
         elif "need" in numbers:
             values["users"] = 1
@@ -197,7 +198,7 @@ def unasked(text, state, defaults):
     """
     if not _is_text(text):
         return {}
-    named = settled(read(text)).numbers
+    named = understood(text).numbers
     usual = {n: (defaults.get(n), ALONE.get(n)) for n in LIMITS}
     names = [n for n in in_force(state) if n not in named and state[n] in usual[n]]
     others = set(LIMITS) - set(names)
@@ -222,7 +223,7 @@ def limited(text):
     >>> limited("qwen3-8b on H100 under 50 ms"), limited("qwen3-8b on H100")
     (True, False)
     """
-    return bool(settled(read(text)).numbers.keys() & set(LIMITS))
+    return bool(understood(text).numbers.keys() & set(LIMITS))
 
 
 def too_few(text, state):
@@ -242,4 +243,4 @@ def too_few(text, state):
     """
     if not _is_text(text):
         return ""
-    return predicted.too_few(in_requests_a_second(settled(read(text)), state)[0], state)
+    return predicted.too_few(in_requests_a_second(understood(text), state)[0], state)

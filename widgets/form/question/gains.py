@@ -97,11 +97,26 @@ def sentence(before, after):
     >>> sentence(("One", one, load), ("Two", replace(one, kv=catalog.format("fp8")), load))[:25]
     'One: room for 55 users, 1'
     """
-    return " ".join(f"{words}: {_numbers(one, load)}." for words, one, load in (before, after))
+    cards = [design.card(one, load, Slo()) for _, one, load in (before, after)]
+    sides = zip((before, after), cards, strict=True)
+    said = " ".join(f"{words}: {_numbers(card, load)}." for (words, _, load), card in sides)
+    return f"{said} {_gained(*cards)}".strip()
 
 
-def _numbers(deployment, load):
-    card = design.card(deployment, load, Slo())
+def _gained(before, after):
+    """How many times as many users, and as fast and dear a token, the second side has."""
+    if before.estimates is None or after.estimates is None or not before.max_concurrent:
+        return ""
+    room = after.max_concurrent / before.max_concurrent
+    speed = after.estimates.tok_s_user.value / before.estimates.tok_s_user.value
+    gained = f"The second has {digits(room)}x the room and {digits(speed)}x the speed"
+    old, new = before.estimates.usd_mtok, after.estimates.usd_mtok
+    if not (old and new):
+        return f"{gained}."
+    return f"{gained}, at {digits(new.value / old.value)}x the price of a token."
+
+
+def _numbers(card, load):
     if card.estimates is None:
         return "does not start"
     usd_mtok, tok_s = card.estimates.usd_mtok, card.estimates.tok_s_user.value

@@ -1,16 +1,19 @@
 """What of a question is in no input: what is said of it, and what was not understood."""
 
+import re
+
 from .gains import is_of_one_deployment
 from .own_machine import is_sold_with
+from .patterns import RATE
 from .wording import in_words, numbers_taken, titles
 
 # What decides which inputs there are, and is none itself.
 ASIDE = frozenset(
     """
     show sweep most power nodes cards open memory longest count home laptop slips uncounted
-    everyone need gain onward caching times unhurried pieces hours two
+    everyone need gain onward caching times unhurried pieces hours two whole monthly
     """.split()  # noqa: SIM905 - a list has a line a word
-)
+) | {"which cards"}
 # What no input takes, by what is said of it.
 OF_ITS_OWN = {
     "lora": "{} are not counted here: llmcap predict --lora-rank 16 --lora-adapters 4 counts "
@@ -61,6 +64,8 @@ def left_out(question, values, fields):
         )
     if question.lost:
         notes.append(f"Not understood: {', '.join(question.lost)}.")
+    if any(re.search(RATE, one, re.I) for one in question.lost):
+        notes.append("Say whose a speed is: 25 tok/s per user, or 2,000 tok/s in total.")
     return notes
 
 

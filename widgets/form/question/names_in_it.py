@@ -13,7 +13,7 @@ from .vocabulary import ARTICLES, SILENT, SIZES
 
 SAME_SIZE = 0.2  # of a model's parameters, as its name rounds them
 OPEN = "Several cards are "  # begins what is said where a name means several
-SEPARATORS = r"[,;?!]|\b(?:or|and|vs\.?|versus|on|for|with)\b"
+SEPARATORS = r"[,;?!]|\b(?:or|and|vs\.?|versus|instead of|on|for|with)\b"
 
 
 def models_and_cards(rest, numbers):

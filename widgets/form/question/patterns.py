@@ -17,6 +17,10 @@ NO_MORE = r"\b(?:budget|under|below|max(?:imum)?|at most|up to|within|less than|
 TIME = NUMBER + r"\s*(ms|milliseconds?|s|sec|seconds?)\b"
 LIMIT = r"\d[\d.,]*\s*(?:ms|milliseconds?|s|sec|seconds?)\b"  # the same in one piece
 WAIT, GAP = r"\b(?:ttft|first token)\b", r"\b(?:itl|tpot|gaps?|between tokens)\b"
+WHOLE_ANSWER = (
+    r"\b(?:e2el?|end[\s-](?:to|2)[\s-]end|(?:whole|full|total|complete) (?:answers?|responses?"
+    r"|requests?|latency)|response times?)\b"
+)
 NEAR = r"[^\d$]{0,24}?"  # words that may stand between a name and its number
 BESIDE = r"(?:(?!\band\b)[^,;\d$]){0,20}?"  # or between a percentile and what it is of
 RANKED = r"\bp(?:50|90|95|99)\b|\b(?:50|90|95|99)(?:th|%| (?:of|in) 100)(?:\s*percentile)?"
@@ -84,11 +88,18 @@ ADAPTERS = (
     r"(?:\s+(?:of\s+)?rank)?(?:\s*\d+\b)?)"
 )
 EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
-JOIN = r"\s*(?:,|/|\bor\b|\binstead of\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
-FORMAT = (
-    r"\b(?:(?:int4|w4a16)[\s-](?:awq|gptq)|fp32|bf16|fp16|fp8|int8|int4|nvfp4|mxfp4|mxfp8|awq|gptq"
-    r"|(?:ud-)?i?q\d[\w]*|[w]\d+a\d+|(?<![\w-][-])(?<!\w)[48][\s-]?bits?)"
+JOIN = (
+    r"\s*(?:,|/|\bor\b|\binstead of\b|(?:\b(?:faster|slower|cheaper|better|smaller)\s+)?\bthan\b"
+    r"|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
 )
+FORMAT_NAMES = (
+    r"(?:int4|w4a16)[\s-](?:awq|gptq)",  # four bits, and who made them
+    *("fp32", "bf16", "fp16", "fp8", "int8", "int4", "nvfp4", "mxfp4", "mxfp8", "awq", "gptq"),
+    r"(?:ud-)?i?q\d\w*",  # a GGUF file's: Q4_K_M, IQ3_XXS
+    r"w\d+a\d+",
+    r"(?<![\w-]-)(?<!\w)[48][\s-]?bits?",
+)
+FORMAT = rf"\b(?:{'|'.join(FORMAT_NAMES)})"
 FORMATS = rf"({FORMAT}(?:{JOIN}{FORMAT})*)"  # several are to be set side by side
 ENGINE = (
     r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|(?:ik_)?llama\.?cpp|ollama|lm[\s-]?studio"
@@ -98,10 +109,11 @@ SHARED = (
     r"\b(?:system\s+prompt|shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
 )
 PEOPLE = r"(?:people|persons|employees|developers|devs|engineers|customers|clients|students|seats)"
+AT_THE_TIME = r"(?:at once|active|concurrent(?:ly)?|online|at the same time|simultaneous(?:ly)?)\b"
 CROWD = (
-    r"(?:(?:daily|monthly|active)\s+)*(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?|agents?"
-    rf"|{PEOPLE})\b"
-    r"(?!\s+tokens?)"
+    r"(?:(?:daily|monthly|active|simultaneous|parallel)\s+)*"
+    r"(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?|agents?"
+    rf"|{PEOPLE})\b(?!\s+tokens?)(?:\s+(?:are\s+)?{AT_THE_TIME})?"
 )
 PLAIN = r"(?<![\w.])(\d+(?:,\d{3})*)(?!\d|\s?[kKmM]i?\b|\s?/)"  # no length of a prompt
 AT_ONCE = r"requests? (?:at once|in flight)"
@@ -124,6 +136,13 @@ DEADLINE = re.compile(
     re.I,
 )
 OVERNIGHT = re.compile(r"\bover\s?night\b|\bby (?:tomorrow|morning)\b", re.I)
+TOGETHER = r"(?:all\s+)?(?:together|at once|at the same time|simultaneously)"
+ARRIVE = r"(?:(?:that|which)\s+)?(?:(?:arrive|come|land|hit\w*|are sent)\s*(?:us|in)?\s*)?"
+MANY_OF = r"(?<![\w.])(?P<many>\d[\d,]*k?)"
+EVERY_SO = (
+    r"\b(?:every|each|per|an?)\s+(?P<every>\d+(?:\.\d+)?)?\s*"
+    r"(?P<unit>seconds?|secs?|s|minutes?|mins?|hours?|hrs?|h|days?)\b"
+)
 PART = r"(\d[\d.]*\s*%|(?<![\w.])[01]?\.\d+)"
 OF_CACHE = r"(?:(?:kv|prefix|prompt)[\s-]*)?(?:(?:cache|caching)[\s-]*)?"
 HITS = rf"{OF_CACHE}hits?\b(?:[\s-]*(?:rate|ratio)\b)?"
@@ -132,7 +151,11 @@ BY_ALL = r"(?:\s+(?:by|between|among|across|for|with)\s+(?:all|every\w*|the)?(?:
 A_RATE = r"(?:[rq]ps\b|(?:requests?|req)\s*/\s*(?:s|sec|second|min|minute|h|hour)\b)"
 PEAK = r"\b(?:bursts?|bursting|peaks?|peaking|spikes?|spiking)\b"
 EACH_ONE = rf"(?:(?:/|an?\b|per\b|by\b|from\b)?\s*\b(?:users?|person|each|{PEOPLE}))"
-AT_THE_TIME = r"(?:at once|active|concurrent(?:ly)?|online|at the same time|simultaneous(?:ly)?)\b"
+# Those of "5,000 users, 200 active" or "10% of them at peak" who ask at once.
+ACTIVE = (
+    rf"\s*(?:of (?:them|the\b|users|{PEOPLE})\s*)*(?:are\s+|is\s+)?"
+    rf"(?:{AT_THE_TIME}(?:\s+at (?:the )?peak\b)?|at (?:the )?peak\b)"
+)
 NOT_ALONE = r"(?:users?|requests?|sessions?|streams?|agents?|experts?|param\w*)\b"
 SPEND = r"(?:\$\s*(\d[\d.,]*\s?k?)(?:usd\b)?|(?<![\w.])(\d[\d.,]*\s?k?)\s*(?:\$|usd\b|dollars?\b))"
 LONGER = (
@@ -157,10 +180,10 @@ NUMBERS = (
     ("share", rf"{PART}\s*(?:of\s+)?(?:the\s+|each\s+|every\s+)?(?:prompts?|inputs?|tokens?)"
      rf"\s+(?:is|are|being)?\s*{SAME}{BY_ALL}"),
     ("share", rf"{HITS}\s*(?:of|=|:|is|at)?\s*{PART}"),
-    ("active", rf"(\d[\d.]*\s*%)\s*(?:of (?:them|the\b|users|{PEOPLE})\s*)*(?:are\s+|is\s+)?"
-     rf"{AT_THE_TIME}"),
-    ("active", rf"{NUMBER}\s*(?:of (?:them|the\b|users|{PEOPLE})\s*)*(?:are\s+|is\s+)?"
-     rf"(?:{AT_THE_TIME}(?:\s+at (?:the )?peak\b)?|at (?:the )?peak\b)(?!\s+{NOT_ALONE})"),
+    ("together", rf"{MANY_OF}\s*{REQUESTS}\s*{ARRIVE}{TOGETHER}\s*,?\s*{EVERY_SO}"),
+    ("together", rf"{EVERY_SO}\s*,?\s*{MANY_OF}\s*{REQUESTS}\s*{ARRIVE}{TOGETHER}"),
+    ("active", rf"(\d[\d.]*\s*%){ACTIVE}"),
+    ("active", rf"{NUMBER}{ACTIVE}(?!\s+{NOT_ALONE})"),
     ("batch", BATCH),
     ("batch", DOCUMENTS),
     ("both", rf"{AMOUNT}\s*(?:input|prompt)\s*(?:tokens?)?\s*(?:and|,|/|\+|&)\s*{AMOUNT}\s*"
@@ -195,6 +218,8 @@ NUMBERS = (
     ("rented of all", rf"{DOLLARS}{HOUR}\s*{IN_ALL}"),
     ("rented", rf"(\bat|@|\bfor)\s*{DOLLARS}{HOUR}"),
     ("budget", rf"(?<!at )(?<!@)(?<!@ ){DOLLARS}{HOUR}"),
+    ("whole", rf"(?:{PERCENTILE}{BESIDE})?{WHOLE_ANSWER}{BESIDE}(?:{PERCENTILE})?{NEAR}({LIMIT})"
+     rf"(?:\s*(?:at\s+)?({RANKED}))?"),
     ("itlp", rf"{PERCENTILE}(?={BESIDE}{GAP})"),
     ("ttftp", rf"{PERCENTILE}(?={BESIDE}{WAIT})"),
     ("itlp", rf"(?:{GAP}){BESIDE}{PERCENTILE}"),
@@ -260,7 +285,7 @@ PRICED = re.compile(
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
-    r"|\b(?:max(?:imum)?|largest|biggest)\s+batch(?:[\s-]size)?\b|^\s*users\b",
+    r"|\b(?:max(?:imum)?|largest|biggest)\s+(?:batch(?:[\s-]size)?|throughput)\b|^\s*users\b",
     re.I,
 )
 # Of the memory that a model asks for, not of a service.
@@ -275,12 +300,20 @@ GAIN = re.compile(
     r"\b(?:buy|bring|give|gain|save|change)s?\b"
     r"|\bwhat (?:would )?changes?\b|\bgain\b|\b(?:does|do|would|will|is|are|can)\b.{0,60}?"
     r"\b(?:help|pay off|worth)\b|\bhow much (?:faster|cheaper|better|more|does)\b.{0,60}?"
-    r"\b(?:with|help|save|buy|bring|gain)s?\b",
+    r"\b(?:with|help|save|buy|bring|gain)s?\b|\binstead of\b",
     re.I,
 )
 HOW_MANY = re.compile(
     r"(?<!/)\b(?:how many|(?:minimum\s+)?number of|min(?:imum)?(?:\s+of)?)\s+"
     r"(?:gpus?|cards?|accelerators?|nodes?|(?=[a-z]+\d)[\w-]+)\b",
+    re.I,
+)
+WHICH_CARDS = re.compile(
+    r"\b(?:which|what|best|cheapest)\s+(?:gpus?|cards?|hardware|accelerators?)\b", re.I
+)
+MONTHLY = re.compile(
+    r"\bmonthly\s+(?:costs?|price|bill|rent|spend)\b"
+    r"|\b(?:costs?|price|rent|bill|how much)\b.{0,30}?\b(?:per|an?|each)\s+month\b",
     re.I,
 )
 POWER = re.compile(r"\b(?:power|watts?|kwh|energy|electricity)\b", re.I)
@@ -300,6 +333,8 @@ FLAGS = {
     "count": HOW_MANY,
     "longest": LONGEST,
     "power": POWER,
+    "which cards": WHICH_CARDS,
+    "monthly": MONTHLY,
     "home": HOME,
     "laptop": LAPTOP,
     "everyone": re.compile(rf"\d\s*{PEOPLE}\b", re.I),

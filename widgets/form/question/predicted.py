@@ -2,18 +2,28 @@
 
 from dataclasses import replace
 
-from llmcap_kernel import capacity
+from llmcap_kernel import capacity, design
+from llmcap_kernel.address import MEAN
+from llmcap_kernel.design.limits import MET, WORDS
 from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Slo, Tail
 
 from .. import meaning
 from . import amounts, gains, memory
 from .columns import before_and_after
 from .fields import CARDS
 from .load import context, rate_of_users
+from .patterns import PER
+from .settled import milliseconds
 
 NO_PREFIX = (
     "A prefix cache saves what prompts share, and how much that is was not said: name it, as in a "
     "2k system prompt, or 60% prefix hits."
+)
+
+NO_INPUT = (
+    "The time of a whole answer ({} {}) has no limit among these inputs: llmcap design {} takes "
+    "one."
 )
 
 
@@ -148,7 +158,61 @@ def _gain(form, question, values, state):
     return [NO_PREFIX] * ("caching" in numbers)
 
 
+def whole_answer(form, question, values, state):
+    """Set a limit on the whole answer, which no input takes, beside what is predicted of it.
+
+    Parameters
+    ----------
+    form : Form
+        The inputs.
+    question : Question
+        What it says.
+    values : dict
+        What it sets, by input.
+    state : dict
+        The complete state before.
+
+    Returns
+    -------
+    tuple of list of str and list of str
+        What is said where it is met, and what where it is not or nobody here predicts it.
+    """
+    if "whole" not in question.numbers:
+        return [], []
+    which, limit = question.numbers["whole"]
+    seconds = milliseconds(limit) / 1e3
+    option = f"--e2e-{which}-s {seconds:g}"
+    if which == MEAN or not {"config", "tp", "in", "itl"} <= state.keys():
+        return [], [NO_INPUT.format(which, limit, option if which != MEAN else "--e2e-p95-s")]
+    try:
+        inputs = form.check(values, state)[0]
+        slo = Slo(tails=(Tail("e2e", float(which[1:]), seconds),))
+        card = design.card(meaning.deployment(inputs), meaning.load(inputs), slo)
+    except BadInput:  # the view says what does not go together
+        return [], []
+    for limit in card.limits:
+        if limit.name.startswith("e2e"):
+            said = f"{limit.sentence}: {WORDS[limit.verdict]}. No input takes this limit."
+            return ([said], []) if limit.verdict == MET else ([], [said])
+    return [], []
+
+
+def _asks_for_a_month(numbers, fields):
+    return "monthly" in numbers and {"config", "tp", "in"} <= fields
+
+
+def _month(form, question, values, state):
+    """Say what the cards of one deployment cost in a month."""
+    whole = form.check(values, state)[0]
+    usd_h = design.card(meaning.deployment(whole), meaning.load(whole), Slo()).usd_h
+    if not usd_h:
+        return []
+    hours = PER["month"] / 3600
+    return [f"${usd_h:,.2f} an hour are ${usd_h * hours:,.0f} a month of {hours:,.0f} hours."]
+
+
 ANSWERS = (
+    (_asks_for_a_month, _month),
     (_asks_for_a_time, _time),
     (_asks_for_memory, _memory),
     (gains.is_of_one_deployment, _gain),

@@ -173,6 +173,11 @@ def _values(name, match):
     if name in ("rate", "each") and match.re.groups > 1:
         number, *units = match.groups()
         return [_a_second(number, next(filter(None, units)), 4 if name == "rate" else 10)]
+    if name == "together":
+        return [_together(match)]
+    if name == "whole":
+        which = next((one for one in (match[1], match[2], match[4]) if one), "95")
+        return [(_percentile(which), match[3])]
     if name == "volume":
         return [" ".join(match[0].split())]
     if name == "nodes":
@@ -184,6 +189,12 @@ def _values(name, match):
 def _a_second(number, unit, figures):
     """Requests a minute, an hour or a day as requests a second."""
     return f"{(typed_number(number) or 0) / PER[unit.lower()]:.{figures}g}"
+
+
+def _together(match):
+    """How many requests come in one moment, and the seconds between two such moments."""
+    unit_s = {"s": 1, "m": PER["min"], "h": PER["h"], "d": PER["day"]}[match["unit"][0].lower()]
+    return match["many"], (typed_number(match["every"] or "1") or 1) * unit_s
 
 
 def _percentile(words):

@@ -1,6 +1,7 @@
 """What depends on the whole question: whose rent a number is, whose percentile, how many cards."""
 
 import re
+from functools import lru_cache
 
 from llmcap_kernel import catalog
 from llmcap_kernel.address import MEAN
@@ -9,8 +10,31 @@ from llmcap_kernel.refuse import typed_number
 from . import amounts
 from .fields import OF_LIMITS
 from .own_machine import own_machine
+from .reading import REMEMBERED, read
 
 RANKS = (MEAN, "p50", "p90", "p95", "p99")
+
+
+@lru_cache(maxsize=REMEMBERED)
+def understood(text):
+    """Read a question and settle what depends on the whole of it.
+
+    Parameters
+    ----------
+    text : str
+        As it was typed.
+
+    Returns
+    -------
+    Question
+        As `settled` gives it; a page asks several things of the one that it shows.
+
+    Examples
+    --------
+    >>> understood("qwen3-8b on H100 at $2.50/h").numbers["usd"]
+    '2.50'
+    """
+    return settled(read(text))
 
 
 def settled(question):
@@ -88,12 +112,28 @@ def _beside_another(numbers, name, which, limit):
     both = [(numbers.get(f"{name}p", MEAN), numbers[name]), (which, limit)]
     low, high = sorted(both, key=lambda one: RANKS.index(one[0]))
     numbers |= {name: high[1], f"{name}p": high[0]}
-    wrong = _milliseconds(high[1]) < _milliseconds(low[1])
+    wrong = milliseconds(high[1]) < milliseconds(low[1])
     numbers["two"] = OF_LIMITS[name], [low, high], wrong
 
 
-def _milliseconds(limit):
-    """Milliseconds of a limit as it was typed."""
+def milliseconds(limit):
+    """Read a limit as it was typed.
+
+    Parameters
+    ----------
+    limit : str
+        A number and its unit.
+
+    Returns
+    -------
+    float
+        In milliseconds [ms].
+
+    Examples
+    --------
+    >>> milliseconds("2 s"), milliseconds("40ms")
+    (2000.0, 40.0)
+    """
     number, unit = re.split(r"(?<=[\d.,])\s*(?=[a-z]|$)", limit.strip(), maxsplit=1, flags=re.I)
     return (typed_number(number) or 0) * (1 if unit.startswith("m") else 1e3)
 

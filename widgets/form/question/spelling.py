@@ -22,6 +22,7 @@ COUNTED = (
 )
 REWRITTEN: tuple[tuple[str, Any], ...] = (
     (r"[()]", " "),
+    (r"\bwhat['’]?s\b", "what is"),
     (r"\b24\s*/\s*7\b", " "),  # no pair of lengths
     # thousands and decimals as other languages write them: "7.000 tokens", "1 000 users", "1,5 s"
     (rf"(?<![\w.,$-])(\d{{1,3}})[.\s'’](\d{{3}}){COUNTED}", r"\1\2"),
@@ -58,6 +59,12 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
     (r"\bisl\s*/\s*osl\b", " "),  # of a pair behind it
     (r"(?<!\w)--?(?=[a-z]{2})", " "),  # options of a command
     (r"\b(awq|gptq)[\s-]*(?:int)?[48][\s-]?bits?\b", r"\1"),
+    # another kind of the same card: "H100 PCIe vs SXM"
+    (
+        r"\b([AH]\d00)\s+(pcie|sxm\d?|nvl)\s*(,|/|\bor\b|\bvs\b\.?|\bversus\b)\s*"
+        r"(?=(?:pcie|sxm\d?|nvl)\b)",
+        r"\1 \2 \3 \1 ",
+    ),
     (r"\bon[\s-]prem(?:ises?)?\b", " , "),
     (r"\brpm\b", " requests/min"),
     # a burst without a unit has that of the steady rate

@@ -126,7 +126,8 @@ def _format(question, values):
         what = f"Weights are as released: {names}."
     else:
         desk = ", as on a desk" if smaller != {EIGHT_BITS} else ""
-        what = f"As released the weights do not fit: a copy in {names} is taken{desk}."
+        room = "leave few users any room" if "kv" in question.numbers else "do not fit"
+        what = f"As released the weights {room}: a copy in {names} is taken{desk}."
     yield f"{what} Name a format for another."
 
 
