@@ -81,7 +81,7 @@ def heading(items):
             "No single change makes it start: it takes several, a smaller model or a larger card."
         )
     one = len(items) == 1
-    return "This makes it start:" if one else "One of these makes it start, the cheapest first:"
+    return "This makes it start:" if one else "Each of these makes it start. Those that keep your cards come first:"
 
 
 def _moved(remedy, state):
