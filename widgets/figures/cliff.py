@@ -2,7 +2,6 @@
 
 from . import GROUND, TEXT, axis, figure, mark, note
 
-
 HEIGHT = 320  # of the figure [px]
 PLOT_HEIGHT = 262  # of the part with bars, without its axis [px]
 LIFT = 14  # of a number above its bar [px]

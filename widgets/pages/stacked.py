@@ -8,7 +8,8 @@ import html
 import re
 
 FEWEST = 4  # columns, from which a table is too wide for a phone
-BRIEF = 12  # characters of a cell that shares its line with another, as `widgets.page` has it
+# Characters of a cell, and of its column's name, that share a line with another
+BRIEF, BRIEF_NAME = 12, 16
 
 TABLE = re.compile(r'<table class="table">.*?</table>', re.S)
 HEAD = re.compile(r"<th\b[^>]*>(.*?)</th>", re.S)
@@ -35,7 +36,7 @@ def stacked(page: str) -> str:
     >>> heads = "".join(f"<th>{name}</th>" for name in "abcd")
     >>> cells = "".join(f"<td>{n}</td>" for n in range(4))
     >>> rows = f"<thead><tr>{heads}</tr></thead><tbody><tr>{cells}</tr></tbody>"
-    >>> stacked(f'<table class="table">{rows}</table>')[105:145]
+    >>> stacked(f'<table class="table">{rows}</table>')[105:147]
     '<td class="lt-brief" data-label="a">0</td>'
     """
     return TABLE.sub(lambda found: _table(found[0]), page)
@@ -54,8 +55,8 @@ def _row(text: str, names: list[str]) -> str:
 
     def cell(found: re.Match) -> str:
         name, inner = next(left, ""), found[2]
-        is_brief = len(_plain(inner)) <= BRIEF and "class=" not in found[1]
-        brief = ' class="lt-brief"' if is_brief else ""
+        is_brief = len(_plain(inner)) <= BRIEF and len(name) <= BRIEF_NAME
+        brief = ' class="lt-brief"' if is_brief and "class=" not in found[1] else ""
         return f'<td{found[1]}{brief} data-label="{html.escape(name)}">{inner}</td>'
 
     return CELL.sub(cell, text)
