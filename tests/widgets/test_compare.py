@@ -507,7 +507,7 @@ def test_one_user_is_not_up_to_one_users():
 
 
 def test_a_turn_by_memory_is_at_the_first_user_who_does_not_fit():
-    said = shown(show="price")["status"]["text"]
+    said = shown(show="price")["status"]["beside"]
     at = int(re.search(r"What turns it: at (\d+), 2x H100 no longer has memory for all", said)[1])
     b = meaning.deployment(FORM.defaults() | AS_SPECIFIED, prefix="b.")
     load = meaning.load(FORM.defaults() | AS_SPECIFIED)

@@ -218,11 +218,12 @@ def _status(question, curves, leads, stops):
         rest = len(every) - len(named)
         text += f" The lead changes in {counted(rest, 'shorter part')}, as said below."
         more = [_said(question, curves, every, stops)]
-    beside = (_turned(question, curves, named), _held_in_part(question, curves))
-    text = " ".join(filter(None, (text, *beside)))
+    text = " ".join(filter(None, (text, _held_in_part(question, curves))))
+    turned = _turned(question, curves, named)
     met = any(curve.misses(x) is False for curve in curves for x in stops)
     is_known = not any(one.is_close for one in every)
-    return {"level": "good" if met and is_known else "warn", "text": text}, more
+    status = {"level": "good" if met and is_known else "warn", "text": text}
+    return status | ({"beside": turned} if turned else {}), more
 
 
 def _turned(question, curves, stretches):
