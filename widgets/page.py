@@ -49,6 +49,9 @@ def h(tag, attributes=(), *children):
     return f"<{tag}{said}>{''.join(_flat(children))}</{tag}>"
 
 
+SPLIT = re.compile(r"\b([TPED]P)-(?=\d)")  # TP-2 is one word: no line ends at its hyphen
+
+
 def words(text):
     """Write text that may hold anything.
 
@@ -62,7 +65,7 @@ def words(text):
     str
         HTML.
     """
-    return escape(str(text), quote=False)
+    return escape(SPLIT.sub("\\1\N{NON-BREAKING HYPHEN}", str(text)), quote=False)
 
 
 def _flat(children):

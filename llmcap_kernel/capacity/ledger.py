@@ -242,6 +242,36 @@ class Ledger(Explained):
         return tuple(sorted(terms, key=lambda term: -term[1]))
 
     @property
+    def likely(self) -> str:
+        """What stands before a verb where the start is not certain: "likely ", else ""."""
+        return "likely " if self.starts and self.start != YES else ""
+
+    def fit_words(self, users: int) -> str:
+        """Write that so many users have room, as every page and command says it.
+
+        Parameters
+        ----------
+        users : int
+            Users who have room.
+
+        Returns
+        -------
+        str
+            The verb, with "likely" where the start is not certain.
+
+        Examples
+        --------
+        >>> from llmcap_kernel import catalog
+        >>> sure = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+        >>> ledger(sure, context_tokens=8000).fit_words(1)
+        'fits'
+        >>> tight = catalog.deployment(model="llama-3.1-8b", gpu="rtx-4090", memory_fraction=0.75)
+        >>> ledger(tight, context_tokens=8000).fit_words(2)
+        'likely fit'
+        """
+        return f"{self.likely}{'fits' if users == 1 else 'fit'}"
+
+    @property
     def verdict(self) -> str:
         """Whether it fits, with the memory needed and available, and lengths that are refused."""
         return " ".join(filter(None, (self.overlong, self.beyond, self.memory_verdict)))
@@ -256,20 +286,19 @@ class Ledger(Explained):
             )
         if not self.starts:
             return self._why_not
-        likely = "" if self.start == YES else f" ({self._doubt_words})"
+        doubt = f" ({self._doubt_words})" if self.likely else ""
         if not self.fits:
             return (
-                f"{'Likely starts' if likely else 'Starts'}{likely}, but holds "
+                f"{f'{self.likely}starts'.capitalize()}{doubt}, but holds "
                 f"{self.max_concurrent:,} of {self.concurrency:,} users at "
                 f"{self.context_tokens:,} tokens, {self._format_words}: all need "
                 f"{gib(self.needed_bytes)} a card, the engine has {gib(self.budget_bytes)}."
                 f"{self.advised_max_num_seqs}"
             )
-        fit = "fits" if self.max_concurrent == 1 else "fit"
         wanted = f"; {self.concurrency:,} wanted" if self.concurrency > 1 else ""
         return (
             f"{counted(self.max_concurrent, 'user')} at {self.context_tokens:,} tokens "
-            f"{f'likely {fit}{likely}' if likely else fit}, {self._format_words}{wanted}."
+            f"{self.fit_words(self.max_concurrent)}{doubt}, {self._format_words}{wanted}."
             f"{self.advised_max_num_seqs}"
         )
 

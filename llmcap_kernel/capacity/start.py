@@ -110,7 +110,7 @@ def remedies(
     shared_prefix_tokens: int = 0,
     hit_share: float = 1.0,
 ) -> tuple[Remedy, ...]:
-    """Find the settings that would make an engine start, cheapest first.
+    """Find the settings that would make an engine start, those on the same cards first.
 
     Parameters
     ----------

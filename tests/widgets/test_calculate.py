@@ -327,7 +327,7 @@ def test_what_does_not_start_says_what_would():
     assert first["label"].startswith("--gpu-memory-utilization 0.9")
     there, _ = FORM.parse(first["query"])
     assert calculate.view(there)["status"]["text"].startswith(
-        "It starts, but not all fit: room for "
+        "It likely starts, but not all fit: room for "
     )
     assert [item["value"] for item in view["headline"]] == ["0"]
     assert view["figure"] and view["tables"]

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import capacity, design, sweep
+from llmcap_kernel import capacity, catalog, design, sweep
 from llmcap_kernel.sweep import Lead
 from widgets.calculators import compare
-from widgets.calculators.along_load import _stretches
+from widgets.calculators.along_load import Curve, _stretches
 from widgets.calculators.columns import AS_SPECIFIED
 from widgets.calculators.compare import FORM, PRESETS
-from widgets.calculators.question import SHOWS, VARIABLES
+from widgets.calculators.question import SHOWS, VARIABLES, Question
+from widgets.calculators.turns import CAUSES, _cause
 from widgets.figures import BAD
 from widgets.figures.curves import Point, _clear
 from widgets.form import meaning
@@ -503,3 +504,25 @@ def test_one_user_is_not_up_to_one_users():
     values = {f"{x}.{k}": v for x, kv in caches.items() for k, v in (same | {"kv": kv}).items()}
     text = shown(columns=2, **values)["status"]["text"]
     assert " at 1 user," in text and "up to 1 " not in text
+
+
+def test_a_turn_by_memory_is_at_the_first_user_who_does_not_fit():
+    said = shown(show="price")["status"]["beside"]
+    at = int(re.search(r"What turns it: at (\d+), 2x H100 no longer has memory for all", said)[1])
+    b = meaning.deployment(FORM.defaults() | AS_SPECIFIED, prefix="b.")
+    load = meaning.load(FORM.defaults() | AS_SPECIFIED)
+    assert capacity.max_concurrent(b, load.context_tokens) == at - 1
+
+
+@pytest.mark.parametrize("show", ["gap", "rate"])
+def test_of_cards_that_differ_in_memory_alone_bandwidth_is_what_tells(show):
+    """By NVIDIA's data sheets H100 SXM and H200 SXM differ in memory and its bandwidth alone."""
+    asked = FORM.defaults() | {"show": show, "itlp": "mean"}
+    load, slo = meaning.load(asked), meaning.limits(asked)
+    two = {
+        gpu: catalog.deployment(model="llama-3.1-8b", gpu=gpu, weights="fp8")
+        for gpu in ("h100-sxm", "h200-sxm")
+    }
+    question = Question(asked, load, slo, two)
+    slower, faster = (Curve(question, gpu) for gpu in two)
+    assert _cause(question, slower, faster, (1, 40)) == CAUSES["attention_s"]

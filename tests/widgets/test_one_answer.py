@@ -380,7 +380,7 @@ def of_calculate(state):
         return {"Calculate": refused}
     head = headline(view)
     most, status = head["Users within the limits"], view["status"]["text"]
-    room = re.search(r"([\d,]+) fits? in memory", most["note"])[1]
+    room = re.search(r"([\d,]+) (?:likely )?fits? in memory", most["note"])[1]
     wanted = re.search(r"; ([\d,]+) wanted", most["note"])[1]
     said = {"within": most["value"], "room": room, "users": wanted}
     if len(head) == 1:
@@ -553,7 +553,9 @@ def _status_tells(status, card):
     if card.ledger.beyond:
         assert status.startswith(card.ledger.beyond)
         return
-    assert status.startswith("It fits: " if card.fits else "It starts, but not all fit: ")
+    sure = "likely " * (card.ledger.start == "likely")
+    fits = f"It {sure}fits: " if card.fits else f"It {sure}starts, but not all fit: "
+    assert status.startswith(fits)
     pattern = r"It (?:likely )?misses (.*?)(?:, impossible on these cards)?(?:: |\.$)"
     missed = re.search(pattern, status)
     others = [x for x in card.limits if x.name != "capacity"]

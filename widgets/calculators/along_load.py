@@ -14,6 +14,7 @@ from ..figures.curves import curves_with_bands
 from ..form.inputs import MOST_TOKENS, MOST_USERS
 from .answers import listed
 from .question import tables, times_ahead
+from .turns import why
 
 SAMPLES = 24  # points of a curve, besides the rows of its table
 MOST_FRACTION = 0.95  # of the memory, which engines still start with
@@ -218,9 +219,18 @@ def _status(question, curves, leads, stops):
         text += f" The lead changes in {counted(rest, 'shorter part')}, as said below."
         more = [_said(question, curves, every, stops)]
     text = " ".join(filter(None, (text, _held_in_part(question, curves))))
+    turned = _turned(question, curves, named)
     met = any(curve.misses(x) is False for curve in curves for x in stops)
     is_known = not any(one.is_close for one in every)
-    return {"level": "good" if met and is_known else "warn", "text": text}, more
+    status = {"level": "good" if met and is_known else "warn", "text": text}
+    return status | ({"beside": turned} if turned else {}), more
+
+
+def _turned(question, curves, stretches):
+    """Say what turns the answer where two parts that are named meet."""
+    meet = ((a, b) for a, b in pairwise(stretches) if a.end + 1 == b.start)
+    reasons = [said for said in (why(question, curves, a, b) for a, b in meet) if said]
+    return f"What turns it: {'; '.join(reasons)}." if reasons else ""
 
 
 def _stretches(leads):

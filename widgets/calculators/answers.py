@@ -257,11 +257,11 @@ def fitting(card, most):
     Returns
     -------
     str
-        As "52 fit in memory, 14 of them within 50 ms"; likely so, or perhaps, where the verdict at
+        As "52 fit in memory, 14 of them within 50 ms"; likely so, or open, where the verdict at
         so many users is no surer; of memory alone where nothing else is limited.
     """
     slo, room = card.slo, card.max_concurrent
-    fit = f"{room:,} {'fits' if room == 1 else 'fit'} in memory"
+    fit = f"{room:,} {card.ledger.fit_words(room)} in memory"
     at_once = serving.most_running(card.deployment, card.workload)
     if at_once < room:
         room, fit = at_once, f"{fit}, {at_once:,} {'runs' if at_once == 1 else 'run'} at once"
@@ -270,17 +270,22 @@ def fitting(card, most):
         return fit
     within = quantity(bounds[0], "s") if len(bounds) == 1 else "your limits"
     many = min(most.value, room)
-    of_them = "all" if many == room else f"{many:,}" if many else "none"
+    of_them = f"{many:,}" if many else "none"
     if many == room:
         at_all = card.at(int(many)).limits
         verdict = max((x.verdict for x in at_all if x.unit == "s"), key=VERDICTS.index)
-        of_them = f"{HOW_SURE.get(verdict, '')} {of_them}".strip()
-    elif many and most.doubt:  # the estimate is at the limit there, whatever its interval
+        return f"{fit}, {ALL_OF_THEM.get(verdict, ALL_OF_THEM['met']).format(within)}"
+    if many and most.doubt:  # the estimate is at the limit there, whatever its interval
         of_them = f"about {of_them}"
     return f"{fit}, {of_them} of them within {within}"
 
 
-HOW_SURE = {"likely": "likely", "open": "perhaps"}
+# What is said of users who all meet the limits, by how sure that is.
+ALL_OF_THEM = {
+    "met": "all of them within {}",
+    "likely": "likely all of them within {}",
+    "open": "but all at once could go over {}",
+}
 # How a verdict is coloured.
 LEVELS = dict.fromkeys(VERDICTS, "bad") | {"met": "good", "likely": "warn", "open": "warn"}
 

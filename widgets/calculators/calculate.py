@@ -150,7 +150,7 @@ def _parts(card, state):
     modes = _weak_spots(card)
     memory = [memory_table(card.ledger), term_table(card.ledger)]
     shared = {
-        "status": _status(card) | answers.counted_in(card.deployment),
+        "status": _status(card, state["own"]) | answers.counted_in(card.deployment),
         "figure": memory_bars(card.ledger),
         "messages": [*_warned(modes), *_notes(card, state)],
         "remedies": running.remedies(FORM, state, card.ledger),
@@ -185,18 +185,22 @@ def _numbers_of_users(card, most):
     return {n for n in numbers if 0 < n <= MOST_REQUESTS}
 
 
-def _status(card):
+def _status(card, own=None):
     """Does it fit, does it meet the limits, what binds: one answer."""
     if not card.starts:
         return {"level": running.START_LEVELS[card.ledger.start], "text": card.ledger.verdict}
     room = next(limit for limit in card.limits if limit.name == "capacity").sentence
     if card.ledger.beyond:
         return {"level": "bad", "text": f"{card.ledger.beyond} Memory alone has {room}."}
-    fits = "It fits" if card.fits else "It starts, but not all fit"
+    likely = card.ledger.likely
+    fits = f"It {likely}fits" if card.fits else f"It {likely}starts, but not all fit"
     waits = _waiting(card) if card.fits else ""
-    text = f"{fits}: {room}{waits}. {_limits_said(card)}".strip()
+    measured = learnt.factors(own, [card.deployment.engine.family])
+    said = (f"{fits}: {room}{waits}.", _limits_said(card), measured)
+    text = " ".join(filter(None, said))
     level = answers.LEVELS[card.verdict]
-    return {"level": "warn" if waits and level == "good" else level, "text": text}
+    doubtful = bool(waits or likely)
+    return {"level": "warn" if doubtful and level == "good" else level, "text": text}
 
 
 def _waiting(card):
@@ -389,7 +393,7 @@ def _users(card, most, crowds):
             rows.append(f"at {counted(users, 'user')}")
             rows += [f"    {limit.sentence}" for limit in trial.limits if limit.unit == "s"]
         parts += ["\n".join(rows), _why(most)]
-    fit = "fits" if ledger.max_concurrent == 1 else "fit"
+    fit = ledger.fit_words(ledger.max_concurrent)
     room = f"{ledger.max_concurrent:,} {fit} in memory; {wanted}"
     return {
         "label": "Users within the limits",

@@ -81,7 +81,8 @@ def heading(items):
             "No single change makes it start: it takes several, a smaller model or a larger card."
         )
     one = len(items) == 1
-    return "This makes it start:" if one else "One of these makes it start, the cheapest first:"
+    several = "Each of these makes it start. Those that keep your cards come first:"
+    return "This makes it start:" if one else several
 
 
 def _moved(remedy, state):

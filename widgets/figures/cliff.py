@@ -2,6 +2,11 @@
 
 from . import GROUND, TEXT, axis, figure, mark, note
 
+HEIGHT = 320  # of the figure [px]
+PLOT_HEIGHT = 262  # of the part with bars, without its axis [px]
+LIFT = 14  # of a number above its bar [px]
+CLEAR = 12  # between the middle of a number and a line that it does not touch [px]
+
 
 def curve_over_bars(bars, curve, wanted, alt):
     """Draw whole users as bars on doubling lengths, and the uncut curve over them.
@@ -53,10 +58,10 @@ def curve_over_bars(bars, curve, wanted, alt):
     return figure(
         data,
         alt,
-        height=320,
+        height=HEIGHT,
         margin={"l": 8, "r": 56, "t": 12, "b": 8},
         shapes=[across | {"line": line}],
-        annotations=[*_labels(bars, wanted), *_curve_label(curve, top)],
+        annotations=[*_labels(bars, wanted, top), *_curve_label(curve, top)],
         xaxis=axis(
             "context of every user, tokens",
             tickvals=[x for x, _, _ in bars],
@@ -67,15 +72,17 @@ def curve_over_bars(bars, curve, wanted, alt):
     )
 
 
-def _labels(bars, wanted):
+def _labels(bars, wanted, top):
     """The users of every bar, and those asked for."""
     # Beside the plot, since over it stand the numbers of the last bars.
     place = {"xref": "paper", "xanchor": "left", "xshift": 4, "yanchor": "middle", "align": "left"}
     yield note(f"{wanted:,}<br>wanted", 1, wanted, **place)
     # On a ground of their own, since the curve runs through the top of every bar.
-    look = {"yshift": 14, "bgcolor": GROUND, "borderpad": 1, "font": {"size": 14, "color": TEXT}}
+    look = {"bgcolor": GROUND, "borderpad": 1, "font": {"size": 14, "color": TEXT}}
     for x, _, users in bars:
-        yield note(f"{users:,}", x, users, **look)
+        line = (wanted - users) / top * PLOT_HEIGHT  # above the bar's end [px]
+        lift = line + CLEAR if abs(line - LIFT) < CLEAR else LIFT
+        yield note(f"{users:,}", x, users, yshift=round(lift), **look)
 
 
 def _curve_label(curve, top):

@@ -110,6 +110,30 @@ def checked(raw):
     return raw
 
 
+def factors(value, families):
+    """Say beside a verdict that it stands on a reader's own rows.
+
+    Parameters
+    ----------
+    value : str or None
+        What `code` gave.
+    families : iterable of str
+        Of the engines that the verdict is of.
+
+    Returns
+    -------
+    str
+        Such as "By your rows of vllm x1.2."; "" where none of them was measured.
+    """
+    found, here = read(value), set(families)
+    told = [
+        f"{printable(family, 20)} x{digits(one.factor, 3)}"
+        for family, one in found.items()
+        if family in here
+    ]
+    return f"By your rows of {' and '.join(told)}." if told else ""
+
+
 def words(value):
     """Say what it rests on.
 

@@ -23,7 +23,7 @@ CARDS = """
 ## Cards
 
 Rates are dense, never with sparsity. A link is counted one way. Memory is what the driver reports,
-which is less than the label says; the sources are those of the figures in the row. *Checked* says
+which is less than the label says; the sources of a row unfold. *Checked* says
 what was done with them. *Read*: the source itself was opened, and has the figure. *Compared*: the
 figure stands in another place that quotes the source. The rest is named, and nobody has looked it
 up yet. The table below this one says for each source what was compared.
@@ -34,10 +34,15 @@ up yet. The table below this one says for each source what was compared.
 ORIGINS = """
 ## Sources of the cards
 
+<details>
+<summary>Each source, with its date and how it was checked</summary>
+
 | source | title | date | checked | how |
 |---|---|---|---|---|
 """
 CLOUDS = """
+</details>
+
 ## Machines of clouds
 
 A machine's name is read as so many cards of the list above.
@@ -216,8 +221,11 @@ def _sources(kind, record):
     """Link every source that a record's figures name, each with its date."""
     known = catalog.table(kind)["sources"]
     named = dict.fromkeys(_named(record))
-    links = (f"{_link(n, known[n]['url'])} {known[n]['date']}" for n in named)
-    return "<br>".join(links)
+    links = [f"{_link(n, known[n]['url'])} {known[n]['date']}" for n in named]
+    text = "<br>".join(links)
+    if len(links) == 1:
+        return text
+    return f"<details><summary>{len(links)} sources</summary>{text}</details>"
 
 
 def _named(record):

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from widgets.pages import icons, node, policy
+from widgets.pages import icons, node, policy, stacked
 
 HERE = Path(__file__).parent
 FRONT = HERE.parent / "front"
@@ -71,7 +71,7 @@ class Page:
             text = text[: first.end()] + VIEWPORT.sub("", text[first.end() :])
         if ' onclick="' in text:  # a policy that allows none would stop it without a word
             raise ValueError(f"{self.path.name}: a script in an attribute would not run")
-        text = text.replace(" data-bs-title=", " title=")
+        text = stacked.stacked(text.replace(" data-bs-title=", " title="))
         self.text = drawn.drawn(re.sub(r' data-bs-[\w-]+="[^"]*"', "", text))
 
     def _rewritten(self, found: re.Match, static: Path) -> str:

@@ -41,10 +41,10 @@ MODELS = ("llama-3.1-8b", "llama-3.1-70b", "llama-3.3-70b", "qwen3-8b", "qwen3-3
 CARDS = ("h100-sxm", "h200-sxm", "b200-sxm", "a100-sxm-80gb", "l40s", "l4", "mi300x", "rtx-4090",
          "rtx-5090")  # fmt: skip
 OFTEN = "Asked for most"
-RUNS_OUT = {
-    "capacity": "Room for users",
-    design.WORKED_SLO.tails[0].name: "The gap between tokens",
-    "budget": "The budget",
+TIGHTEST = {
+    "capacity": "memory",
+    design.WORKED_SLO.tails[0].name: "the gap between tokens",
+    "budget": "the budget",
 }
 
 
@@ -312,7 +312,7 @@ def _refused(problem, href):
 
 
 def _verdict(card, context):
-    """One sentence: does it start, are the limits met, and what runs out first."""
+    """One sentence: does it start, are the limits met, and which is the tightest."""
     users, books = card.workload.concurrency, card.ledger
     who = f"{counted(users, 'user')} at {context}"
     if not card.starts:
@@ -325,7 +325,7 @@ def _verdict(card, context):
         return running.START_LEVELS[books.start], text
     if books.beyond:
         return "bad", f"{who}: {books.beyond[0].lower()}{books.beyond[1:]}"
-    first = f"{RUNS_OUT[card.limits[0].name]} runs out first."
+    first = f"The tightest limit is {TIGHTEST[card.limits[0].name]}."
     doubted = [one for one in card.limits if one.verdict == "open"]
     missed = [_missed(one, card) for one in card.limits if not one.holds and one not in doubted]
     if missed:

@@ -1,5 +1,9 @@
 // Nodes: made, and made to look like others.
 
+// TP-2 is one word: no line ends at its hyphen, as page.py has it
+const whole = (child) =>
+  typeof child === "string" ? child.replace(/\b([TPED]P)-(?=\d)/g, "$1\u2011") : child;
+
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -7,7 +11,8 @@ export function h(tag, attributes = {}, ...children) {
       node.setAttribute(name, value === true ? "" : value);
     }
   }
-  node.append(...children.flat(3).filter((child) => child !== null && child !== undefined));
+  const shown = children.flat(3).filter((child) => child !== null && child !== undefined);
+  node.append(...shown.map(whole));
   return node;
 }
 
