@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from . import bandwidth, capacity
 from .explain import Explained, Line, quantity
-from .numeric import Number, ceil, floor, maximum, minimum, somewhere, where
+from .numeric import Number, floor, maximum, minimum, somewhere, where
 from .once import cached_property
 from .refuse import BadInput
 from .spec import CEILING, Deployment, Efficiency, Workload
@@ -531,17 +531,31 @@ class Served(Explained):
     def steady_rps(self) -> Number:
         """Requests answered a second where they come on and on [requests/s].
 
-        Decoding waits for a share of the prompts that is fitted to benchmarks, in which the first
-        prompts delay nobody. Here a step is no shorter than the prompts in it.
+        In benchmarks the first prompts delay nobody, so there decoding waits for a share of what
+        prompts add. Here it waits for all of it.
         """
-        d, work = self.deployment, self.work
+        waited_s, users, mixed = self.waited_s, self.work.users, self.work.mixed > 0
         round_s = self.round_s
-        if d is not None and somewhere(work.mixed > 0) and somewhere(self.waited_s > 0):
-            steps = ceil(work.prefill_tokens / d.batch_limit_tokens)
-            longer_s = maximum(self.pass_s - steps * self.step_s - self.waited_s, 0.0)
-            apart = (work.mixed > 0) & (self.waited_s > 0)
-            round_s = round_s + where(apart, (work.users - 1) * longer_s, 0.0)
-        return work.users / round_s
+        if somewhere(mixed) and somewhere(waited_s > 0):
+            longer_s = round_s + (users - 1) * (self.added_s - waited_s)
+            steps = self.work.prefill_tokens / self.room_tokens
+            longer_s = maximum(longer_s, users * (steps * self.step_s + self.added_s))
+            round_s = where(mixed & (waited_s > 0), longer_s, round_s)
+        return users / round_s
+
+    @property
+    def room_tokens(self) -> Number:
+        """Prompt tokens that a step has room for beside its decoding [tokens].
+
+        No more answers decode than new prompts come for: where the limit is small, the others wait
+        for their prompts.
+        """
+        if self.deployment is None:
+            return math.inf
+        most, work = self.deployment.batch_limit_tokens, self.work
+        decoded = work.decode.tokens / work.users * work.output_tokens / work.decode.tokens_per_step
+        least = most * work.prefill_tokens / (work.prefill_tokens + decoded)
+        return maximum(most - work.decode.tokens, least)
 
     @property
     def output_tok_s_card(self) -> Number:

@@ -23,7 +23,7 @@ from ..simulation.rates import NUMBERS, OpenLoop, knots
 from ..simulation.spread import spread_at_rate
 from ..spec import CEILING, Efficiency, Format, Gpu, Slo, Workload
 from .columns import Columns
-from .copies import Requirements, holds_one, judge
+from .copies import ROUNDED, Requirements, holds_one, judge
 from .many_copies import NEAR, Array, Candidates, Tried, for_rate, for_users
 from .rows import Row, row_of
 from .space import HOME, Block, sequences
@@ -304,7 +304,7 @@ class Trial:
         headrooms = {name: where(stopped, np.nan, room) for name, room in headrooms.items()}
         headrooms["capacity"] = room.users / users
         if slo.usd_h is not None:
-            headrooms["budget"] = where(rent > 0, slo.usd_h / copies / rent, np.nan)
+            headrooms["budget"] = where(rent > 0, slo.usd_h / copies * ROUNDED / rent, np.nan)
         block = self.block
         full = (
             {n: _full_column(x, block) for n, x in named.items()} for named in (columns, headrooms)

@@ -23,6 +23,7 @@ from .space import sequences
 MOST_COPIES = 10_000
 DESK_CARDS = 8  # most workstation cards in a search that does not name its cards
 MOST_DESK = 80_000
+ROUNDED = 1 + 1e-12  # a fifth of five times a rent may be a bit less than it
 SPARE = 3  # standard deviations of a Poisson number, above its mean
 Tails = tuple[tuple[str, float, float], ...]  # a latency, a percent, and the longest time
 
@@ -372,7 +373,7 @@ def cards_of(
     def card_at(copies: int, users: int) -> Choice:
         slo = asked.slo
         if slo.usd_h is not None and copies > 1:
-            slo = replace(slo, usd_h=slo.usd_h / copies)
+            slo = replace(slo, usd_h=slo.usd_h / copies * ROUNDED)
         max_running = users if asked.rate is None else _slots(users)
         seqs = sequences(deployment.engine, deployment.max_num_seqs, max_running)
         unchanged = seqs == deployment.max_num_seqs

@@ -179,7 +179,7 @@ def why_no_faster(card: Card) -> str:
     >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", weights="fp8")
     >>> load, slo = Workload(7000, 1000, 16), Slo(tails=(Tail("itl", 95, 0.050),))
     >>> why_no_faster(card(d, load, slo, rate_rps=1.0))[:64]
-    'Beyond 1.79 requests/s of a copy, over 5% of the gaps have anoth'
+    'Beyond 1.74 requests/s of a copy, over 5% of the gaps have anoth'
     """
     if card.at_rate is None:
         return ""

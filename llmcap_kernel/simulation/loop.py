@@ -217,7 +217,7 @@ class _Loop:
         decode_s = self.times.decode_s(decoding, self.context) if decoding else 0.0
         steps = 1
         if tokens:
-            step_s = self.times.together_s(decode_s, prompts_s)
+            step_s = self.times.together_s(decode_s, prompts_s, decoding, tokens)
         else:
             steps = self.steps_until_event(decode_s)
             context = self.context + decoding * (steps - 1) / 2

@@ -51,7 +51,7 @@ class Spread(NamedTuple):
         Share of the steps that carry a whole chunk of others' prompts, and the prompts, or
         the ends of prompts, that each other step carries on average.
     full_s, last_s : float or array
-        What each adds to its step; together the last ones add no more than a full one [s].
+        What each takes alone; together the last ones take no more than a full one [s].
     prompt_s, others_s, queue_s : float or array
         Prefill of one prompt, of all others', and the mean wait for it [s].
     others : float or array
@@ -82,6 +82,8 @@ class Spread(NamedTuple):
         Where prompts come at a rate, the same of as many as are computed together at most [s].
     busy : float or array
         Where prompts come at a rate, the share of the time in which one is computed.
+    added_share : float or array
+        Share of the time of a chunk by which its step is longer: both read the weights once.
     """
 
     step_s: Number
@@ -111,6 +113,7 @@ class Spread(NamedTuple):
     service_s: Number = 0.0
     least_s: Number = 0.0
     busy: Number = 0.0
+    added_share: Number = 1.0
 
     def gap_s(self, percent: float, carried: float | None = None) -> Number:
         """Compute a percentile of all gaps between two tokens.
@@ -139,7 +142,7 @@ class Spread(NamedTuple):
         plain_rank = minimum(rank / maximum(1 - self.full, 1e-9), 1 - 1e-9)
         chunks = self.prompts(self.last, plain_rank)
         last_s = where(chunks > 0, minimum(chunks * self.last_s, self.full_s), 0.0)
-        return where(1 - rank < self.full, self.full_s, last_s)
+        return self.added_share * where(1 - rank < self.full, self.full_s, last_s)
 
     def doubted(self) -> "tuple[Spread, Spread, Spread]":
         """Give the spread with fewer steps that carry prompts, as estimated, and with more.
@@ -333,13 +336,15 @@ class Chunks(NamedTuple):
     last_s: Number
 
 
-def chunks_of(served: Served) -> Chunks:
+def chunks_of(served: Served, most_tokens: Number | None = None) -> Chunks:
     """Split the prompts of a load into the chunks that an engine computes per step.
 
     Parameters
     ----------
     served : Served
         A deployment under a load.
+    most_tokens : float or array, optional
+        Prompt tokens of a step; the engine's limit if omitted [tokens].
 
     Returns
     -------
@@ -359,7 +364,8 @@ def chunks_of(served: Served) -> Chunks:
     d, tokens, prompt_s = served.deployment, served.work.prefill_tokens, served.prompt.share_s
     if d is None or not d.mixes_prompts:
         return Chunks(0, 1, math.inf, prompt_s)
-    max_tokens, whole = d.batch_limit_tokens, served.work.input_tokens
+    max_tokens = d.batch_limit_tokens if most_tokens is None else most_tokens
+    whole = served.work.input_tokens
     full = floor(tokens / max_tokens)
     last = tokens - full * max_tokens
 
@@ -394,7 +400,9 @@ def _cached_work(make: Callable[..., Work], deployment: Deployment, **numbers: N
     return (_CACHED[make] if scalar else make)(deployment, **numbers)
 
 
-def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
+def spread_of(
+    served: Served, *, gaps_alone: bool = False, most_tokens: Number | None = None
+) -> Spread:
     """Compute the parts of the latencies of a load.
 
     Parameters
@@ -404,6 +412,8 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
     gaps_alone : bool
         Whether nothing but gaps between tokens is asked of it: without waits, which need the
         queue and with it the steps that decode and prefill.
+    most_tokens : float or array, optional
+        Prompt tokens of a step; the engine's limit if omitted [tokens].
 
     Returns
     -------
@@ -428,7 +438,7 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
     # at the ceiling prefill hides behind decoding
     delays = where(e.prefill_share > 0, 1.0, 0.0)
     hidden = gaps_alone and not somewhere(delays > 0)
-    chunks = Chunks(0, 0, prompt_s, 0.0) if hidden else chunks_of(served)
+    chunks = Chunks(0, 0, prompt_s, 0.0) if hidden else chunks_of(served, most_tokens)
     full, last = _chunks_met(chunks, delays * others, burst)
     shares = _tokens_per_step(served.deployment)
     steps = work.output_tokens * sum(share / tokens for tokens, share in enumerate(shares, 1))
@@ -456,7 +466,14 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
         own_last=chunks.last,
         waited_s=0.0 if gaps_alone else served.waited_s,
         service_s=0.0 if gaps_alone else _service_s(served, chunks),
+        added_share=_added_share(served, chunks),
     )
+
+
+def _added_share(served: Served, chunks: Chunks) -> Number:
+    """Compute the share of the time of a prompt's chunks by which its steps are longer."""
+    own_s = chunks.full * chunks.full_s + chunks.last * chunks.last_s
+    return where(served.work.mixed > 0, served.added_s / own_s, 1.0)
 
 
 def _chunks_met(chunks: Chunks, others: Number, burst: Number) -> tuple[Number, Number]:
@@ -480,7 +497,8 @@ def spread_at_rate(served: Served) -> Spread:
     Returns
     -------
     Spread
-        That of users at once, with what a prompt takes of the fullest pass.
+        That of users at once, with what a prompt takes of the fullest pass, and prompts in the
+        tokens that decoding leaves of a step.
 
     Examples
     --------
@@ -492,7 +510,7 @@ def spread_at_rate(served: Served) -> Spread:
     >>> made.least_s < made.last_s  # many prompts read the weights once
     True
     """
-    return spread_of(served)._replace(least_s=_least_s(served))
+    return spread_of(served, most_tokens=served.room_tokens)._replace(least_s=_least_s(served))
 
 
 def _least_s(served: Served) -> Number:
@@ -509,8 +527,8 @@ def _least_s(served: Served) -> Number:
 
 def _service_s(served: Served, chunks: Chunks) -> Number:
     """Compute how long a prompt delays the next: its steps with decoding, or its part of a pass."""
-    steps_s = (chunks.full + chunks.last) * served.step_s + served.waited_s
-    return where(served.work.mixed > 0, maximum(served.pass_s, steps_s), served.other_s)
+    steps_s = (chunks.full + chunks.last) * served.step_s + served.added_s
+    return where(served.work.mixed > 0, steps_s, served.other_s)
 
 
 def _delayed(served: Served) -> Number:

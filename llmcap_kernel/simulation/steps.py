@@ -1,10 +1,10 @@
 """How long an engine's steps take: the law of `serve`, tabulated for fast look-up.
 
 A step decodes some sequences and computes pieces of prompts. Either alone takes as long as in
-`serve`. Together they read the weights once: decoding waits for `prefill_share` of what the
-prompts add, and no step is shorter than its prompts alone. Each prompt takes its own passes, as in
-`serve`, and a piece of a prompt takes its share of them. Where prompts have steps of their own, the
-prompts of one step share its pass.
+`serve`. Together they read the weights once, and decoding waits for all that the prompts add: the
+`prefill_share` of `serve` is that of a benchmark, in which the first prompts delay nobody. Each
+prompt takes its own passes, as in `serve`, and a piece of a prompt takes its share of them. Where
+prompts have steps of their own, the prompts of one step share its pass.
 """
 
 import math
@@ -72,13 +72,15 @@ class Times(Protocol):
             The step [s].
         """
 
-    def together_s(self, decode_s: float, prompts_s: float) -> float:
+    def together_s(self, decode_s: float, prompts_s: float, sequences: int, tokens: int) -> float:
         """Time of a step with both.
 
         Parameters
         ----------
         decode_s, prompts_s : float
             Times of either alone; 0 for none [s].
+        sequences, tokens : int
+            Sequences decoded, and tokens of prompts [tokens].
 
         Returns
         -------
@@ -240,22 +242,29 @@ class Steps:
         attended_s = sum(self._attended_s(start, stop) for start, stop, *_ in pieces)
         return max(self._whole_passes_s(tokens) + attended_s, self._launches_s)
 
-    def together_s(self, decode_s: float, prompts_s: float) -> float:
+    def together_s(self, decode_s: float, prompts_s: float, sequences: int, tokens: int) -> float:
         """Time of a step with both.
 
         Parameters
         ----------
         decode_s, prompts_s : float
             Times of either alone; 0 for none [s].
+        sequences, tokens : int
+            Sequences decoded, and tokens of prompts [tokens].
 
         Returns
         -------
         float
-            Decoding waits for a share of what the prompts add, since both share one reading of
-            the weights and its launches; the step is at least as long as the prompts [s].
+            Both share one reading of the weights and its launches; at the ceiling the prompts hide
+            behind decoding [s].
         """
-        added_s = max(prompts_s - self.passes(1), 0.0) if decode_s else prompts_s
-        return max(decode_s + self.efficiency.prefill_share * added_s, prompts_s)
+        if self.efficiency.prefill_share == 0:
+            return max(decode_s, prompts_s)
+        if not sequences:
+            return prompts_s
+        decoded = sequences * self._verified
+        apart_s = self.passes(decoded) + self.passes(tokens)
+        return decode_s + max(prompts_s - max(apart_s - self.passes(decoded + tokens), 0.0), 0.0)
 
     def request_s(self, input_tokens: int) -> float:
         """Time of a request outside the cards.
@@ -307,6 +316,12 @@ class Steps:
     def _whole_passes_s(self, tokens: int) -> float:
         """Time all passes over a prompt; beyond one full pass, time is proportional to tokens."""
         return self.passes(min(tokens, self._most)) * max(tokens / self._most, 1.0)
+
+    @cached_property
+    def _verified(self) -> int:
+        """Tokens of a sequence in a step."""
+        speculation = self.deployment.speculation
+        return 1 + speculation.tokens if speculation else 1
 
     @property
     def _most(self) -> int:
@@ -385,7 +400,6 @@ class Scaled:
 
     def __init__(self, times: Times, factor: float) -> None:
         self.times, self.factor = times, factor
-        self.together_s = times.together_s
 
     def decode_s(self, sequences: int, context_tokens: float) -> float:
         """Time of a step that decodes.
@@ -433,6 +447,24 @@ class Scaled:
             The step [s].
         """
         return self.factor * self.times.pass_s(pieces)
+
+    def together_s(self, decode_s: float, prompts_s: float, sequences: int, tokens: int) -> float:
+        """Time of a step with both.
+
+        Parameters
+        ----------
+        decode_s, prompts_s : float
+            Times of either alone, with the factor [s].
+        sequences, tokens : int
+            Sequences decoded, and tokens of prompts [tokens].
+
+        Returns
+        -------
+        float
+            The step [s].
+        """
+        alone_s = decode_s / self.factor, prompts_s / self.factor
+        return self.factor * self.times.together_s(*alone_s, sequences, tokens)
 
     def request_s(self, input_tokens: int) -> float:
         """Time of a request outside the cards.

@@ -209,7 +209,7 @@ def saturates_rps(requests: Sequence[Request], times: Times, room: Room) -> floa
     >>> class Plain:
     ...     decode_s = lambda self, n, context: 0.010 + 0.0002 * n
     ...     prompt_s = lambda self, start, stop, first, last: 0.0
-    ...     together_s = lambda self, decode_s, prompts_s: decode_s + prompts_s
+    ...     together_s = lambda self, decode_s, prompts_s, *both: decode_s + prompts_s
     ...     request_s = lambda self, tokens: 0.0
     >>> room = Room(sequences=100, batched_tokens=2048, block_tokens=16, bytes=10**9)
     >>> round(saturates_rps([Request(0, 10, 400)], Plain(), room), 2)
@@ -225,15 +225,19 @@ def saturates_rps(requests: Sequence[Request], times: Times, room: Room) -> floa
     request_bytes = room.held_bytes(math.ceil((prompt + answer) / block))
     own_bytes = max(request_bytes - room.held_bytes(int(cached / block)), 1)
     max_running = min(room.sequences, max(room.bytes // own_bytes, 1))
-    # a slot is used by a prompt for one step, and then by its answer
-    decoding = max(round(max_running * (1 - 1 / answer)), 1)
-    decode_s = times.decode_s(decoding, decoding * context)
     last = max(round(prompt), 1)
     first = min(round(cached), last - 1)
     computed = last - first
-    pieces = math.ceil(computed / max(room.batched_tokens - decoding * room.step_tokens, 1))
+    # a slot is used by a prompt for one step, and then by its answer; for each answer that a step
+    # decodes it also has to compute a part of the next prompt
+    taken = room.step_tokens if room.mixes else 0.0
+    most = room.batched_tokens / (taken + computed / answer) if room.mixes else max_running
+    decoding = max(min(round(max_running * (1 - 1 / answer)), int(most)), 1)
+    decode_s = times.decode_s(decoding, decoding * context)
+    pieces = math.ceil(computed / max(room.batched_tokens - decoding * taken, 1))
     prompts_s = times.prompt_s(first, last, first, last) / pieces
-    stall_s = (times.together_s(decode_s, prompts_s) - decode_s) * pieces
+    tokens = math.ceil(computed / pieces)
+    stall_s = (times.together_s(decode_s, prompts_s, decoding, tokens) - decode_s) * pieces
     return 1 / (max(answer - 1, 0) * decode_s / decoding + max(stall_s, 0.0) or math.inf)
 
 

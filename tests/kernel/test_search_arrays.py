@@ -10,6 +10,7 @@ import pytest
 
 from llmcap_kernel import catalog, design
 from llmcap_kernel.design import Quality
+from llmcap_kernel.design.space import sequences
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail, Workload
 
@@ -178,7 +179,12 @@ def test_nothing_is_found_that_its_own_card_rejects():
         if (found := _drawn(dice)) is None:
             continue
         for i, deployment in enumerate(found.space):
-            made = design.card(deployment, found.asked.workload, found.asked.slo)
+            # llama.cpp is started with a slot for each user
+            slots = sequences(
+                deployment.engine, deployment.max_num_seqs, found.asked.workload.concurrency
+            )
+            started = replace(deployment, max_num_seqs=slots)
+            made = design.card(started, found.asked.workload, found.asked.slo)
             assert made.meets_all == (i in found.order), deployment.title
             checked += 1
     assert checked > DRAWS

@@ -21,7 +21,7 @@ class Plain:
     def pass_s(self, pieces):
         return sum(self.prompt_s(*piece) for piece in pieces)
 
-    def together_s(self, decode_s, prompts_s):
+    def together_s(self, decode_s, prompts_s, sequences, tokens):
         return decode_s + prompts_s
 
     def request_s(self, input_tokens):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from llmcap_kernel import calibration, catalog
+from llmcap_kernel import calibration, catalog, law
 from llmcap_kernel.serving import Served, load_work, serve
 from llmcap_kernel.simulation.percentiles import MEANS
 from llmcap_kernel.simulation.spread import Spread, chunks_of, quantile_s, spread_of
@@ -36,14 +36,16 @@ def test_percentiles_add_up_to_the_mean(quantity, load):
 
 
 def test_as_many_gaps_are_long_as_carry_a_chunk():
-    """Of 400 gaps with 31 other prompts of one chunk each, 31 are long."""
+    """Of 400 gaps with 31 others' prompts of a chunk each, 31 are long; weights are read once."""
     d = replace(ONE, max_num_batched_tokens=4096)
     here = serve(d, LOAD, Efficiency(prefill_share=1.0))
     spread = plain(here)
     gaps = np.array([spread.gap_s(p) for p in RANKS])
     long = np.mean(gaps > 2 * here.itl_decode_s)
     assert long == pytest.approx(31 / 400, abs=0.005)
-    assert spread.gap_s(99) == pytest.approx(here.itl_decode_s + here.prompt.share_s, rel=0.05)
+    read_s = law.weights_of(d).dense_read_bytes / d.gpu.bandwidth_bytes_s
+    added_s = here.prompt.share_s - read_s
+    assert spread.gap_s(99) == pytest.approx(here.itl_decode_s + added_s, rel=0.05)
 
 
 def test_smaller_chunks_make_more_gaps_long_and_each_shorter():
@@ -60,10 +62,12 @@ def test_prompts_that_come_in_one_step_are_computed_in_it_up_to_a_chunk():
     load = Workload(500, 40, 16)
     spread = plain(serve(ONE, load, Efficiency(prefill_share=1.0)))
     one = chunks_of(serve(ONE, load))
-    longest = [(spread.gap_s(p) - spread.gap_s(50)) / one.last_s for p in (80, 97)]
+    added_s = spread.added_share * one.last_s
+    longest = [(spread.gap_s(p) - spread.gap_s(50)) / added_s for p in (80, 97)]
     assert [round(x) for x in longest] == [1, 2]
     crowd = plain(serve(ONE, Workload(500, 40, 500), Efficiency(prefill_share=1.0)))
-    assert crowd.gap_s(99) - crowd.step_s == pytest.approx(one.full_s, rel=0.1)
+    full_s = crowd.added_share * one.full_s
+    assert crowd.gap_s(99) - crowd.step_s == pytest.approx(full_s, rel=0.1)
 
 
 def test_an_engine_that_computes_prompts_first_stops_decoding_for_a_whole_one():
