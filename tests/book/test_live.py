@@ -65,7 +65,8 @@ def shown(root):
     """What a reader sees of an answer: verdict, numbers, tables."""
     return root.evaluate(
         """(root) => {
-          const text = (node) => node.textContent.replace(/\\s+/g, " ").trim();
+          const plain = (text) => text.replace(/\\u2011/g, "-").replace(/\\s+/g, " ").trim();
+          const text = (node) => plain(node.textContent);
           const all = (selector) => [...root.querySelectorAll(selector)].map(text);
           return { status: all(".lc-status"), numbers: all(".lc-headline dd:not(.lc-span)"),
             cells: all("td"), query: root.dataset.query };

@@ -14,7 +14,9 @@ export function shareMenu(hasFigure) {
     h("details", {}, h("summary", {}, "Share"), list));
 }
 
-const text = (node) => (node ? node.textContent.trim().replace(/\s+/g, " ") : "");
+// On the page no line breaks at the hyphen of a split; elsewhere it is a plain one.
+const text = (node) =>
+  node ? node.textContent.trim().replace(/\s+/g, " ").replace(/\u2011/g, "-") : "";
 const all = (node, selector) => [...node.querySelectorAll(selector)];
 
 function tablesOf(root) {
