@@ -19,6 +19,8 @@ FILLS: dict[str, tuple[str, type | None, str]] = {
     "ep": ("ep", int, "cards that split the experts"),
     "dp_attention": ("dp_attention", int, "replicas of data-parallel attention"),
     "memory_fraction": ("memory_fraction", float, "share of a card that it may use"),
+    "max_num_seqs": ("max_num_seqs", int, "most sequences at once"),
+    "max_num_batched_tokens": ("max_num_batched_tokens", int, "most tokens of a step"),
     "context": ("max_model_len", int, "longest sequence it was started for, in tokens"),
     "input": ("input_tokens", int, "prompt tokens of a request"),
     "output": ("output_tokens", int, "answer tokens of a request"),
@@ -29,7 +31,10 @@ FILLS: dict[str, tuple[str, type | None, str]] = {
 GROUPS = {
     "model": ("model", "weights", "kv"),
     "cards": ("gpu", "tp", "pp", "ep", "dp_attention"),
-    "engine": ("engine", "engine_version", "memory_fraction", "context"),
+    "engine": (
+        *("engine", "engine_version", "memory_fraction"),
+        *("max_num_seqs", "max_num_batched_tokens", "context"),
+    ),
     "load": ("input", "output", "concurrency", "shared_prefix", "rate_of"),
 }
 

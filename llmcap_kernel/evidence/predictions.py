@@ -184,7 +184,7 @@ def stuck(meant: stated.Meant, load: Load) -> str:
     )
     books = capacity.ledger(d, context_tokens=max(tokens, 1))
     too_large = books.weights_bytes > d.gpu.memory_visible_bytes
-    loop = calibration.in_a_loop(meant.family, load.metric_alike, load.regime)
+    loop = _in_a_loop(meant, load, load.metric_alike)
     if not too_large and (loop or books.start != capacity.NO):
         return ""
     cards = f"one {d.gpu.name}" if d.num_gpus == 1 else f"{d.num_gpus} x {d.gpu.name}"
@@ -270,6 +270,11 @@ class Asked(NamedTuple):
     scale: float
 
 
+def _in_a_loop(meant: stated.Meant, load: Load, metric: str) -> bool:
+    """Whether a loop was measured; one user of a server is a load of that server."""
+    return not load.served and calibration.in_a_loop(meant.family, metric, load.regime)
+
+
 def asked(meant: stated.Meant, load: Load) -> Asked:
     """Say which quantity of which load a row of a benchmark is.
 
@@ -292,7 +297,7 @@ def asked(meant: stated.Meant, load: Load) -> Asked:
     """
     deployment = _deployment(meant)
     metric = calibration.METRICS[load.metric_alike]
-    loop = calibration.in_a_loop(meant.family, load.metric, load.regime)
+    loop = _in_a_loop(meant, load, load.metric)
     prompt = DEFAULT_TOKENS if load.input_tokens is None else max(load.input_tokens, 1)
     answer = DEFAULT_TOKENS if load.output_tokens is None else max(load.output_tokens, 1)
     workload = Workload(prompt, answer, 1, min(load.cached_tokens, prompt - 1))
