@@ -9,7 +9,7 @@ from .. import calibration, capacity, catalog, design
 from ..catalog import names
 from ..design import handover, manifests
 from ..explain import quantity
-from ..refuse import number, one_of
+from ..refuse import BadInput, number, one_of
 from ..serving import load_work
 from ..spec import Deployment, Slo, Workload
 from . import cards
@@ -66,6 +66,9 @@ def run(args: argparse.Namespace) -> Answer:
     """
     form = one_of("as", args.form or "command", FORMS)
     copies = number("copies", read_number("copies", args.copies or "1", int), 1, 10_000, whole=True)
+    if args.copies and form == "command":
+        kinds = ", ".join(manifests.KINDS)
+        raise BadInput("copies", f"copies says how many a manifest has: give --as, one of {kinds}.")
     d = read_deployment(args)
     load = read_load(args, d.request_limit_tokens)
     if args.concurrency is None:
