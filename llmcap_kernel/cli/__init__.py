@@ -61,6 +61,7 @@ exit status:
   0    an answer, also where it is no: does not start, nothing meets the limits
   1    no answer: no row of a file can be predicted, or nothing can be written
   2    bad input; one line says what is wrong and what is nearest
+  3    validate --within SHARE: a row is farther off than that
   130  interrupted
 
 llmcap COMMAND --help has the options; --json, --csv and --markdown print for
@@ -80,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0 with an answer, 1 where no row of a file can be predicted or the output cannot
-        be written, 2 when the input is invalid, 130 when interrupted.
+        be written, 2 when the input is invalid, 3 where a row is farther off than
+        `validate --within` asks, 130 when interrupted.
     """
     return until_closed(lambda: _answer(list(sys.argv[1:] if argv is None else argv)))
 

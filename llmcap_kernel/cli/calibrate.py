@@ -3,12 +3,14 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .. import calibration
-from ..evidence import results
+from .. import calibration, catalog
+from ..evidence import own, results
+from ..explain import percent
 from ..refuse import BadInput, shown
 from .fills import add_fills, given_fills, read_fills
 from .options import add_output
@@ -92,21 +94,25 @@ def _check_out(out: Path) -> None:
 
 def _with_own(args: argparse.Namespace) -> Answer:
     """Learn from rows of one's own, and write the file that `--own` reads."""
-    from ..evidence import own
     from ..evidence.fit.rows import samples
 
     if args.rows:
         raise BadInput("rows", "rows are given twice: --with takes your own, and no others.")
     out = Path(args.out or OWN)
     _check_out(out)
-    found = own.fitted(samples(args.with_own, given=read_fills(args)))
+    rows = samples(args.with_own, given=read_fills(args))
+    found = own.fitted(rows)
+    moves = own.moves(rows, found)
     own.write(out, found, Path(args.with_own).name)
-    records = tuple(_record(name, one) for name, one in found.items())
+    records = tuple(_record(name, one, moves[name]) for name, one in found.items())
     table = Table(HEADS, tuple(map(_cells, records)))
 
     def text(screen: Screen) -> str:
         use = f"Estimate with it: llmcap predict ... --own {out}"
-        return f"{table.text(screen)}\n\n{screen.prose(f'Wrote {out}.')}\n{use}"
+        moved = Table(MOVED, tuple(row for record in records for row in _moved(record)))
+        told = "\n".join(map(screen.prose, [MEANING, *_unused(found)]))
+        wrote = f"{screen.prose(f'Wrote {out}.')}\n{use}"
+        return "\n\n".join([table.text(screen), moved.text(screen), told, wrote])
 
     return Answer({"file": str(out), "engines": list(records)}, records, table, text)
 
@@ -118,20 +124,54 @@ HEADS = (
     Column("times"),
     *(Column(name, 2) for name in ("gap", "first token", "answer")),
 )
+MOVED = (
+    Column("engine", left=True),
+    Column("time of", left=True),
+    *map(Column, ("measured", "believed", "expected", "estimated")),
+)
+MEANING = (
+    "Times are over those predicted without your rows; gap, first token and answer are high over "
+    "low of the intervals, before and after. What is believed of a measurement is expected of the "
+    "next deployment, and the interval lies around it. One factor moves all times of an engine, so "
+    "an estimate may move further than its own kind was measured."
+)
 
 
-def _record(family: str, one: calibration.Own) -> dict[str, Any]:
-    """What is said of an engine: its factor, and the width of each interval before and after."""
+def _record(family: str, one: calibration.Own, moved: Mapping[str, own.Move]) -> dict[str, Any]:
+    """What is said of an engine: its factor, what moved, and each interval before and after."""
     known = calibration.table()["intervals"]
     kinds = {
         kind: {
             "high_over_low": high / low,
             "of_strangers": known[kind]["slower"] / known[kind]["faster"],
+            "measured_over_predicted": moved[kind].measured,
+            "believed_share": moved[kind].believed,
+            "expected_over_predicted": moved[kind].expected,
+            "estimated_over_predicted": moved[kind].estimated,
         }
         for kind, (low, high) in one.intervals.items()
     }
     learnt = {"rows": one.rows, "deployments": one.deployments, "factor": one.factor}
     return {"engine": family, **learnt, "intervals": kinds}
+
+
+def _moved(record: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    for kind, one in record["intervals"].items():
+        name = kind.partition(".")[2].replace("_", " ")
+        measured, expected, estimated = (
+            f"{one[f'{what}_over_predicted']:.2f}x"
+            for what in ("measured", "expected", "estimated")
+        )
+        share = percent(one["believed_share"])
+        yield record["engine"], name, measured, share, expected, estimated
+
+
+def _unused(found: Mapping[str, calibration.Own]) -> Iterator[str]:
+    """Programs that are no engine of the catalogue: no prediction reads what they say."""
+    engines = {catalog.engine(name).family for name in catalog.engines()}
+    for family in found:
+        if family not in engines:
+            yield f"{family} is a library's own loop: predict estimates servers, and skips it."
 
 
 def _cells(record: dict[str, Any]) -> tuple[str, ...]:

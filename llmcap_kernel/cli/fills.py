@@ -4,6 +4,8 @@ import argparse
 from typing import Any
 
 from ..evidence import measurements
+from ..refuse import number
+from ..spec import LEAST_FRACTION, MAX_TOKENS
 from .options import add_gpu_file, read_number
 
 # options: the column each fills, its type and its help
@@ -17,8 +19,14 @@ FILLS: dict[str, tuple[str, type | None, str]] = {
     "tp": ("tp", int, "cards that split each layer"),
     "pp": ("pp", int, "cards that split the layers"),
     "ep": ("ep", int, "cards that split the experts"),
-    "dp_attention": ("dp_attention", int, "replicas of data-parallel attention"),
+    "dp_attention": (
+        "dp_attention",
+        int,
+        "replicas of data-parallel attention (all cards if alone)",
+    ),
     "memory_fraction": ("memory_fraction", float, "share of a card that it may use"),
+    "max_num_seqs": ("max_num_seqs", int, "most sequences at once"),
+    "max_num_batched_tokens": ("max_num_batched_tokens", int, "most tokens of a step"),
     "context": ("max_model_len", int, "longest sequence it was started for, in tokens"),
     "input": ("input_tokens", int, "prompt tokens of a request"),
     "output": ("output_tokens", int, "answer tokens of a request"),
@@ -26,10 +34,20 @@ FILLS: dict[str, tuple[str, type | None, str]] = {
     "shared_prefix": ("cached_tokens", int, "leading prompt tokens that a prefix cache had"),
     "rate_of": ("rate_of", None, "whose tokens a rate counts: user, all, or total with prompts"),
 }
+ALL = "yes"  # every card of tp, where only the option stands
+BOUNDS = {
+    **dict.fromkeys(("context", "output"), (1, MAX_TOKENS)),
+    **dict.fromkeys(("input", "shared_prefix"), (0, MAX_TOKENS)),
+    **dict.fromkeys(("concurrency", "max_num_seqs", "max_num_batched_tokens"), (1, 1e7)),
+    "memory_fraction": (LEAST_FRACTION, 1),
+}
 GROUPS = {
     "model": ("model", "weights", "kv"),
     "cards": ("gpu", "tp", "pp", "ep", "dp_attention"),
-    "engine": ("engine", "engine_version", "memory_fraction", "context"),
+    "engine": (
+        *("engine", "engine_version", "memory_fraction"),
+        *("max_num_seqs", "max_num_batched_tokens", "context"),
+    ),
     "load": ("input", "output", "concurrency", "shared_prefix", "rate_of"),
 }
 
@@ -47,7 +65,9 @@ def add_fills(parser: argparse.ArgumentParser) -> None:
         for name in names:
             _, kind, about = FILLS[name]
             flags = [_typed(name), *(["--concurrency"] if name == "concurrency" else [])]
-            group.add_argument(*flags, dest=name, metavar="N" if kind else "NAME", help=about)
+            alone: dict[str, Any] = {"nargs": "?", "const": ALL} if name == "dp_attention" else {}
+            metavar = "N" if kind else "NAME"
+            group.add_argument(*flags, dest=name, metavar=metavar, help=about, **alone)
         if title == "model":
             about = "a config.json, the model of all rows"
             group.add_argument("--config", metavar="FILE", help=about)
@@ -102,8 +122,13 @@ def read_fills(args: argparse.Namespace) -> dict[str, Any]:
     BadInput
         When a name is not in the catalogue, or a number is none.
     """
-    given: dict[str, Any] = {}
-    for name, (column, kind, _) in FILLS.items():
-        text = getattr(args, name)
-        given[column] = read_number(name, text, kind) if kind and text is not None else text
+    given = {column: _read(name, getattr(args, name)) for name, (column, *_) in FILLS.items()}
     return measurements.options_of(config=args.config, **given)
+
+
+def _read(name: str, text: str | None) -> Any:
+    kind = FILLS[name][1]
+    if kind is None or text is None or text == ALL:
+        return text
+    least, most = BOUNDS.get(name, (1, 4096))
+    return number(name, read_number(name, text, kind), least, most, whole=kind is int)

@@ -1,13 +1,16 @@
 """`llmcap launch`: the command that runs a deployment, and the one that checks the prediction."""
 
 import argparse
+import shlex
 from dataclasses import replace
 from typing import Any
 
-from .. import capacity, catalog, design
+from .. import calibration, capacity, catalog, design
 from ..catalog import names
 from ..design import handover, manifests
-from ..refuse import number, one_of
+from ..explain import quantity
+from ..refuse import BadInput, number, one_of
+from ..serving import load_work
 from ..spec import Deployment, Slo, Workload
 from . import cards
 from .options import (
@@ -63,6 +66,9 @@ def run(args: argparse.Namespace) -> Answer:
     """
     form = one_of("as", args.form or "command", FORMS)
     copies = number("copies", read_number("copies", args.copies or "1", int), 1, 10_000, whole=True)
+    if args.copies and form == "command":
+        kinds = ", ".join(manifests.KINDS)
+        raise BadInput("copies", f"copies says how many a manifest has: give --as, one of {kinds}.")
     d = read_deployment(args)
     load = read_load(args, d.request_limit_tokens)
     if args.concurrency is None:
@@ -76,7 +82,8 @@ def run(args: argparse.Namespace) -> Answer:
     stops = _stops(d, load)
     made = "\n".join([*(f"# {text}" for text in stops), made])
     printed = capacity.printed(capacity.ledger(d, context_tokens=load.context_tokens))
-    score, warned = _score(args.engine or "", d, load, bench), _warnings(args, d, load)
+    score = _score(args, d, load, bench)
+    warned = [*_warnings(args, d, load), *_not_scored(d, load, bench)]
     data = {
         "launch": made,
         "log": [{"line": one.text, "within": one.within} for one in printed],
@@ -127,24 +134,66 @@ def _stops(d: Deployment, load: Workload) -> list[str]:
     return told
 
 
-def _score(asked: str, d: Deployment, load: Workload, bench: handover.Command) -> str:
+def _score(args: argparse.Namespace, d: Deployment, load: Workload, bench: handover.Command) -> str:
     """The command that puts the benchmark's file beside the prediction of this very deployment."""
     own_client = d.engine.family in ("vllm", "sglang")  # whose file names the engine
-    stated: dict[str, object] = {
-        "engine": None if own_client else d.engine.family,
-        "gpu": d.gpu.name,
-        "tp": d.tp,
-        "pp": d.pp if d.pp > 1 else None,
-        "ep": d.ep if d.ep > 1 else None,
-        "dp-attention": d.tp if d.dp_attention else None,
-        "memory-fraction": d.memory_fraction,
-        "weights": d.weights.name,
-        "kv": d.kv.name,
-        "shared-prefix": load.shared_prefix_tokens or None,  # no client's file says it
-    }
-    version = names.version_in(asked)
+    version = names.version_in(args.engine or "")
     if not version and d.engine.name != catalog.engine(d.engine.family).name:
         version = ".".join(map(str, d.engine.release))
-    stated["engine-version"] = version or None
-    words = [f"--{name} {value}" for name, value in stated.items() if value is not None]
+    named = bench.words[bench.words.index("--model") + 1]
+    told = args.config is not None or names.model_name(named) == d.model.name
+    stated: list[tuple[str, object]] = [
+        ("config", args.config),
+        ("model", None if told else d.model.name),
+        ("engine", None if own_client else d.engine.family),
+        ("engine-version", version or None),
+        *(("gpu-file", path) for path in args.gpu_file or ()),
+        ("gpu", d.gpu.name),
+        ("tp", d.tp),
+        ("pp", d.pp if d.pp > 1 else None),
+        ("ep", d.ep if d.ep > 1 else None),
+        ("dp-attention", d.tp if d.dp_attention else None),
+        ("memory-fraction", d.memory_fraction),
+        ("max-num-seqs", d.max_num_seqs),
+        ("max-num-batched-tokens", d.max_num_batched_tokens),
+        ("weights", d.weights.name),
+        ("kv", d.kv.name),
+        ("shared-prefix", load.shared_prefix_tokens or None),  # no client's file says it
+        ("own", args.own),
+    ]
+    words = [f"--{name} {shlex.quote(str(x))}" for name, x in stated if x is not None]
     return " ".join(["llmcap validate", bench.words[-1], *words])
+
+
+def _not_scored(d: Deployment, load: Workload, bench: handover.Command) -> list[str]:
+    """Where the score stands on another prediction than this deployment's, and why."""
+    settings = {
+        "drafted tokens": d.speculation,
+        "LoRA adapters": d.lora,
+        "weights kept on the host": d.offload_share,
+        "no CUDA graphs": d.eager,
+        "mixed chunks": d.mixed_chunk,
+        "the block size": d.block_size,
+    }
+    told = []
+    if left := [name for name, value in settings.items() if value]:
+        told.append(
+            f"A benchmark's file does not say {' and '.join(left)}: validate predicts without, and "
+            "predict with."
+        )
+    if "--random-range-ratio" in bench.words and not d.mixes_prompts:
+        apart, together = (
+            calibration.estimates(d, load, work=load_work(d, load, in_step=x)).ttft_s.value
+            for x in (False, True)
+        )
+        if _seconds(apart) != _seconds(together):
+            told.append(
+                "The benchmark's answers have one length, which keeps users in step: validate "
+                f"expects a mean first token of {_seconds(together)}, and predict says "
+                f"{_seconds(apart)} for answers of many lengths."
+            )
+    return told
+
+
+def _seconds(time_s: float) -> str:
+    return quantity(time_s, "s")

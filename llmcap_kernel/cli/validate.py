@@ -1,6 +1,7 @@
 """`llmcap validate`: measured rows, a start-up log or kernel timings, beside the prediction."""
 
 import argparse
+import math
 from collections import Counter
 from typing import Any
 
@@ -8,13 +9,14 @@ from ..evidence import compare, kernels, logs, startup
 from ..evidence.compare import Report
 from ..evidence.weak_spots import mode
 from ..explain import counted, digits, percent
-from ..refuse import BadInput
+from ..refuse import BadInput, number
 from .fills import add_fills, read_fills
-from .options import add_output, add_own
+from .options import add_output, add_own, read_number
 from .progress import Bar
 from .tables import Answer, Column, Screen, Table, prose_table
 
 WORST = 40  # rows of text, the largest errors first
+FAR, MOST_OFF = 3, 1e6  # the status where a row is farther off than asked, and the most to ask
 COUNTED = 10  # lines of each kind of remark
 KNOWN = f"{compare.results.KNOWN}; {logs.KNOWN}; {kernels.KNOWN}"
 
@@ -38,6 +40,8 @@ def options(parser: argparse.ArgumentParser) -> None:
         Of this command.
     """
     parser.add_argument("file", metavar="FILE", help=f"{KNOWN}; - for a pipe")
+    about = f"leave with status {FAR} where a row is farther off than this share (default: never)"
+    parser.add_argument("--within", metavar="SHARE", help=about)
     add_fills(parser)
     add_own(parser)
     add_output(parser)
@@ -54,20 +58,25 @@ def run(args: argparse.Namespace) -> Answer:
     Returns
     -------
     Answer
-        Status 1 where no row of it can be predicted.
+        Status 1 where no row of it can be predicted, `FAR` where one is farther off than asked.
     """
     options = read_fills(args)
+    within = math.inf if args.within is None else read_number("within", args.within, float)
+    number("within", min(within, MOST_OFF), 0, MOST_OFF)
     text = compare.results.text(args.file)
-    if logs.recognises(text):
+    is_log, is_timings = logs.recognises(text), kernels.recognises(text)
+    if args.within is not None and (is_log or is_timings):
+        raise BadInput("within", "within is for results of a benchmark, and this file has none.")
+    if is_log:
         if args.config is not None:
             raise BadInput("config", "config is for results: a start-up log takes --model NAME.")
         return _start_up(startup.beside(logs.read(text, args.file, **_of_start_up(options))))
-    if kernels.recognises(text):
+    if is_timings:
         return _timings(text, options)
     compare.results.form_of(text, KNOWN)
     with Bar("comparing") as bar:
         report = compare.run(args.file, options, bar.count)
-    return _rows(report)
+    return _rows(report, within)
 
 
 def _of_start_up(options: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +142,7 @@ def _timings(text: str, options: dict[str, Any]) -> Answer:
 # rows of measurements
 
 
-def _rows(report: Report) -> Answer:
+def _rows(report: Report, within: float) -> Answer:
     data = report.as_dict()
     worst = sorted(report.compared, key=lambda r: -r.error)
     table = Table(ROW_HEADS, tuple(map(_cells, worst)))
@@ -146,7 +155,8 @@ def _rows(report: Report) -> Answer:
         parts = [_summary(report, screen), "\n".join(rows), _remarks(report, screen)]
         return "\n\n".join(filter(None, parts))
 
-    return Answer(data, tuple(data["rows"]), table, text, 0 if worst else 1)
+    status = 1 if not worst else FAR if worst[0].error > within else 0
+    return Answer(data, tuple(data["rows"]), table, text, status)
 
 
 def _cells(row: Any) -> tuple[str, ...]:  # a row that is compared: no number is None

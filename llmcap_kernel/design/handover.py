@@ -48,6 +48,7 @@ TRT_FILE, CACHE_OF = "engine.yaml", "kv_cache_config:"
 HEAD = "HEAD_ADDRESS"  # placeholder for the address of the first of several hosts
 OTHERS = "on the other hosts the same with"
 HEAD_PORT = 20000
+V1_ALONE = (0, 11)  # the release of vLLM without the scheduler before V1
 NODES_SINCE = (0, 12)  # the release of vLLM that joins hosts without Ray
 # Cards of a host, where a link joins another number of them. A rack of GB200 has hosts of four, as
 # have TPUs. A bridge joins two of a host's eight cards, and a cable joins two desktop hosts.
@@ -432,6 +433,9 @@ def _vllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comman
         "--max-model-len": longest,
         "--max-num-seqs": d.seqs_limit,
         "--max-num-batched-tokens": d.batch_limit_tokens,
+        # the scheduler before V1 refuses a shorter step without it (config.py, SchedulerConfig),
+        # and until 0.11 takes over where V1 has no such cache or card
+        "--enable-chunked-prefill": d.engine.release < V1_ALONE and d.batch_limit_tokens < longest,
         "--kv-cache-dtype": _kv(d),
         "--block-size": d.block_size,
         "--enforce-eager": d.eager,
@@ -661,7 +665,13 @@ def prompts(workload: Workload) -> int:
     return max(count, FEWEST_EACH * users)
 
 
-def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") -> Command:
+def benchmark(
+    deployment: Deployment,
+    workload: Workload,
+    *,
+    model: str = "",
+    rate_rps: float | None = None,
+) -> Command:
     """Write the command that benchmarks the load, into a file that Validate reads.
 
     Parameters
@@ -672,11 +682,13 @@ def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") ->
         Its load.
     model : str
         Checkpoint that runs; the catalogue's if omitted.
+    rate_rps : float, optional
+        Requests that come at random moments, in place of users who wait [requests/s].
 
     Returns
     -------
     Command
-        The engine's own client, with the load's lengths, users and shared prefix.
+        The engine's own client, with the load's lengths, users or rate, and shared prefix.
 
     References
     ----------
@@ -703,7 +715,7 @@ def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") ->
     d = deployment
     checkpoint = _checkpoint(d, model)[0]
     if d.engine.family == "sglang":
-        return _bench_sglang(checkpoint, workload)
+        return _bench_sglang(checkpoint, workload, rate_rps)
     shared = workload.shared_prefix_tokens
     options = {
         "--backend": None if d.engine.family == "vllm" else "openai",
@@ -718,7 +730,7 @@ def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") ->
         "--random-prefix-len": shared or None,
         "--random-output-len": workload.output_tokens,
         "--ignore-eos": True,
-        "--max-concurrency": workload.concurrency,
+        **_arrivals(workload, rate_rps),
         "--num-prompts": prompts(workload),
         "--percentile-metrics": "ttft,tpot,itl,e2el",
         "--metric-percentiles": "50,90,95,99",  # 99 alone by default
@@ -728,7 +740,14 @@ def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") ->
     return Command(("vllm", "bench", "serve", *_options(options)))
 
 
-def _bench_sglang(model: str, workload: Workload) -> Command:
+def _arrivals(workload: Workload, rate_rps: float | None) -> dict[str, Any]:
+    """Say who sends: users who wait for their answers, or, at a rate, whoever comes (Poisson)."""
+    if rate_rps is None:
+        return {"--max-concurrency": workload.concurrency}
+    return {"--request-rate": f"{rate_rps:.4g}"}
+
+
+def _bench_sglang(model: str, workload: Workload, rate_rps: float | None) -> Command:
     shared = workload.shared_prefix_tokens
     lengths: dict[str, Any] = {
         "--dataset-name": "random",
@@ -751,7 +770,7 @@ def _bench_sglang(model: str, workload: Workload) -> Command:
         "--model": model,
         **lengths,
         "--tokenize-prompt": True,  # as text, a prompt may have a few more tokens
-        "--max-concurrency": workload.concurrency,
+        **_arrivals(workload, rate_rps),
         "--output-file": "measured.jsonl",
     }
     return Command(("python", "-m", "sglang.bench_serving", *_options(options)))

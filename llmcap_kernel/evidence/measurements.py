@@ -60,6 +60,7 @@ OPTIONS = {
     **{"weight_dtype": "weights", "kv_dtype": "kv", "memory_fraction": "memory-fraction"},
     **{"max_model_len": "context", "input_tokens": "input", "output_tokens": "output"},
     **{"concurrency": "concurrency", "rate_of": "rate-of", "cached_tokens": "shared-prefix"},
+    **{"max_num_seqs": "max-num-seqs", "max_num_batched_tokens": "max-num-batched-tokens"},
 }
 # Rates that a source may give as a maximum, at a concurrency that it does not state.
 GREATEST = ("output_tok_s_total", "output_tok_s_per_gpu", "total_tok_s")
@@ -101,6 +102,8 @@ class Load(NamedTuple):
         Percent of a percentile; None for a mean or a median.
     in_step : bool
         Whether all answers have one length, so that users may stay in step.
+    served : bool
+        Whether a server answered each request of a client, whatever the regime says of a loop.
     """
 
     metric: str
@@ -115,6 +118,7 @@ class Load(NamedTuple):
     limit: int | None = None
     percentile: float | None = None
     in_step: bool = False
+    served: bool = False
 
     @property
     def metric_alike(self) -> str:
@@ -289,6 +293,7 @@ def measurement(line: Line, given: Mapping[str, Any] | None = None) -> Measureme
         requests=_count(fields, "requests", 1, 1e9, "requests"),
         percentile=_percentile(fields, metric),
         in_step="in-step" in _text(fields, "doubt"),
+        served=bool(fields.get("served")),
     )
     return Measurement(line.where, value, spelled, load)
 

@@ -5,6 +5,11 @@ A few rows of one's own say which source it is. By the model of random effects t
 a source's own part, of spread `between`, and a row's, of spread `within`; both are known of the
 sources of the fit. How far the mean of some deployments is believed, and what is still not known
 of the next one, follows: `believed`.
+
+One factor moves all times of an engine, so that gap, first token and rate go on adding up. What is
+believed of each kind asks for another one; a kind counts by the inverse of what is still not known
+of it, so that first tokens, which differ most between sources, do not move the gaps. What the
+factor leaves of a kind moves its interval.
 """
 
 import json
@@ -13,6 +18,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from .. import calibration, files
 from ..calibration import Own
@@ -23,6 +29,29 @@ from .fit.rows import Sample
 FACTORS = (0.1, 10.0)  # nothing of one's own makes an engine faster or slower than this
 FARTHEST = 100  # times that an interval moves, as `calibration.own_of` takes it
 PRECISE = 1e-4  # of the log of the factor
+
+
+class Move(NamedTuple):
+    """What one's own rows of a kind say, as factors on the time that strangers' rows predict.
+
+    Attributes
+    ----------
+    measured : float
+        What was measured, the mean of the deployments.
+    believed : float
+        Share of it that is believed, 0 to 1.
+    expected : float
+        What is believed; an interval lies around it.
+    estimated : float
+        What one factor for all times of the engine makes of these rows.
+    """
+
+    measured: float
+    believed: float
+    expected: float
+    estimated: float
+
+
 HEAD = """\
 # Written by `llmcap calibrate --with`: what your own measurements say of your engine.
 # `factor` makes its times longer, and the odds of its shares smaller. An interval is [faster,
@@ -63,7 +92,13 @@ def believed(spread: Mapping[str, float], deployments: int) -> tuple[float, floa
     if math.isinf(between):
         return 1.0, 1.0
     share = between / (between + within / deployments) if between else 0.0
-    return share, ((between * (1 - share) + within) / (between + within)) ** 0.5
+    return share, (_unknown(spread, share) / (between + within)) ** 0.5
+
+
+def _unknown(spread: Mapping[str, float], share: float) -> float:
+    """The variance of the next deployment's miss, where such a share of the mean is believed."""
+    between = 0.0 if share == 1 else spread["between"] ** 2  # which may be infinite
+    return between * (1 - share) + spread["within"] ** 2
 
 
 def fitted(rows: Iterable[Sample]) -> dict[str, Own]:
@@ -87,16 +122,54 @@ def fitted(rows: Iterable[Sample]) -> dict[str, Own]:
         When there is no row, or only such latencies.
     """
     rows = list(rows)
-    by_family: dict[str, list[Sample]] = defaultdict(list)
-    for row in rows:
-        if not _waits_for_room(row):
-            by_family[row.family].append(row)
+    by_family = _by_family(rows)
     if rows and not by_family:
         full = "with has only latencies of more users than the cache holds"
         raise BadInput("with", f"{full}: they measure its room and not the engine's speed.")
     if not by_family:
         raise BadInput("with", "with has no row that can be predicted: llmcap validate says why.")
     return {family: _readable(_engine(some)) for family, some in by_family.items()}
+
+
+def moves(rows: Iterable[Sample], found: Mapping[str, Own]) -> dict[str, dict[str, Move]]:
+    """Say what own rows moved, kind by kind, beside what was measured.
+
+    Parameters
+    ----------
+    rows : iterable of Sample
+        As `fitted` had them.
+    found : mapping of str to Own
+        What it made of them.
+
+    Returns
+    -------
+    dict of str to dict of str to Move
+        By family of the engine, and by kind.
+    """
+    return {
+        family: _moves(some, found[family].factor)[0] for family, some in _by_family(rows).items()
+    }
+
+
+def _moves(rows: Sequence[Sample], factor: float) -> tuple[dict[str, Move], dict[str, float]]:
+    """What a factor makes of each kind, and the width of its interval over that of strangers."""
+    spreads = calibration.table()["spreads"]
+    before, after = (_means(rows, _misses(rows, x)) for x in (1.0, factor))
+    moved, widths = {}, {}
+    for kind in (kind for kind in spreads if kind in before):
+        first, left = statistics.mean(before[kind]), statistics.mean(after[kind])
+        share, widths[kind] = believed(spreads[kind], len(before[kind]))
+        moved[kind] = Move(math.exp(first), share, math.exp(share * first), math.exp(first - left))
+    return moved, widths
+
+
+def _by_family(rows: Iterable[Sample]) -> dict[str, list[Sample]]:
+    """The rows that measure an engine's speed, by its family."""
+    by_family: dict[str, list[Sample]] = defaultdict(list)
+    for row in rows:
+        if not _waits_for_room(row):
+            by_family[row.family].append(row)
+    return by_family
 
 
 def _waits_for_room(row: Sample) -> bool:
@@ -115,21 +188,19 @@ def _readable(found: Own) -> Own:
 
 def _engine(rows: Sequence[Sample]) -> Own:
     known = calibration.table()
-    before, spreads = _means(rows, _misses(rows, 1.0)), known["spreads"]
-    trust = {kind: believed(spreads[kind], len(x)) for kind, x in before.items() if kind in spreads}
-    if not trust:
+    wanted, _ = _moves(rows, 1.0)
+    if not wanted:
         raise BadInput("with", "with has no row of a kind that sources were compared by.")
-    first = {kind: statistics.mean(before[kind]) for kind in trust}
-    wanted = statistics.mean((1 - trust[kind][0]) * first[kind] for kind in trust)
-    factor = _factor(rows, [*trust], wanted)
-    after = _means(rows, _misses(rows, factor))
+    factor = _factor(rows, wanted)
+    moved, widths = _moves(rows, factor)
     intervals = {}
-    for kind, (share, width) in trust.items():
-        moved = first[kind] - statistics.mean(after[kind])
-        more = share * first[kind] - moved  # what one factor for all kinds leaves
+    for kind, move in moved.items():
+        more = math.log(move.expected / move.estimated)
         ends = known["intervals"][kind]
-        faster, slower = (math.exp(more + width * math.log(ends[x])) for x in ("faster", "slower"))
-        intervals[kind] = (faster, slower)
+        faster, slower = (
+            math.exp(more + widths[kind] * math.log(ends[x])) for x in ("faster", "slower")
+        )
+        intervals[kind] = (min(faster, 1.0), max(slower, 1.0))  # around the estimate, too
     chips = tuple(dict.fromkeys(row.deployment.gpu.family for row in rows))
     deployments = len({deployment_key(row) for row in rows})
     return Own(factor, len(rows), deployments, chips, intervals)
@@ -172,14 +243,17 @@ def _means(rows: Sequence[Sample], missed: Sequence[float]) -> dict[str, list[fl
     return {kind: [statistics.mean(x) for x in each.values()] for kind, each in found.items()}
 
 
-def _factor(rows: Sequence[Sample], kinds: Sequence[str], wanted: float) -> float:
-    """The factor that leaves a mean miss, kinds and deployments counted alike, by bisection."""
+def _factor(rows: Sequence[Sample], wanted: Mapping[str, Move]) -> float:
+    """The factor that moves kinds as far as is believed, each by how well it is known."""
+    spreads = calibration.table()["spreads"]
+    weights = {kind: 1 / _unknown(spreads[kind], move.believed) for kind, move in wanted.items()}
+    asked = sum(weights[kind] * math.log(move.expected) for kind, move in wanted.items())
     low, high = map(math.log, FACTORS)
     while high - low > PRECISE:
         middle = (low + high) / 2
-        means = _means(rows, _misses(rows, math.exp(middle)))
-        left = statistics.mean(statistics.mean(means[kind]) for kind in kinds)
-        low, high = (middle, high) if left > wanted else (low, middle)
+        moved, _ = _moves(rows, math.exp(middle))
+        made = sum(weights[kind] * math.log(move.estimated) for kind, move in moved.items())
+        low, high = (middle, high) if made < asked else (low, middle)
     return math.exp((low + high) / 2)
 
 

@@ -11,6 +11,7 @@ from ..explain import GIB
 from ..refuse import BadInput
 from ..serving import load_work, most_running
 from ..simulation.percentiles import percentile
+from ..simulation.rates import at_rate
 from ..spec import SERVERS, Deployment, Workload
 from . import open_loop, stated
 from .measurements import DEFAULT_TOKENS, MEMORY, PERCENTILES, Load, regime_of
@@ -139,7 +140,7 @@ def estimated(meant: stated.Meant, load: Load) -> Predicted:
     if meant.deployment is None:
         return Predicted(reason=meant.reason)
     try:
-        load = _settled(meant, load)
+        load = settled(meant, load)
     except BadInput as problem:
         return Predicted(reason=str(problem))
     load, described = known(meant, load)
@@ -184,7 +185,7 @@ def stuck(meant: stated.Meant, load: Load) -> str:
     )
     books = capacity.ledger(d, context_tokens=max(tokens, 1))
     too_large = books.weights_bytes > d.gpu.memory_visible_bytes
-    loop = calibration.in_a_loop(meant.family, load.metric_alike, load.regime)
+    loop = _in_a_loop(meant, load, load.metric_alike)
     if not too_large and (loop or books.start != capacity.NO):
         return ""
     cards = f"one {d.gpu.name}" if d.num_gpus == 1 else f"{d.num_gpus} x {d.gpu.name}"
@@ -270,6 +271,11 @@ class Asked(NamedTuple):
     scale: float
 
 
+def _in_a_loop(meant: stated.Meant, load: Load, metric: str) -> bool:
+    """Whether a loop was measured; one user of a server is a load of that server."""
+    return not load.served and calibration.in_a_loop(meant.family, metric, load.regime)
+
+
 def asked(meant: stated.Meant, load: Load) -> Asked:
     """Say which quantity of which load a row of a benchmark is.
 
@@ -292,7 +298,7 @@ def asked(meant: stated.Meant, load: Load) -> Asked:
     """
     deployment = _deployment(meant)
     metric = calibration.METRICS[load.metric_alike]
-    loop = calibration.in_a_loop(meant.family, load.metric, load.regime)
+    loop = _in_a_loop(meant, load, load.metric)
     prompt = DEFAULT_TOKENS if load.input_tokens is None else max(load.input_tokens, 1)
     answer = DEFAULT_TOKENS if load.output_tokens is None else max(load.output_tokens, 1)
     workload = Workload(prompt, answer, 1, min(load.cached_tokens, prompt - 1))
@@ -319,6 +325,9 @@ def _timed(meant: stated.Meant, load: Load) -> Predicted:
     open_rate = load.request_rate if load.metric in RATES else None
     if open_rate:  # what the deployment serves at most, whatever it was asked for
         row = row._replace(workload=replace(row.workload, concurrency=_at_most(meant, load)))
+    e = None if row.loop else _at_random_moments(meant, load, row)
+    if e is not None:
+        return _finite(e.value, e.low, e.high, e.ceiling, e.reason)
     work = load_work(d, row.workload, batch=row.loop, in_step=load.in_step)
     estimates = calibration.estimates(d, row.workload, family=row.family, work=work)
     if load.percentile is not None:
@@ -329,6 +338,19 @@ def _timed(meant: stated.Meant, load: Load) -> Predicted:
         asked_for = open_rate * RATES[load.metric](row.workload, d.num_gpus)
         e = open_loop.rate(e, asked_for, load.concurrency or 1, load.requests)
     return _finite(e.value, e.low, e.high, e.ceiling, e.reason)
+
+
+def _at_random_moments(meant: stated.Meant, load: Load, row: Asked) -> calibration.Estimate | None:
+    """A latency of an open loop that nothing limits, as a design at a rate has it; else None."""
+    if load.request_rate is None or load.limit or load.metric in RATES:
+        return None
+    d, rate_rps = _deployment(meant), load.request_rate / meant.copies
+    made = at_rate(d, row.workload, rate_rps, family=row.family)
+    if not made.answered:
+        return None
+    if load.percentile is not None:
+        return made.percentile(PERCENTILES[load.metric][0], load.percentile).scaled(1e3)
+    return made.estimates.of(row.quantity, bounded=False).scaled(row.scale)
 
 
 # Tokens of a request that a rate counts, for each request a second.
@@ -346,8 +368,26 @@ def _at_most(meant: stated.Meant, load: Load) -> int:
     return limit or _most(_deployment(meant), workload)
 
 
-def _settled(meant: stated.Meant, load: Load) -> Load:
-    """The load of an open loop with the requests in flight that its rate leads to."""
+def settled(meant: stated.Meant, load: Load) -> Load:
+    """Give the load of an open loop the requests in flight that its rate leads to.
+
+    Parameters
+    ----------
+    meant : Meant
+        The deployment.
+    load : Load
+        What was measured and how.
+
+    Returns
+    -------
+    Load
+        The same where users wait for their answers.
+
+    Raises
+    ------
+    BadInput
+        When more is sent than is served, and nothing limits the queue.
+    """
     rate = load.request_rate
     if rate is None or load.metric in MEMORY:
         return load

@@ -373,3 +373,23 @@ def test_prompts_beside_decoding_are_told_to_the_engine_that_has_them_first():
 )
 def test_a_chat_is_served_by_the_checkpoint_that_is_trained_for_it(name, repository):
     assert handover.repository(catalog.model(name)) == repository
+
+
+def test_what_comes_at_a_rate_is_measured_at_that_rate():
+    for engine in ("vllm", "sglang"):
+        d = catalog.deployment(model="qwen3-8b", gpu="h100-sxm", engine=engine)
+        words = handover.benchmark(d, Workload(1000, 200, 16), rate_rps=5 / 3).words
+        assert words[words.index("--request-rate") + 1] == "1.667"
+        assert "--max-concurrency" not in words
+
+
+@pytest.mark.parametrize(("engine", "said"), [("vllm-0.8.5", True), ("vllm", False)])
+def test_the_old_scheduler_is_told_that_prompts_come_in_pieces(engine, said):
+    """vLLM 0.8.5, config.py: max_num_batched_tokens below max_model_len is refused without it."""
+    d = catalog.deployment(
+        model="qwen3-8b", gpu="a100-sxm-80gb", engine=engine, max_num_batched_tokens=512
+    )
+    load = Workload(3000, 300, 8)
+    assert ("--enable-chunked-prefill" in handover.launch(d, load).words) == said
+    whole = handover.launch(replace(d, max_num_batched_tokens=4096), load)
+    assert "--enable-chunked-prefill" not in whole.words

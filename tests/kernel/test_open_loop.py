@@ -6,6 +6,8 @@ import pytest
 
 from llmcap_kernel import calibration, catalog
 from llmcap_kernel.evidence import compare, measurements, open_loop, results
+from llmcap_kernel.evidence.fit.rows import samples_of
+from llmcap_kernel.simulation.rates import at_rate
 from llmcap_kernel.spec import Workload
 
 DEPLOYMENT = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine="vllm")
@@ -51,11 +53,31 @@ def test_requests_in_flight_are_the_rate_times_the_time_of_a_request():
         assert users == 1 or rate * fewer.e2e_s > users - 1
 
 
-def test_a_gap_is_that_of_the_users_that_the_rate_keeps():
-    slow, fast = rows(1.0)["itl_ms"], rows(12.0)["itl_ms"]
-    assert slow.predicted < fast.predicted
-    users = open_loop.users(DEPLOYMENT, LOAD, "vllm", 12.0, SENT)
-    assert fast.predicted == pytest.approx(1e3 * served(users).itl_s.value)
+def test_latencies_are_those_of_a_design_at_the_rate():
+    """One number for one load, whether it is designed for or scored."""
+    quantiles = {"p95_ttft_ms": 120.0, "p99_itl_ms": 20.0}
+    slow, fast = rows(1.0), rows(12.0, **quantiles)
+    assert slow["itl_ms"].predicted < fast["itl_ms"].predicted
+    made = at_rate(DEPLOYMENT, LOAD, 12.0)
+    wanted = {
+        "itl_ms": made.estimates.itl_s,
+        "ttft_ms": made.estimates.ttft_s,
+        "ttft_percentile_ms": made.percentile("ttft", 95),
+        "itl_percentile_ms": made.percentile("itl", 99),
+    }
+    for metric, estimate in wanted.items():
+        assert fast[metric].predicted == pytest.approx(1e3 * estimate.value)
+
+
+def test_of_a_rate_only_the_gaps_teach_the_speed_of_an_engine():
+    """Below saturation as many tokens come as were asked for, however fast the engine is."""
+    cells = {"model": "llama-3.1-8b", "gpu": "h100-sxm", "engine": "vllm", "weight_dtype": "bf16"}
+    cells |= {"input_tokens": 1000, "output_tokens": 200, "request_rate": 4.0, "requests": SENT}
+    values = {"itl_ms": 9.0, "ttft_ms": 90.0, "output_tok_s_total": 800.0}
+    lines = [results.Line(name, cells | {"metric": name, "value": x}) for name, x in values.items()]
+    (gap,) = samples_of(lines)
+    users = open_loop.users(DEPLOYMENT, LOAD, "vllm", 4.0, SENT)
+    assert gap.metric == "itl_ms" and gap.work.users == users < 30
 
 
 def test_a_limit_keeps_a_rate_from_asking_for_more():

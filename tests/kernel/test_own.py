@@ -111,6 +111,56 @@ def test_what_agrees_with_strangers_moves_nothing(tmp_path):
     assert learnt(tmp_path, 1.0)[1]["vllm"].factor == pytest.approx(1, abs=0.01)
 
 
+ALONE = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+
+
+def mixed(path, gap, first_token, rate):
+    """A run of 16 users on one H100 whose quantities are off by different factors on a time."""
+    made = calibration.estimates(ALONE, Workload(1000, 500, 16)).served
+    values = {"itl_ms": made.itl_s * 1e3 * gap, "ttft_ms": made.ttft_mean_s * 1e3 * first_token}
+    values |= {"output_tok_s_total": made.output_tok_s / rate}
+    same = "llama-3.1-8b,h100-sxm,1,vllm,bf16,bf16,1000,500,16"
+    lines = ["id,metric,value,model,gpu,tp,engine,weight_dtype,kv_dtype,input_tokens,output_tokens"]
+    lines[0] += ",concurrency"
+    lines += [f"{name},{name},{value},{same}" for name, value in values.items()]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return samples(path)
+
+
+def test_what_is_believed_of_each_kind_is_as_by_hand(tmp_path, monkeypatch):
+    """Of one deployment: b^2 / (b^2 + w^2) of the log of what was measured."""
+    spreads = {
+        "servers.gap": {"between": 0.3, "within": 0.5},  # .09 / .34
+        "servers.first_token": {"between": 1.2, "within": 0.8},  # 1.44 / 2.08
+        "servers.answer": {"between": 0.5, "within": 0.3},  # .25 / .34
+    }
+    known = calibration.table() | {"spreads": spreads}
+    monkeypatch.setattr(calibration, "table", lambda: known)
+    rows = mixed(tmp_path / "mixed.csv", 1.18, 3.0, 1.15)
+    moved = own.moves(rows, own.fitted(rows))["vllm"]
+    gap, first, answer = (moved[f"servers.{x}"] for x in ("gap", "first_token", "answer"))
+    assert (gap.measured, first.measured, answer.measured) == pytest.approx((1.18, 3.0, 1.15))
+    assert gap.expected == pytest.approx(1.18 ** (0.09 / 0.34))
+    assert first.expected == pytest.approx(3.0 ** (1.44 / 2.08))
+    assert answer.expected == pytest.approx(1.15 ** (0.25 / 0.34))
+    # what is not known after: .09 x .7353 + .25, 1.44 x .3077 + .64, .25 x .2647 + .09
+    weights = 1 / 0.316176, 1 / 1.083077, 1 / 0.156176
+    left = (math.log(x.expected / x.estimated) for x in (gap, first, answer))
+    assert sum(w * x for w, x in zip(weights, left, strict=True)) == pytest.approx(0, abs=2e-3)
+
+
+def test_late_first_tokens_move_no_gap_beyond_what_was_measured(tmp_path):
+    """Sources differ most in first tokens: three times as late says little of a gap."""
+    rows = mixed(tmp_path / "mixed.csv", 1.18, 3.0, 1.15)
+    found = own.fitted(rows)
+    moved = own.moves(rows, found)["vllm"]["servers.gap"]
+    assert 1 < moved.expected < moved.estimated < moved.measured
+    with calibration.using(found):
+        made = calibration.estimates(ALONE, Workload(1000, 500, 16))
+        for one in (made.itl_s, made.ttft_s, made.output_tok_s):
+            assert one.low <= one.value <= one.high
+
+
 def test_what_is_learnt_does_not_hang_on_what_was_learnt_before(tmp_path):
     path, found = learnt(tmp_path, 1.4)
     calibration.use(path)

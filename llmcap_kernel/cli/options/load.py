@@ -130,6 +130,10 @@ def _lengths(args: argparse.Namespace, base: Workload) -> tuple[int, int]:
     context = int(number("context", read_number("context", text, int), 2, MAX_TOKENS, "tokens"))
     if args.input is None and args.output is None:
         return lengths_of(context)
+    for name, tokens in (("input", tokens_in), ("output", out)):
+        if getattr(args, name) is not None and tokens >= context:
+            why = f"it takes more than the {tokens:,} of {name}, for it counts prompt and answer."
+            raise BadInput("context", f"context is {context:,}: {why}")
     if args.input is None:
         return context - out, out
     if args.output is None:

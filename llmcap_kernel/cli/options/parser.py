@@ -35,11 +35,27 @@ class _Help(argparse.HelpFormatter):
         return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
+class _Once(argparse._StoreAction):
+    """An option that two of its spellings may not give two values; of one the last stands."""
+
+    def __call__(
+        self, parser: Any, namespace: Any, values: Any, option_string: str | None = None
+    ) -> None:
+        before = parser.given.setdefault(self.dest, (option_string, values))
+        if before[0] != option_string and before[1] != values:
+            first, second = (shown(str(text)) for text in (before[1], values))
+            both = f"{before[0]} {first} and {option_string} {second}"
+            raise BadInput("command line", f"{both} set the same: give one of them.")
+        super().__call__(parser, namespace, values, option_string)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that complains in one sentence and names the nearest option."""
 
     def __init__(self, **how: Any) -> None:
         super().__init__(formatter_class=_Help, **how)
+        self.given: dict[str, tuple[str | None, Any]] = {}  # by what an option sets
+        self.register("action", None, _Once)
 
     def error(self, message: str) -> NoReturn:
         """Refuse what was given.
@@ -72,6 +88,7 @@ class Parser(argparse.ArgumentParser):
         tuple
             What was read, and nothing left over.
         """
+        self.given.clear()
         found, rest = super().parse_known_args(args, namespace)
         if not rest:
             return found, rest

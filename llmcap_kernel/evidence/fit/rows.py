@@ -134,7 +134,10 @@ def _sample(line: results.Line, given: Mapping[str, Any] | None) -> Sample | Non
     d = meant.deployment
     if not line.fields.get("source_id") and compare.row(line, given).skipped:
         return None  # something else was measured, or the row is impossible
-    load = row.load._replace(regime=measurements.regime_of(row.load, bool(d.model.experts)))
+    if row.load.request_rate is not None and row.load.metric != "itl_ms":
+        return None  # requests at a rate: tokens are what was sent, and waits what came together
+    load = predictions.settled(meant, row.load)
+    load = load._replace(regime=measurements.regime_of(load, bool(d.model.experts)))
     asked = predictions.asked(meant, load)
     return Sample(
         row.id,

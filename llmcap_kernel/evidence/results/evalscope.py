@@ -42,6 +42,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
     rate = rate_of(_first(data, "rate"))  # -1 where all are sent at once
     common = {
         "from_client": True,
+        "served": True,
         "any_server": True,
         "client_of": "vLLM",
         "model": word(data.get("model") or data.get("Model")),

@@ -42,6 +42,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
     unit_ms = 1e3 * SECONDS.get(word(data.get("_time_unit")) or "s", 1.0)
     common = {
         "from_client": True,
+        "served": True,
         "any_server": True,
         "client_of": "SGLang",
         "model": word(data.get("model")),

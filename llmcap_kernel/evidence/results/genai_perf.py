@@ -64,6 +64,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
     lengths = table(data, "output_sequence_length")
     common = {
         "from_client": True,
+        "served": True,
         "model": dig(config, ("model_names", "model", "model_name", "models"))
         or dig(table(config, "models"), ("name",)),
         "engine": dig(config, ("backend", "service_backend")),

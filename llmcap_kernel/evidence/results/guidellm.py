@@ -57,6 +57,7 @@ def _benchmark(one: Fields, model: object, where: str) -> list[Line]:
         return [Line(where, {}, problem)]
     common = {
         "from_client": True,
+        "served": True,
         "model": dig(settings, MODEL) or model,
         "any_server": True,
         "client_of": "vLLM",

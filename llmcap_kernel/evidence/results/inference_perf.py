@@ -44,6 +44,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
         rate = ""  # the rate of a stage with users is how fast they are let in
     common = {
         "from_client": True,
+        "served": True,
         "any_server": True,
         "client_of": "vLLM",
         "input_tokens": _length(done, "prompt_len", "prompt_tokens"),

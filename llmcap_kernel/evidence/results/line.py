@@ -30,8 +30,9 @@ class Line(NamedTuple):
     fields : dict
         Values by the column names of `benchmarks/measured.csv`, and by a few more of clients:
         `request_rate` and `requests` of an open loop; `client_of`, the engine where none is
-        stated, and `any_server` where that is a guess; `on_cpu`; `needs`, columns without which
-        the row means nothing; `percentile`, the percent of one; `lost`, the requests without an
+        stated, and `any_server` where that is a guess; `served`, where a server answered each
+        request of a client, and no loop ran a batch; `on_cpu`; `needs`, columns without which the
+        row means nothing; `percentile`, the percent of one; `lost`, the requests without an
         answer; `not_read`, columns that are not understood.
     problem : str
         Why it could not be read; "" when it could.

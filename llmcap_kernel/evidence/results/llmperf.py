@@ -47,6 +47,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
     answered = number(data.get("results_number_output_tokens_mean"))
     common = {
         "from_client": True,
+        "served": True,
         "model": data.get("model") or "",
         "engine": server if names.family(server) != "other" else "",
         "any_server": True,

@@ -16,7 +16,8 @@ from .wide import quantity
 WHOLE, SENT, VUS = "http_req_duration", "http_reqs", "vus"
 PERCENT = re.compile(r"p\((\d{1,2}(?:\.\d{1,3})?)\)|p(\d{2})|(\d{2}(?:\.\d{1,3})?)%")
 NEEDS = ("input_tokens", "output_tokens")
-COMMON = {"from_client": True, "any_server": True, "client_of": "vLLM", "needs": NEEDS}
+COMMON = {"from_client": True, "served": True, "any_server": True, "client_of": "vLLM"}
+COMMON |= {"needs": NEEDS}
 
 
 def _percentiles(entry: Fields) -> Fields:

@@ -110,7 +110,7 @@ def lines(data: Fields, where: str, common: Fields) -> list[Line]:
     if problem:
         return [Line(where, {}, problem)]
     done = data.get("completed")
-    common |= _load(data, done)
+    common |= {"served": True} | _load(data, done)
     found = [
         Line(f"{where} {name}", common | {"metric": metric, "value": number(data[name])})
         for metric, names in READ.items()

@@ -40,6 +40,12 @@ def test_predict_run_compare_and_learn(run, tmp_path):
     status, said, err = run("calibrate", *words)
     assert (status, err) == (0, "")
     assert "vllm" in said and f"--own {out}" in said
+    assert "library's own loop" not in said
+    kinds = json.loads(run("calibrate", *words, "--json")[1])["engines"][0]["intervals"]
+    for kind in kinds.values():
+        share = kind["believed_share"]
+        expected = kind["measured_over_predicted"] ** share
+        assert kind["expected_over_predicted"] == pytest.approx(expected)
     before, after = (
         json.loads(run("predict", *B, "--json", *more)[1])["estimate"]["itl_ms"]
         for more in ((), ("--own", str(out)))
@@ -47,6 +53,16 @@ def test_predict_run_compare_and_learn(run, tmp_path):
     assert after["high"] / after["low"] < before["high"] / before["low"]
     assert "of your own" in after["reason"]
     assert json.loads(run("predict", *B, "--json")[1])["estimate"]["itl_ms"] == before
+
+
+def test_what_a_library_s_own_loop_teaches_moves_no_server(run, tmp_path):
+    mine = tmp_path / "loop.csv"
+    row = "llama-3.1-8b,h100-sxm,vllm,prefill_tok_s,20000,1000,100,1"
+    names = "model,gpu,engine,metric,value,input_tokens,output_tokens,concurrency"
+    mine.write_text(f"{names}\n{row}\n")
+    words = ("--with", str(mine), "--tp", "1", "--out", str(tmp_path / "own.toml"))
+    status, said, _ = run("calibrate", *words)
+    assert status == 0 and "vllm loop is a library's own loop" in " ".join(said.split())
 
 
 @pytest.mark.parametrize(

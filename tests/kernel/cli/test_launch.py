@@ -1,5 +1,6 @@
 """`llmcap launch`: the command, what its log will say, the benchmark, and the score."""
 
+import itertools
 import json
 import shlex
 
@@ -11,6 +12,7 @@ from llmcap_kernel.cli.fills import read_fills
 from llmcap_kernel.cli.options import read_deployment
 from llmcap_kernel.evidence import launch, measurements, stated
 from llmcap_kernel.evidence.results.line import Line
+from llmcap_kernel.explain import quantity
 
 B = ["--model", "llama-3.1-70b", "--gpu", "h100-sxm", "--tp", "2", "--weights", "fp8"]
 LOAD = ["--input", "7k", "--output", "1k", "--users", "16"]
@@ -33,6 +35,7 @@ SPLITS = [
     "--model qwen3-8b --gpu l4 --memory-fraction 0.8 --kv fp8",
     "--model llama-3.1-70b --gpu h100-sxm --tp 2 --weights fp8 --engine trtllm",
     "--model llama-3.1-8b --gpu rtx-4090 --weights q4_k_m --engine llama.cpp",
+    "--model llama-3.1-8b --gpu h100-sxm --max-num-seqs 16 --max-num-batched-tokens 512",
 ]
 
 
@@ -47,8 +50,88 @@ def test_the_score_is_of_the_same_deployment(run, words):
     fields = {"metric": "itl_ms", "value": 20.0, "model": asked.model.name, "engine": client}
     row = measurements.measurement(Line("file", fields), options)
     meant = stated.meaning(row.spelled).deployment
-    same = ("title", "ep", "dp_attention", "fraction", "engine")
+    same = ("title", "ep", "dp_attention", "fraction", "engine", "seqs_limit", "batch_limit_tokens")
     assert [getattr(meant, name) for name in same] == [getattr(asked, name) for name in same]
+
+
+MEASURED = {"itl_ms": "mean_tpot_ms", "ttft_ms": "mean_ttft_ms"}
+MEASURED |= {"output_tok_s_total": "output_throughput"}
+WALKS = [
+    "--model llama-3.1-70b --gpu h100-sxm --tp 4 --weights fp8 --max-num-batched-tokens 512",
+    "--model llama-3.1-8b --gpu h100-sxm --max-num-seqs 16",
+    "--model llama-3.1-8b --gpu h100-sxm --users 1",
+    "--model qwen3-14b --gpu apple-m4-max --weights q4_k_m --engine llama.cpp --users 1",
+    "--model qwen3-14b --gpu rtx-4090 --weights q4_k_m --engine llama.cpp --users 4",
+    "--model llama-3.3-70b --gpu b200-sxm --tp 2 --weights nvfp4 --kv fp8 --engine trtllm",
+    "--model qwen3-235b-a22b --gpu mi300x --tp 4 --ep 4 --weights fp8 --shared-prefix 500",
+]
+
+
+def benchmark_of(estimate, load, off=1.2):
+    """What vLLM's client writes where all is slower than predicted."""
+    requests, prompt, answer, users = load
+    rate = estimate["output_tok_s_total"]["value"] / off
+    return {
+        **{"backend": "openai", "request_rate": "inf", "num_prompts": requests, "failed": 0},
+        **{"completed": requests, "max_concurrency": users, "output_throughput": rate},
+        **{"total_input_tokens": requests * prompt, "total_output_tokens": requests * answer},
+        **{"request_throughput": rate / answer, "duration": requests * answer / rate},
+        **{MEASURED[name]: off * estimate[name]["value"] for name in ("itl_ms", "ttft_ms")},
+    }
+
+
+@pytest.mark.parametrize("words", WALKS)
+def test_validate_scores_the_very_prediction_that_was_made(run, tmp_path, monkeypatch, words):
+    """A server's file with one user is of that server, and of no library's loop."""
+    monkeypatch.chdir(tmp_path)
+    asked = ["--input", "2000", "--output", "500", "--users", "32", *words.split()]
+    predicted = json.loads(run("predict", *asked, "--json")[1])
+    steps = json.loads(run("launch", *asked, "--json")[1])
+    bench = shlex.split(steps["benchmark"].replace("\\\n", ""))
+    of_bench = dict(itertools.pairwise(bench))
+    load = (int(of_bench["--num-prompts"]), 2000, 500, predicted["concurrency"])
+    found = benchmark_of(predicted["estimate"], load) | {"model_id": of_bench["--model"]}
+    (tmp_path / of_bench["--result-filename"]).write_text(json.dumps(found))
+    code, out, _ = run(*shlex.split(steps["validate"])[1:], "--json")
+    rows = {row["metric"]: row for row in json.loads(out)["rows"]}
+    assert code == 0 and set(rows) == set(MEASURED)
+    for metric, row in rows.items():
+        estimate = predicted["estimate"][metric]
+        assert row["predicted"] == pytest.approx(estimate["value"], rel=1e-9)
+        off = 1 / 1.2 if metric == "output_tok_s_total" else 1.2
+        assert row["measured"] == pytest.approx(off * row["predicted"])
+
+
+def test_what_a_benchmark_does_not_say_is_said(run):
+    words = ["--model", "llama-3.1-8b", "--gpu", "h100-sxm", "--draft-tokens", "3", "--eager"]
+    told = json.loads(run("launch", *words, *LOAD, "--json")[1])["warnings"]
+    assert any("does not say drafted tokens and no CUDA graphs" in text for text in told)
+
+
+def test_a_benchmark_of_one_length_says_what_it_will_be_scored_by(run, tmp_path, monkeypatch):
+    """SGLang computes prompts first, and its client's answers end together."""
+    monkeypatch.chdir(tmp_path)
+    words = ["--model", "qwen3-8b", "--gpu", "h100-sxm", "--engine", "sglang", *LOAD]
+    steps = json.loads(run("launch", *words, "--json")[1])
+    (told,) = [text for text in steps["warnings"] if "in step" in text]
+    found = {
+        **{"backend": "sglang", "model_id": "Qwen/Qwen3-8B", "dataset_name": "random"},
+        **{"random_input_len": 7000, "random_output_len": 1000, "random_range_ratio": 1.0},
+        **{"server_info": {}, "completed": 160, "max_concurrency": 16, "mean_ttft_ms": 900.0},
+        **{"total_input_tokens": 1_120_000, "total_output_tokens": 160_000},
+    }
+    (tmp_path / "measured.jsonl").write_text(json.dumps(found))
+    (row,) = json.loads(run(*shlex.split(steps["validate"])[1:], "--json")[1])["rows"]
+    assert f"mean first token of {quantity(row['predicted'] / 1e3, 's')}," in told
+
+
+def test_the_score_names_the_files_that_a_model_and_a_card_came_from(run, tmp_path):
+    card = tmp_path / "my card.toml"
+    card.write_text(run("gpus", "l4", "--toml")[1].replace('name = "l4"', 'name = "mine"'))
+    words = ["--model", "qwen3-8b", "--gpu-file", str(card), "--checkpoint", "me/tuned", *LOAD]
+    score = shlex.split(json.loads(run("launch", *words, "--json")[1])["validate"])
+    options = read_fills(parser_of("validate").parse_args(score[2:]))
+    assert options["model"] == "qwen3-8b" and str(card) in score
 
 
 def test_the_score_says_which_tokens_were_cached(run):

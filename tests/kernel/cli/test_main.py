@@ -106,7 +106,7 @@ BAD = {
     "tp that is no number": ((*PREDICT, "--tp", "two"), "whole number"),
     "memory fraction beyond the card": ((*PREDICT, "--memory-fraction", "1.5"), "0.05 to 1"),
     "context too short": ((*PREDICT, "--context", "1"), "context is 1: it takes a number from 2"),
-    "context shorter than the prompt": ((*PREDICT, "--context", "10", "--input", "20"), "output"),
+    "context shorter than the prompt": ((*PREDICT, "--context", "10", "--input", "20"), "20 of"),
     "no such file": (("predict", "--config", "/no/such", "--gpu", "l4"), "/no/such"),
     "DP attention on one card": ((*PREDICT, "--dp-attention"), "tp of 2"),
     "a hostile name": (("predict", "--model", "x\n\x1b[31m" * 99, "--gpu", "l4"), "not known"),

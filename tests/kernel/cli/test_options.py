@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from llmcap_kernel.cli import parser_of
+from llmcap_kernel.cli.fills import read_fills
 from llmcap_kernel.cli.options import Parser, add_limits, read_column, read_limits, read_number
 from llmcap_kernel.cli.options.deployment import build
 from llmcap_kernel.design import WORKED_SLO
@@ -156,3 +158,38 @@ def test_a_refusal_has_the_number_and_the_option_as_they_were_typed(run, words, 
     command, *rest = words
     code, _, err = run(command, *B, *rest)
     assert code == 2 and err.startswith(f"llmcap: {told}")
+
+
+ONE = ("predict", "--model", "llama-3.1-8b", "--gpu", "h100-sxm")
+BENCH = ("validate", "measured.json", "--gpu", "h100-sxm")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*ONE, "--users", "4", "--concurrency", "8"), "--users '4' and --concurrency '8' set"),
+        ((*ONE, "--tp", "1", "-tp", "2"), "--tp '1' and -tp '2' set the same"),
+        ((*ONE, "--weights", "fp8", "-q", "bf16"), "--weights 'fp8' and -q 'bf16' set the same"),
+        ((*ONE, "--context", "8k", "--input", "9k"), "it takes more than the 9,000 of input"),
+        ((*ONE, "--context", "8k", "--output", "8k"), "it takes more than the 8,000 of output"),
+        (("launch", *ONE[1:], "--copies", "2"), "--copies says how many a manifest has"),
+        ((*BENCH, "--tp", "-4"), "--tp is -4: it takes a whole number from 1 to 4,096"),
+        ((*BENCH, "--memory-fraction", "92"), "--memory-fraction is 92: it takes a number from"),
+        ((*BENCH, "--max-num-seqs", "0"), "--max-num-seqs is 0: it takes a whole number from 1"),
+        ((*BENCH, "--users", "-1"), "--users is -1: it takes a whole number from 1"),
+    ],
+)
+def test_what_contradicts_itself_or_is_out_of_range_is_one_sentence(run, words, said):
+    """The last of two users won in silence, and a row of a file was blamed for an option."""
+    status, out, err = run(*words)
+    assert (status, out, err.count("\n")) == (2, "", 1) and said in err
+
+
+def test_the_same_value_twice_is_no_contradiction(run):
+    assert run(*ONE, "--users", "4", "--concurrency", "4")[0] == 0
+
+
+def test_groups_of_attention_may_stand_without_a_number():
+    """Of predict it is a switch: of validate it then means all cards of tp."""
+    words = ["measured.json", "--tp", "8", "--dp-attention"]
+    assert read_fills(parser_of("validate").parse_args(words)) == {"tp": 8, "dp_attention": "yes"}

@@ -1,5 +1,10 @@
 """`llmcap validate`: how its report reads."""
 
+import pytest
+
+from llmcap_kernel import calibration, catalog
+from llmcap_kernel.spec import Workload
+
 from .plain import strict, unwrapped
 
 HEAD = "id,model,gpu,engine,tp,weight_dtype,concurrency,input_tokens,output_tokens,metric,value\n"
@@ -44,3 +49,28 @@ def test_a_file_of_no_kind_is_told_all_that_is_read(run, tmp_path):
     assert code == 2 and not out and len(err.splitlines()) == 1
     for kind in ("vllm bench", "the log of vLLM, SGLang", "timings of kernels"):
         assert kind in err
+
+
+@pytest.mark.parametrize(
+    ("off", "within", "status"),
+    [(1.2, "0.25", 0), (1.2, "0.1", 3), (0.8, "0.1", 3), (9.0, None, 0)],
+)
+def test_a_pipeline_may_ask_how_far_off_is_too_far(run, tmp_path, off, within, status):
+    """Off by a fifth is off by .17 or .25 of what was measured, whichever side is the longer."""
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    gap_ms = 1e3 * calibration.estimates(d, Workload(1000, 200, 8)).itl_s.value
+    mine = tmp_path / "mine.csv"
+    mine.write_text(
+        "model,gpu,engine,weights,itl_ms,input_tokens,output_tokens,concurrency\n"
+        f"llama-3.1-8b,h100-sxm,vllm,bf16,{off * gap_ms},1000,200,8\n"
+    )
+    asked = () if within is None else ("--within", within)
+    assert run("validate", str(mine), *asked)[0] == status
+
+
+def test_how_far_is_a_share_and_of_results(run, tmp_path):
+    mine = tmp_path / "mine.csv"
+    mine.write_text("model,gpu,itl_ms\nqwen3-8b,l4,60\n")
+    for wrong in ("-1", "close"):
+        status, out, err = run("validate", str(mine), "--within", wrong)
+        assert (status, out) == (2, "") and err.startswith("llmcap: --within is ")
