@@ -16,6 +16,7 @@ from .space import HOME, Space
 
 STEPS = (512, 1024, 2048, 4096, 8192, 16_384)  # values of max_num_batched_tokens to try
 TRIED = 48  # candidates that miss a latency: the nearest on each hardware
+WORTH = 0.99  # share of the answer's cost that is worth another step
 COPIED = 4  # candidates in several copies: the cheapest on each hardware
 
 
@@ -72,7 +73,8 @@ def other_steps(space: Space, asked: Requirements, rows: Rows, rank: str) -> tup
         *(_made(space, asked, i) for i in _each(copied, space, rows, COPIED)),
     ]
     best = (min(made, key=price, default=None) for made in tried)
-    return tuple(one for one in best if one is not None and price(one) < answer_cost)
+    most = WORTH * answer_cost[0]
+    return tuple(one for one in best if one is not None and price(one)[0] < most)
 
 
 def _each(numbers: Iterable[int], space: Space, rows: Rows, most: int) -> Iterator[int]:
