@@ -52,7 +52,7 @@ def test_tokens_a_day_are_led_to_the_search_that_finds_the_cards():
 
 def test_how_many_users_is_answered_with_the_most():
     state, _ = answer("calculate", "How many users at 32K on two H200 with Qwen3-32B")
-    assert state["users"] is None and state["in"] == 31_000
+    assert state["users"] is None and state["in"] == 28_000  # seven eighths
     assert answer("calculate", "max throughput llama 8b H100")[0]["users"] is None
     state, _ = answer("calculate", "Qwen3-32B on two H200 for 8 users, how many users at most")
     assert state["users"] == 8
@@ -186,3 +186,20 @@ def test_a_batch_without_a_time_is_told_how_long_it_takes():
     assert float(found[1]) == pytest.approx(50_000 / float(found[2]) / 3600, rel=0.05)
     _, messages = answer("design", "50k pdfs of 5k tokens each with qwen3 14b")
     assert "Say how long it may take" in all_text(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "lengths"),
+    [
+        ("32k context", (28_000, 4000)),  # as `llmcap predict --context 32k`: an eighth is answered
+        ("4k context, 1 user", (3500, 500)),
+        ("32k context, answers of 500", (31_500, 500)),
+        ("7k in, 200 out", (7000, 200)),
+    ],
+)
+@pytest.mark.parametrize("name", ["calculate", "design", "compare"])
+def test_a_context_is_parted_as_the_commands_part_it(name, text, lengths):
+    state, messages = answer(name, f"qwen3-8b on H100, {text}")
+    assert (state["in"], state["out"]) == lengths
+    told = f"an eighth is the answer unless one is said: prompt {lengths[0]:,} tokens"
+    assert (told in all_text(messages)) == ("context" in text and "answers" not in text)

@@ -168,6 +168,7 @@ def _assumed(form, question, stated, state):
 def _read_and_assumed(question, values, state, assumed):
     """Say what was read, and whose load was taken."""
     yield from read_back(question, values, state)
+    yield from taken.parted_context(question.numbers, values)
     yield from taken.load_assumed(question, values, assumed.alone)
     yield from taken.shorter_load(assumed.shorter)
 
