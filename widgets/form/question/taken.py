@@ -146,7 +146,7 @@ def _format(question, values):
         what = f"Weights are as released: {names}."
     else:
         desk = ", as on a desk" if smaller != {EIGHT_BITS} else ""
-        room = "leave few users any room" if "kv" in question.numbers else "do not fit"
+        room = "do not fit" if desk else "leave few users any room, or none"
         what = f"As released the weights {room}: a copy in {names} is taken{desk}."
     yield f"{what} Name a format for another."
 
