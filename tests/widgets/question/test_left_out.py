@@ -91,6 +91,16 @@ def test_a_speed_of_nobody_is_told_how_to_say_whose_it_is():
     assert "Say whose a speed is: 25 tok/s per user" in all_text(messages)
 
 
-def test_which_cards_to_take_is_led_to_the_search():
-    _, messages = answer("calculate", "llama 70b, 20 users, which gpus")
+@pytest.mark.parametrize(
+    "text", ["llama 70b, 20 users, which gpus", "70b for 20 users", "qwen3-32b under $5/h"]
+)
+def test_which_cards_to_take_is_led_to_the_search(text):
+    _, messages = answer("calculate", text)
     assert [one["link"]["name"] for one in messages if "link" in one] == ["design"]
+    _, messages = answer("calculate", "how fast is llama 70b for 20 users")
+    assert not [one for one in messages if "link" in one]
+
+
+def test_which_cards_opens_them_all_in_a_search():
+    state, _ = answer("design", "llama 70b, 20 users, which gpus", "v=5&gpus=rtx-3090")
+    assert state["gpus"] is None

@@ -38,7 +38,7 @@ def candidates(question, text):
     if "engine" in numbers:
         values["engine"] = numbers["engine"]
     if not cards:
-        return values
+        return values | ({CARDS: None} if "which cards" in numbers else {})
     values[CARDS] = ",".join(dict.fromkeys(name for name, _ in cards))
     values["vendor"] = ANY
     # "two H100" are all there are of them; "H100" is which

@@ -17,7 +17,7 @@ from .columns import before_and_after, columns
 from .defaults import ALONE, lifted, one_person, within_window
 from .deployment import deployment
 from .elsewhere import elsewhere
-from .fewest_cards import fewest_cards
+from .fewest_cards import fewest_cards, standing_cards
 from .fields import CARDS, LIMITS
 from .left_out import left_out
 from .limits import in_force, limits
@@ -58,7 +58,7 @@ def inputs(form, text, state):
     """
     if file := _settings(text, state):
         return file
-    question, worked, counted = _whole(text, state)
+    question, worked, counted = _whole(form, text, state)
     stated = _stated(question, text, state)
     assumed = _assumed(form, question, stated, state)
     values = stated | assumed.values
@@ -96,15 +96,17 @@ def _settings(text, state):
     return values, notes, [missing], []
 
 
-def _whole(text, state):
+def _whole(form, text, state):
     """A question with its work in requests a second and its cards counted; what was worked out."""
     if not _is_text(text):
         raise BadInput("question", EMPTY)
     question, worked = in_requests_a_second(possible(understood(text)), state)
     question = gains.with_other_side(question)
-    if "columns" not in state and not gains.is_of_one_deployment(question.numbers, state.keys()):
-        return question, worked, []
-    question, counted = fewest_cards(question, state)
+    fields, counted = state.keys(), []
+    if "columns" in state or gains.is_of_one_deployment(question.numbers, fields):
+        question, counted = fewest_cards(question, state)
+    elif {"gpu", "tp", "pp"} <= fields:
+        question, counted = standing_cards(question, state, form.defaults())
     return question, worked, counted
 
 
@@ -130,6 +132,7 @@ def _of_words(question, text, state):
     if CARDS in fields:
         return values | candidates(question, text)
     model, card = (next(iter(names), None) for names in (question.models, question.cards))
+    card = card or numbers.get("standing")
     values |= deployment(model, card, numbers, state)
     if gains.is_of_one_deployment(numbers, fields):
         values |= before_and_after(question, state)[0]

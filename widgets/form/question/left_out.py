@@ -11,7 +11,7 @@ from .wording import in_words, numbers_taken, titles
 ASIDE = frozenset(
     """
     show sweep most power nodes cards open memory longest count home laptop slips uncounted
-    everyone need gain onward caching times unhurried pieces hours two whole monthly
+    everyone need gain onward caching times unhurried pieces hours two whole monthly standing
     """.split()  # noqa: SIM905 - a list has a line a word
 ) | {"which cards"}
 # What no input takes, by what is said of it.
