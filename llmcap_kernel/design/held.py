@@ -1,6 +1,7 @@
 """The weight format to assume on some cards, where the released one does not fit."""
 
 from dataclasses import replace
+from math import ceil
 
 from .. import capacity, catalog
 from ..spec import Deployment
@@ -8,6 +9,7 @@ from .space import FOUR_BITS, HOME, HOME_FORMATS, needed_engine
 
 HELD = 0.9  # share of a card's memory for weights; the rest is the engine's and the cache
 EIGHT_BITS = "fp8"
+FEW = 8  # room for fewer than one in so many of the users is of no use
 
 
 def held_format(deployment: Deployment, context_tokens: int, users: int = 1) -> str:
@@ -20,13 +22,13 @@ def held_format(deployment: Deployment, context_tokens: int, users: int = 1) -> 
     context_tokens : int
         Prompt and answer of a user [tokens].
     users : int
-        Users for whom there must be room, so that the format is of use.
+        Users who ask at once.
 
     Returns
     -------
     str
         The model's own where it fits; four bits on a desk, and FP8 on cards of a data centre that
-        compute it, where 16 bits do not start, or leave fewer users room, and FP8 starts.
+        compute it, where 16 bits do not start, or leave few users room, and FP8 starts.
 
     Examples
     --------
@@ -46,7 +48,7 @@ def held_format(deployment: Deployment, context_tokens: int, users: int = 1) -> 
     compute = card.computes(eight_bits)
     if native.element_bits != 16 or not compute or compute[0] != eight_bits.name:
         return native.name
-    as_released = _holds(replace(deployment, weights=native), context_tokens, users)
+    as_released = _holds(replace(deployment, weights=native), context_tokens, ceil(users / FEW))
     fits = not as_released and _holds(replace(deployment, weights=eight_bits), context_tokens, 1)
     return eight_bits.name if fits else native.name
 

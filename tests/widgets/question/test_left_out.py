@@ -25,6 +25,8 @@ def test_what_no_calculator_counts_is_said_in_a_sentence():
         ("gpt-4o on H100", "The weights of gpt-4o are not published"),
         ("llama 8b on CPU only", "A processor without a card (on CPU only) is not predicted."),
         ("llama 70b with 8b draft on 2xH100", "Tokens guessed ahead (8b draft) are not counted"),
+        ("goodput of llama 8b on L4", "Requests that meet the limits (goodput) are not counted"),
+        ("llama 8b on L4 vs the OpenAI API", "What OpenAI API asks was not said: write it as"),
         ("GLM-4.6, budget $100k", "A price to buy at (budget $100k) is no input"),
     ],
 )

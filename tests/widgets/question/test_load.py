@@ -203,3 +203,39 @@ def test_a_context_is_parted_as_the_commands_part_it(name, text, lengths):
     assert (state["in"], state["out"]) == lengths
     told = f"an eighth is the answer unless one is said: prompt {lengths[0]:,} tokens"
     assert (told in all_text(messages)) == ("context" in text and "answers" not in text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "what"),
+    [
+        ("cost per 1k requests", 1000, "1,000 requests"),
+        ("price per request", 1, "1 request"),
+        ("cost per 1000 chats", 1000, "1,000 chats"),
+        ("what does a request cost", 1, "1 request"),
+        ("$ per million queries", 1e6, "1,000,000 queries"),
+        ("cost per 1k requests, 0.1 requests/s", 1000, "1,000 requests"),
+    ],
+)
+def test_a_price_of_requests_is_the_rent_over_what_is_answered(text, count, what):
+    """By hand: $2 an hour for the requests that are answered in it."""
+    state, messages = answer("calculate", f"qwen3-8b on L40S at $2/h, {text}")
+    assert (state["in"], state["out"]) == (7000, 1000)
+    found = re.search(
+        r"([\d,]+ \w+) of 7,000 tokens in and 1,000 out costs? \$([\d,.]+): "
+        r"\$2.00.* s / ([\d.]+)",
+        all_text(messages),
+    )
+    assert found[1] == what and "Not understood" not in all_text(messages)
+    usd = float(found[2].replace(",", ""))
+    assert usd == pytest.approx(2 / 3600 / float(found[3]) * count, rel=0.02)
+    if "0.1" in text:
+        assert found[3] == "0.1"  # the rate that comes, and the cards idle between
+    else:  # 16 answers of 1,000 tokens take no less than the weights and the cache are read
+        assert 0.05 < float(found[3]) < 16 / (1000 * 16.4 / 864)
+
+
+def test_a_price_of_requests_in_a_search_is_led_to_calculate():
+    _, messages = answer("design", "cost per 1000 chats, qwen3-8b on L40S")
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["calculate"]
+    _, messages = answer("calculate", "20 tok/s per request, price of qwen3-8b on H100")
+    assert "1 request of" not in all_text(messages)

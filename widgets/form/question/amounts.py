@@ -6,6 +6,7 @@ Also batches that end by a time, bursts, people of whom a part asks at once, and
 import re
 from math import ceil
 
+from llmcap_kernel.explain import counted, digits
 from llmcap_kernel.refuse import typed_number
 from llmcap_kernel.spec import Workload
 
@@ -343,6 +344,50 @@ def takes(deployment, prompt, answer, pieces):
     many, what = pieces
     hours = many / most_rps / 3600
     return f"All {many:,.0f} {what} take about {hours:,.2g} hours, at {most_rps:.2g} requests/s."
+
+
+def bought(pieces, workload, usd_h, most_rps, asked_rps=None):
+    """Say what so many requests cost.
+
+    Parameters
+    ----------
+    pieces : tuple of float and str
+        How many requests, and what they are called.
+    workload : Workload
+        Prompt, answer and users at once.
+    usd_h : float
+        Rent of all cards [USD/h].
+    most_rps : float
+        Requests a second of these users, who ask again at once [requests/s].
+    asked_rps : float, optional
+        Requests a second that come, where a question says so [requests/s].
+
+    Returns
+    -------
+    str
+        The price with its arithmetic.
+
+    Examples
+    --------
+    >>> bought((1000, "requests"), Workload(7000, 1000, 16), 3.6, 0.5)[:52]
+    '1,000 requests of 7,000 tokens in and 1,000 out cost'
+    """
+    (many, what), lengths = pieces, f"{workload.input_tokens:,} tokens in and "
+    lengths += f"{workload.output_tokens:,} out"
+    is_asked = asked_rps is not None and asked_rps < most_rps
+    rate_rps = asked_rps if is_asked else most_rps
+    of = (
+        "as they come"
+        if is_asked
+        else f"with {counted(workload.concurrency, 'user')} who always ask"
+    )
+    usd = digits(usd_h / 3600 / rate_rps * many)
+    verb, times = ("costs", "") if many == 1 else ("cost", f" x {many:,.0f}")
+    as_one = "" if "req" in what else " Each is taken as one request."
+    return (
+        f"{many:,.0f} {what} of {lengths} {verb} ${usd}: ${usd_h:,.2f} an hour / 3,600 s / "
+        f"{digits(rate_rps)} requests/s{times}, {of}.{as_one}"
+    )
 
 
 def cards_of(count, nodes, each, usual):

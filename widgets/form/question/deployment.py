@@ -13,7 +13,6 @@ from .. import following, meaning, presets
 from .load import context
 
 STATED = ("weights", "kv", "engine", "usd", "maxlen", "fraction", "seqs")
-FEW = 8  # room for fewer than one in so many users is of no use
 NOTHING_SPREAD = {"ep": False, "dp": False}  # neither experts nor users over cards
 
 
@@ -108,9 +107,7 @@ def _held(values, state, numbers, prefix):
     terms = {name: values.get(name) or state[prefix + name] for name in names}
     users = typed_number(str(numbers.get("users") or state.get("users") or 1)) or 1
     try:
-        return design.held_format(
-            catalog.deployment(**terms), context(numbers, state), ceil(users / FEW)
-        )
+        return design.held_format(catalog.deployment(**terms), context(numbers, state), ceil(users))
     except BadInput:  # the inputs refuse it, and say why
         return values["weights"]
 

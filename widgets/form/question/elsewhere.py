@@ -34,8 +34,10 @@ def elsewhere(question, values, fields, text):
         yield "Several side by side are a question for Compare.", "compare"
     if "count" in question.numbers and not search:
         yield "How many cards it takes is a question for Design.", "design"
-    elif "which cards" in question.numbers and not search or _of_a_size(question.numbers):
+    elif ("which cards" in question.numbers and not search) or _of_a_size(question.numbers):
         yield "Which cards to take is a question for Design.", "design"
+    if "bought" in question.numbers and not {"config", "tp", "in"} <= fields:
+        yield "What a request costs is a question for Calculate.", "calculate"
     if "longest" in question.numbers and "ctx" not in question.numbers:
         yield "How far a context may grow is a question for The context cliff.", "cliff"
     if "power" in question.numbers and not search:

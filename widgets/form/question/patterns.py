@@ -203,11 +203,14 @@ NUMBERS = (
     ("offload", OFFLOAD),
     ("processor", PROCESSOR),
     ("closed", CLOSED),
+    ("goodput", r"\b(goodput)\b"),
     ("purchase", PURCHASE),
     ("memory", SIZED),
     # what an API asks for a million
     ("api_in", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:in|inputs?|prompts?)\b"),
     ("api", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:out|outputs?|answers?)\b"),
+    ("unpriced", r"\b(?:vs\.?|versus|or|than|against|compared (?:to|with))\s+(?:an?\s+|the\s+)?"
+     r"((?:\w+(?:'s)?\s+)?api)s?\b"),
     # a rent is of one card, a budget of all
     ("usd", rf"{DOLLARS}{HOUR}{CARD}"),
     ("usd", rf"{DOLLARS}{CARD}(?:{HOUR})?"),
@@ -282,6 +285,19 @@ PRICED = re.compile(
     r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b(?:\s+(?:output|input)(?=\s+tok))?",
     re.I,
 )  # a price that is asked for
+# A price of so many requests, and not of tokens: "cost per 1k requests".
+PRICE_ASKED = re.compile(
+    r"\b(?:price|costs?|cheap\w*|cents?|how much (?:is|are|does|do|would|per|for|money))\b"
+    r"|\$\s*(?:/|per\b)",
+    re.I,
+)
+CHATS = r"(?:requests?|quer(?:y|ies)|calls?|messages?|questions?|chats?|conversations?|prompts?)"
+BOUGHT = re.compile(
+    r"(?<!/s )(?<!sec )(?<!second )(?:\bper|/|\beach|\ban?|\bone|\bof|\bfor)\s*"
+    rf"(?P<many>\d[\d.,]*\s?[kKmM]?|thousand|million)?\s*(?P<what>{CHATS})\b"
+    r"(?!\s*(?:/|(?:per|an?|every|each|of|at once|in flight|tokens?)\b))",
+    re.I,
+)
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"

@@ -113,6 +113,14 @@ def predicted(form, question, values, state):
     return notes
 
 
+def _served(state):
+    """The deployment and the load of a state; the most users within its limits where none is said."""
+    deployment, load = meaning.deployment(state), meaning.load(state)
+    if state["users"] is None:
+        load = design.most_users_load(deployment, load, meaning.limits(state))
+    return deployment, load
+
+
 def _asks_for_a_time(numbers, fields):
     return "pieces" in numbers and {"in", "out", "model", "tp"} <= fields
 
@@ -143,8 +151,8 @@ def _memory(form, question, values, state):
 
 def _gain(form, question, values, state):
     """Say what one deployment does without and with the change that is asked about."""
-    numbers, whole = question.numbers, form.check(values, state)[0]
-    deployment, load = meaning.deployment(whole), meaning.load(whole)
+    numbers = question.numbers
+    deployment, load = _served(form.check(values, state)[0])
     sides = [form.check(values | side, state)[0] for side in before_and_after(question, state)]
     if len(sides) > 1:
         deployments = [meaning.deployment(side) for side in sides]
@@ -185,9 +193,8 @@ def whole_answer(form, question, values, state):
     if which == MEAN or not {"config", "tp", "in", "itl"} <= state.keys():
         return [], [NO_INPUT.format(which, limit, option if which != MEAN else "--e2e-p95-s")]
     try:
-        inputs = form.check(values, state)[0]
         slo = Slo(tails=(Tail("e2e", float(which[1:]), seconds),))
-        card = design.card(meaning.deployment(inputs), meaning.load(inputs), slo)
+        card = design.card(*_served(form.check(values, state)[0]), slo)
     except BadInput:  # the view says what does not go together
         return [], []
     for limit in card.limits:
@@ -211,7 +218,25 @@ def _month(form, question, values, state):
     return [f"${usd_h:,.2f} an hour are ${usd_h * hours:,.0f} a month of {hours:,.0f} hours."]
 
 
+def _asks_for_requests(numbers, fields):
+    return "bought" in numbers and {"config", "tp", "in"} <= fields
+
+
+def _requests(form, question, values, state):
+    """Say what so many requests cost: the rent over the requests that are answered in its time."""
+    deployment, load = _served(form.check(values, state)[0])
+    card = design.card(deployment, load, Slo())
+    if not card.starts:
+        return []
+    if not card.usd_h:
+        return ["No rent of these cards is known: name one, as in $2 an hour each."]
+    rate_rps = card.expected.output_tok_s.value / load.output_tokens
+    asked_rps = rate_of_users(question, state)
+    return [amounts.bought(question.numbers["bought"], load, card.usd_h, rate_rps, asked_rps)]
+
+
 ANSWERS = (
+    (_asks_for_requests, _requests),
     (_asks_for_a_month, _month),
     (_asks_for_a_time, _time),
     (_asks_for_memory, _memory),

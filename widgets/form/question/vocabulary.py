@@ -32,6 +32,6 @@ SILENT = frozenset(
     that the their them then throughput to tok/s token tokens tokens/s ttft under up us usd use
     user users using versus vram vs want watt watts way we what what's when where which why will
     window with within worth would
-    fastest fine goodput hold long month monthly possible process processing usage w
+    fastest fine hold long month monthly possible process processing usage w
     """.split()  # noqa: SIM905 - a list has a line a word
 )
