@@ -120,6 +120,8 @@ def test_people_and_agents_are_users_and_people_are_said_to_ask_at_once():
         ("1M documents of 2,000 tokens overnight", {"rate": 34.72}, "a night of 8 hours"),
         ("86400 docs of 500 tokens per day", {"rate": 1, "in": 500, "ttft": 0}, "length was not"),
         ("86400 docs of 500 tokens in a day, 50 ms itl", {"itl": 50, "rate": 1}, "24 hours are"),
+        # 86,400 / 86,400 s; the length stands behind the time
+        ("86400 emails a day of 800 tokens each", {"rate": 1, "in": 800}, "800 tokens in and"),
         # 1,000 x 36 / 3600 s
         ("1000 users, 36 requests per user per hour", {"rate": 10}, "1,000 users together send 10"),
         ("3600 employees, each 24 requests a day", {"rate": 1}, "together send 1 requests/s"),
@@ -239,3 +241,24 @@ def test_a_price_of_requests_in_a_search_is_led_to_calculate():
     assert [one["link"]["name"] for one in messages if "link" in one] == ["calculate"]
     _, messages = answer("calculate", "20 tok/s per request, price of qwen3-8b on H100")
     assert "1 request of" not in all_text(messages)
+
+
+def test_copies_are_so_many_at_most_in_a_search_and_one_elsewhere():
+    state, _ = answer("design", "5 replicas of llama 3.1 8b on L4, 1 rps")
+    assert state["copies"] == 5
+    _, messages = answer("calculate", "3 replicas of qwen3-32b on 4 A100 80GB")
+    assert "The numbers are of one copy" in all_text(messages)
+
+
+def test_how_many_requests_a_second_is_answered_with_the_most():
+    """By hand: an L40S has room for some 20 users, and reads 38 GB for each of their tokens."""
+    _, messages = answer("calculate", "qwen3-8b on L40S, how many rps")
+    found = re.search(r"At most ([\d.]+) requests/s of 7,000", all_text(messages))
+    assert 0.1 < float(found[1]) < 20 / (1000 * (16 + 20 * 1.1) / 864)
+    assert "Not" not in all_text(messages)
+
+
+def test_two_cards_for_a_desk_serve_one_person_in_a_search_too():
+    state, messages = answer("design", "should I buy a 3090 or an M2 Ultra for llama 70b")
+    assert (state["users"], state["in"], state["itl"]) == (1, 2000, 100)
+    assert "for one person unless said" in all_text(messages)

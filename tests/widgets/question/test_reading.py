@@ -174,6 +174,10 @@ def test_a_vendor_is_said_to_be_lost_where_nothing_asks_for_it():
             [("apple-m3-ultra", 1)],
             [],
         ),
+        ("two 3090s with llama 3.1 8b", ["llama-3.1-8b"], [("rtx-3090", 2)], []),
+        ("llama 3.1 8b on 4 3090", ["llama-3.1-8b"], [("rtx-3090", 4)], []),
+        ("deepseek r1 on 4 H100 nodes", ["deepseek-r1"], [("h100-sxm", 32)], []),  # of eight
+        ("deepseek r1 on two H200 servers", ["deepseek-r1"], [("h200-sxm", 16)], []),
         # the number was a model of one billion
         ("qwen3-32b on H100 1B tokens a month", ["qwen3-32b"], [("h100-sxm", 1)], []),
         ("RTX 4060 Ti qwen3-8b", ["qwen3-8b"], [("rtx-4060-ti-8gb", 1)], []),

@@ -135,6 +135,37 @@ def too_few(deployment, prompt, answer, rate_rps):
     return f"No: {who} {most_rps:.2g} of {rate_rps:,.4g} requests/s."
 
 
+def most(deployment, prompt, answer):
+    """Say how many requests a second a deployment answers at most.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        What answers them.
+    prompt, answer : int
+        Their lengths [tokens].
+
+    Returns
+    -------
+    str
+        A sentence; that it does not start, where it does not.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> most(one, 1000, 100)[-54:]
+    'requests/s of 1,000 tokens in and 100 out are answered.'
+    """
+    from llmcap_kernel.evidence import open_loop
+
+    most_rps = open_loop.most_rps(deployment, Workload(max(prompt, 1), max(answer, 1)))
+    if not most_rps:
+        return "It does not start, so no request is answered."
+    lengths = f"{prompt:,} tokens in and {answer:,} out"
+    return f"At most {most_rps:.2g} requests/s of {lengths} are answered."
+
+
 def settle(numbers, prompt, answer):
     """Turn what a question says of its work in its own words into a load, and say how.
 
@@ -174,7 +205,8 @@ def _batch(numbers, batch, prompt, answer):
     """So many documents until then, as a rate; how long they take is another question."""
     many, what, *length = batch.split()
     count, until = typed_number(many) or 0, numbers.pop("hours", "")
-    each = length[0] if length else str(numbers.get("in", prompt))
+    alone = numbers.pop("ctx", prompt) if not numbers.keys() & {"in", "out"} else prompt
+    each = length[0] if length else str(numbers.get("in", alone))
     numbers.setdefault("in", each)
     numbers["unhurried"] = True
     length = f"{typed_number(each):,.0f} tokens in and {answer:,} out"

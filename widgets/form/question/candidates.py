@@ -9,6 +9,7 @@ from llmcap_kernel import catalog
 from .defaults import ALONE
 from .fields import ANY, CARDS
 
+NO_CARDS = "Which model is answered for cards that are named, as in: which models run on one H100."
 WHICH_MODEL = re.compile(
     r"\b(?:what|which|best|biggest|largest)\b(?=.*\b(?:run|runs|fit|fits|models?|llms?|host|serve)\b)",
     re.I,

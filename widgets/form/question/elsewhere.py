@@ -52,9 +52,10 @@ def elsewhere(question, values, fields, text):
 
 def _of_a_size(numbers):
     """Whether so many users or requests are asked about, and neither cards nor what they do."""
-    return bool("standing" in numbers and numbers.keys() & {"users", "rate", *LIMITS}) and not (
-        numbers.keys() & {"show", "need", "times", "whole", "tp", "cards"}
-    )
+    if "standing" not in numbers or numbers.keys() & {"need", "times", "whole", "tp", "cards"}:
+        return False
+    sized = "show" not in numbers and numbers.keys() & {"users", "rate", *LIMITS}
+    return "budget" in numbers or bool(sized)
 
 
 def _more_than_answered(question, fields, more):

@@ -80,7 +80,8 @@ def standing_cards(question, state, untouched):
             count = fewest
             why = f"the fewest of them that hold {counted_users(wanted)}"
             why += "" if all_held else ", or the most of them"
-    note = f"No card is named, so this is of {count}x {lists.listed_title(name)}, {why}."
+    named = "understood" if question.lost else "named"
+    note = f"No card is {named}, so this is of {count}x {lists.listed_title(name)}, {why}."
     return question._replace(numbers=numbers | {"standing": (name, count)}), [note]
 
 

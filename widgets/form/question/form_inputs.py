@@ -12,7 +12,7 @@ from llmcap_kernel.design.copies import MOST_COPIES
 from llmcap_kernel.refuse import BadInput
 
 from . import gains, predicted, taken
-from .candidates import candidates
+from .candidates import NO_CARDS, WHICH_MODEL, candidates
 from .columns import before_and_after, columns
 from .defaults import ALONE, lifted, one_person, within_window
 from .deployment import deployment
@@ -29,7 +29,7 @@ from .wording import limits_in_words
 
 # Of a file that is pasted in the place of a question.
 SETTINGS = re.compile(r"\b[a-z]+_[a-z_]+\s*:.*\b[a-z]+_[a-z_]+\s*:", re.S)
-AS_STATED = ("api", "api_in", "sweep", "show")
+AS_STATED = ("api", "api_in", "sweep", "show", "copies")
 TOO_MANY = "How many cards answer them all is a question for Design.", "design"
 
 
@@ -73,6 +73,8 @@ def inputs(form, text, state):
     whole, missed = predicted.whole_answer(form, question, values, state)
     notes += whole
     left = [*left_out(question, values, state.keys()), *missed]
+    if CARDS in state and WHICH_MODEL.search(text) and not (question.models or question.cards):
+        left.append(NO_CARDS)
     too_many = few or (worked and "rate" in question.numbers)
     return values, notes, left, _links(question, values, state, text, too_many)
 
@@ -151,7 +153,7 @@ class _Assumed(NamedTuple):
 def _assumed(form, question, stated, state):
     """What is set though a question does not say it."""
     numbers, defaults, search = question.numbers, form.defaults(), CARDS in state
-    alone = {} if search else one_person(question, state, defaults)
+    alone = one_person(question, state, defaults)
     shorter = within_window(stated | alone, state)
     values = alone | shorter
     if "users" in state and "users" not in stated | values:

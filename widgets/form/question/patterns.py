@@ -203,6 +203,9 @@ NUMBERS = (
     ("offload", OFFLOAD),
     ("processor", PROCESSOR),
     ("closed", CLOSED),
+    ("most rps", r"\b((?:how many|max(?:imum)?|what)\s+(?:[rq]ps|requests?\s*(?:/|per|a)\s*s\w*))"
+     r"\b"),
+    ("copies", rf"({COUNT})\s+(?:replicas?|copies|instances)\b(?:\s+of\b)?"),
     ("goodput", r"\b(goodput)\b"),
     ("purchase", PURCHASE),
     ("memory", SIZED),
@@ -266,7 +269,8 @@ NUMBERS = (
     ("own", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s+)?(?:their\s+|its\s+)?own\b"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b)"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?prompts?\b"),
-    ("in", rf"\b(?:prompts?|inputs?|isl)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("in", rf"\b(?:prompts?(?:\s+processing(?:\s+(?:speed|time))?)?|inputs?|isl)\s*(?:of|=|:)?\s*"
+     rf"{NUMBER}"),
     ("out", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:out\b|{ANSWERS}\b)"),
     ("out", rf"\b(?:{ANSWERS}|osl)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:context|ctx)\b"),
@@ -301,7 +305,8 @@ BOUGHT = re.compile(
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
-    r"|\b(?:max(?:imum)?|largest|biggest)\s+(?:batch(?:[\s-]size)?|throughput)\b|^\s*users\b",
+    r"|\b(?:max(?:imum)?|largest|biggest)\s+(?:batch(?:[\s-]size)?|throughput)\b|^\s*users\b"
+    r"|\bmax[\s_-]num[\s_-]seqs\b(?!\s*=?\s*\d)",
     re.I,
 )
 # Of the memory that a model asks for, not of a service.
@@ -332,6 +337,11 @@ MONTHLY = re.compile(
     r"|\b(?:costs?|price|rent|bill|how much)\b.{0,30}?\b(?:per|an?|each)\s+month\b",
     re.I,
 )
+YEARLY = re.compile(
+    r"\b(?:yearly|annual)\s+(?:costs?|price|bill|rent|spend)\b"
+    r"|\b(?:costs?|price|rent|bill|how much)\b.{0,30}?\b(?:per|an?|each)\s+year\b",
+    re.I,
+)
 POWER = re.compile(r"\b(?:power|watts?|kwh|energy|electricity)\b", re.I)
 # How long it takes until the first request can be answered.
 STARTING = re.compile(
@@ -351,6 +361,7 @@ FLAGS = {
     "power": POWER,
     "which cards": WHICH_CARDS,
     "monthly": MONTHLY,
+    "yearly": YEARLY,
     "home": HOME,
     "laptop": LAPTOP,
     "everyone": re.compile(rf"\d\s*{PEOPLE}\b", re.I),

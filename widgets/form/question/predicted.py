@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from llmcap_kernel import capacity, design
 from llmcap_kernel.address import MEAN
-from llmcap_kernel.design.limits import MET, WORDS
-from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.design.limits import MET, WORDS, expected
+from llmcap_kernel.refuse import BadInput, typed_number
 from llmcap_kernel.spec import Slo, Tail
 
 from .. import meaning
@@ -16,6 +16,7 @@ from .load import context, rate_of_users
 from .patterns import PER
 from .settled import milliseconds
 
+OF_LATENCIES = {"itl": "gaps between tokens", "ttft": "first tokens"}
 NO_PREFIX = (
     "A prefix cache saves what prompts share, and how much that is was not said: name it, as in a "
     "2k system prompt, or 60% prefix hits."
@@ -114,7 +115,7 @@ def predicted(form, question, values, state):
 
 
 def _served(state):
-    """The deployment and the load of a state; the most users within its limits where none is said."""
+    """The deployment and the load of a state; the most users within limits where none is said."""
     deployment, load = meaning.deployment(state), meaning.load(state)
     if state["users"] is None:
         load = design.most_users_load(deployment, load, meaning.limits(state))
@@ -205,7 +206,7 @@ def whole_answer(form, question, values, state):
 
 
 def _asks_for_a_month(numbers, fields):
-    return "monthly" in numbers and {"config", "tp", "in"} <= fields
+    return bool(numbers.keys() & {"monthly", "yearly"}) and {"config", "tp", "in"} <= fields
 
 
 def _month(form, question, values, state):
@@ -214,8 +215,51 @@ def _month(form, question, values, state):
     usd_h = design.card(meaning.deployment(whole), meaning.load(whole), Slo()).usd_h
     if not usd_h:
         return []
-    hours = PER["month"] / 3600
-    return [f"${usd_h:,.2f} an hour are ${usd_h * hours:,.0f} a month of {hours:,.0f} hours."]
+    each = typed_number(str(question.numbers.get("users", ""))) or 0
+    said = []
+    for time in ("month", "year") if "yearly" in question.numbers else ("month",):
+        hours = PER[time] / 3600
+        usd = usd_h * hours
+        shared = f", ${usd / each:,.2f} for each of {each:,.0f} users" if each > 1 else ""
+        said.append(
+            f"${usd_h:,.2f} an hour are ${usd:,.0f} a {time} of {hours:,.0f} hours{shared}."
+        )
+    return said
+
+
+def _asks_for_a_percentile(numbers, fields):
+    return bool(_unlimited(numbers)) and {"config", "tp", "in"} <= fields
+
+
+def _unlimited(numbers):
+    """The latencies of which a percentile is asked and no limit is named."""
+    return [name for name in ("itl", "ttft") if f"{name}p" in numbers and name not in numbers]
+
+
+def _percentiles(form, question, values, state):
+    """Say the percentile of a latency that is asked for without a limit."""
+    served = _served(form.check(values, state)[0])
+    card = design.card(*served, Slo(), rate_rps=rate_of_users(question, state))
+    if not card.starts:
+        return []
+    said = []
+    for name in _unlimited(question.numbers):
+        which = question.numbers[f"{name}p"]
+        if which != MEAN:
+            value = card.percentile(name, float(which[1:]))
+            what = OF_LATENCIES[name]
+            said.append(f"{which[1:]}% of the {what} are within {expected(value, 's')}.")
+    return said
+
+
+def _asks_for_the_most(numbers, fields):
+    return "most rps" in numbers and {"config", "tp", "in"} <= fields
+
+
+def _most(form, question, values, state):
+    """Say how many requests a second one deployment answers."""
+    whole = form.check(values, state)[0]
+    return [amounts.most(meaning.deployment(whole), whole["in"], whole["out"])]
 
 
 def _asks_for_requests(numbers, fields):
@@ -236,7 +280,9 @@ def _requests(form, question, values, state):
 
 
 ANSWERS = (
+    (_asks_for_the_most, _most),
     (_asks_for_requests, _requests),
+    (_asks_for_a_percentile, _percentiles),
     (_asks_for_a_month, _month),
     (_asks_for_a_time, _time),
     (_asks_for_memory, _memory),

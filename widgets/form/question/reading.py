@@ -193,6 +193,8 @@ def _values(name, match):
     if name == "whole":
         which = next((one for one in (match[1], match[2], match[4]) if one), "95")
         return [(_percentile(which), match[3])]
+    if name == "copies":
+        return [str(MANY.get(match[1].lower(), match[1]))]
     if name == "volume":
         return [" ".join(match[0].split())]
     if name == "nodes":
