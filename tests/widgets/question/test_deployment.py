@@ -43,6 +43,8 @@ def test_a_mac_and_a_gguf_file_are_run_by_llama_cpp(text):
         ("DeepSeek-R1 on 2 nodes with 8 H100 each", (8, 2, False)),
         ("DeepSeek-R1 on 2x8 H100", (8, 2, False)),
         ("DeepSeek-R1 on 16x H100", (8, 2, False)),
+        ("DeepSeek-R1 on 4 H100 nodes", (8, 4, False)),
+        ("DeepSeek-R1 on two H200 servers", (8, 2, False)),
         ("llama 405b on 4 nodes of H200", (8, 4, False)),
         ("llama 8b on 3x L40S", (1, 3, False)),  # of 32 heads
         ("DeepSeek-R1 on GB200 NVL72", (72, 1, True)),  # one node, of 128 heads

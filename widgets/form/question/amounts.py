@@ -154,8 +154,8 @@ def most(deployment, prompt, answer):
     --------
     >>> from llmcap_kernel import catalog
     >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
-    >>> most(one, 1000, 100)[-54:]
-    'requests/s of 1,000 tokens in and 100 out are answered.'
+    >>> most(one, 1000, 100)[:8], most(one, 1000, 100)[-44:]
+    ('At most ', 'of 1,000 tokens in and 100 out are answered.')
     """
     from llmcap_kernel.evidence import open_loop
 

@@ -195,7 +195,8 @@ def whole_answer(form, question, values, state):
         return [], [NO_INPUT.format(which, limit, option if which != MEAN else "--e2e-p95-s")]
     try:
         slo = Slo(tails=(Tail("e2e", float(which[1:]), seconds),))
-        card = design.card(*_served(form.check(values, state)[0]), slo)
+        deployment, load = _served(form.check(values, state)[0])
+        card = design.card(deployment, load, slo)
     except BadInput:  # the view says what does not go together
         return [], []
     for limit in card.limits:
@@ -238,8 +239,8 @@ def _unlimited(numbers):
 
 def _percentiles(form, question, values, state):
     """Say the percentile of a latency that is asked for without a limit."""
-    served = _served(form.check(values, state)[0])
-    card = design.card(*served, Slo(), rate_rps=rate_of_users(question, state))
+    deployment, load = _served(form.check(values, state)[0])
+    card = design.card(deployment, load, Slo(), rate_rps=rate_of_users(question, state))
     if not card.starts:
         return []
     said = []
