@@ -212,6 +212,7 @@ def test_a_context_is_parted_as_the_commands_part_it(name, text, lengths):
     [
         ("cost per 1k requests", 1000, "1,000 requests"),
         ("price per request", 1, "1 request"),
+        ("price per chat of it", 1, "1 chat"),
         ("cost per 1000 chats", 1000, "1,000 chats"),
         ("what does a request cost", 1, "1 request"),
         ("$ per million queries", 1e6, "1,000,000 queries"),

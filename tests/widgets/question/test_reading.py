@@ -223,6 +223,8 @@ def test_no_word_of_a_question_hides_a_card_or_makes_another_model(text, models,
         ("qwen3-8b on 4090, --max-num-seqs 32", {"seqs": 32}),
         ("70b iq3 on 7900xtx x2", {"weights": "gguf-iq3-xxs"}),
         ("qwen3-next 80b iq4_xs on M4 Max 64GB", {"weights": "gguf-iq4-xs"}),
+        ("vllm 4xH100 gpt-oss-120b", {"tp": 4, "engine": "vllm-0.33"}),  # no version 4
+        ("sglang 8 H200 deepseek r1", {"tp": 8, "engine": "sglang-0.5"}),
         ("gpt-oss 20b on M4 Air 24GB", {"gpu": "apple-m4-24gb"}),
         ("deepseek v3 on 8xH200, cost per 1M tokens", {"tp": 8}),
     ],

@@ -411,7 +411,7 @@ def bought(pieces, workload, usd_h, most_rps, asked_rps=None):
     of = (
         "as they come"
         if is_asked
-        else f"with {counted(workload.concurrency, 'user')} who always ask"
+        else f"with {counted(workload.concurrency, 'user')} asking without a pause"
     )
     usd = digits(usd_h / 3600 / rate_rps * many)
     verb, times = ("costs", "") if many == 1 else ("cost", f" x {many:,.0f}")

@@ -103,7 +103,7 @@ FORMAT = rf"\b(?:{'|'.join(FORMAT_NAMES)})"
 FORMATS = rf"({FORMAT}(?:{JOIN}{FORMAT})*)"  # several are to be set side by side
 ENGINE = (
     r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|(?:ik_)?llama\.?cpp|ollama|lm[\s-]?studio"
-    r"|koboldcpp)(?![\w/-])(?:\s*v?\d[\d.]*)?"
+    r"|koboldcpp)(?![\w/-])(?:\s*(?:v\d[\d.]*|\d+\.\d[\d.]*))?"  # "vllm 4xH100" has no version
 )
 SHARED = (
     r"\b(?:system\s+prompt|shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
@@ -299,7 +299,7 @@ CHATS = r"(?:requests?|quer(?:y|ies)|calls?|messages?|questions?|chats?|conversa
 BOUGHT = re.compile(
     r"(?<!/s )(?<!sec )(?<!second )(?:\bper|/|\beach|\ban?|\bone|\bof|\bfor)\s*"
     rf"(?P<many>\d[\d.,]*\s?[kKmM]?|thousand|million)?\s*(?P<what>{CHATS})\b"
-    r"(?!\s*(?:/|(?:per|an?|every|each|of|at once|in flight|tokens?)\b))",
+    r"(?!\s*(?:/|(?:per|an?|every|each|of\s+\d|at once|in flight|tokens?)\b))",
     re.I,
 )
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side

@@ -240,8 +240,9 @@ def _unlimited(numbers):
 def _percentiles(form, question, values, state):
     """Say the percentile of a latency that is asked for without a limit."""
     deployment, load = _served(form.check(values, state)[0])
-    card = design.card(deployment, load, Slo(), rate_rps=rate_of_users(question, state))
-    if not card.starts:
+    rate_rps = rate_of_users(question, state)
+    card = design.card(deployment, load, Slo(), rate_rps=rate_rps)
+    if not card.starts or (rate_rps and card.at_rate is None):
         return []
     said = []
     for name in _unlimited(question.numbers):
