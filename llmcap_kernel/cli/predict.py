@@ -295,7 +295,7 @@ def _own_weights(name: str, d: Deployment, load: Workload) -> str:
     title = d.weights.title
     if not names.is_tag(name):
         said = f"Weights are in the checkpoint's own format, {title}"
-        held = design.held_format(d, load.context_tokens)
+        held = design.held_format(d, load.context_tokens, load.concurrency)
         if held == d.weights.name or d.weights.name != d.model.native_format:
             return f"{said}."
         return f"{said}: a question in words takes a copy that fits, --weights {held}."

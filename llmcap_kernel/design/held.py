@@ -1,6 +1,7 @@
 """The weight format to assume on some cards, where the released one does not fit."""
 
 from dataclasses import replace
+from math import ceil
 
 from .. import capacity, catalog
 from ..spec import Deployment
@@ -8,9 +9,10 @@ from .space import FOUR_BITS, HOME, HOME_FORMATS, needed_engine
 
 HELD = 0.9  # share of a card's memory for weights; the rest is the engine's and the cache
 EIGHT_BITS = "fp8"
+FEW = 8  # room for fewer than one in so many of the users is of no use
 
 
-def held_format(deployment: Deployment, context_tokens: int) -> str:
+def held_format(deployment: Deployment, context_tokens: int, users: int = 1) -> str:
     """Choose the weight format that people run on such cards, where none is given.
 
     Parameters
@@ -19,12 +21,14 @@ def held_format(deployment: Deployment, context_tokens: int) -> str:
         The model as released, on its cards.
     context_tokens : int
         Prompt and answer of a user [tokens].
+    users : int
+        Users who ask at once.
 
     Returns
     -------
     str
         The model's own where it fits; four bits on a desk, and FP8 on cards of a data centre that
-        compute it, where 16 bits do not start and FP8 does.
+        compute it, where 16 bits do not start, or leave few users room, and FP8 starts.
 
     Examples
     --------
@@ -44,12 +48,13 @@ def held_format(deployment: Deployment, context_tokens: int) -> str:
     compute = card.computes(eight_bits)
     if native.element_bits != 16 or not compute or compute[0] != eight_bits.name:
         return native.name
-    as_released = _starts(replace(deployment, weights=native), context_tokens)
-    fits = not as_released and _starts(replace(deployment, weights=eight_bits), context_tokens)
+    as_released = _holds(replace(deployment, weights=native), context_tokens, ceil(users / FEW))
+    fits = not as_released and _holds(replace(deployment, weights=eight_bits), context_tokens, 1)
     return eight_bits.name if fits else native.name
 
 
-def _starts(deployment: Deployment, context_tokens: int) -> bool:
-    """Say whether the engine starts, or likely starts, with one user."""
+def _holds(deployment: Deployment, context_tokens: int, users: int) -> bool:
+    """Say whether the engine starts, or likely starts, and so many users have room."""
     ledger = capacity.ledger(deployment, context_tokens=context_tokens, concurrency=1)
-    return ledger.start in (capacity.YES, capacity.LIKELY)
+    starts = ledger.start in (capacity.YES, capacity.LIKELY)
+    return starts and (users <= 1 or ledger.max_concurrent >= users)

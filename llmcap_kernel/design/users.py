@@ -187,6 +187,8 @@ def why_no_faster(card: Card) -> str:
         if tail.quantity != "itl":
             continue
         max_rps = card.open_loop.within_rps([(tail.quantity, tail.percent, tail.bound_s)])
+        if not max_rps:
+            continue  # no rate is low enough
         below, above = (
             card.open_loop.at(max_rps * share) for share in (1 - NEAR_A_JUMP, 1 + NEAR_A_JUMP)
         )
@@ -194,7 +196,7 @@ def why_no_faster(card: Card) -> str:
             steady.spread(min(1 + steady.law.mean, steady.law.most)).stalled
             for steady in (below, above)
         )
-        if max_rps and stalled_below <= 1 - tail.percent / 100 < stalled_above:
+        if stalled_below <= 1 - tail.percent / 100 < stalled_above:
             now_s, then_s = (steady.percentile_s("itl", tail.percent) for steady in (below, above))
             return _jump(f"Beyond {max_rps:.3g} requests/s of a copy", tail, now_s, then_s)
     return ""

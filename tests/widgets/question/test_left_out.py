@@ -25,6 +25,8 @@ def test_what_no_calculator_counts_is_said_in_a_sentence():
         ("gpt-4o on H100", "The weights of gpt-4o are not published"),
         ("llama 8b on CPU only", "A processor without a card (on CPU only) is not predicted."),
         ("llama 70b with 8b draft on 2xH100", "Tokens guessed ahead (8b draft) are not counted"),
+        ("goodput of llama 8b on L4", "Requests that meet the limits (goodput) are not counted"),
+        ("llama 8b on L4 vs the OpenAI API", "What OpenAI API asks was not said: write it as"),
         ("GLM-4.6, budget $100k", "A price to buy at (budget $100k) is no input"),
     ],
 )
@@ -91,6 +93,16 @@ def test_a_speed_of_nobody_is_told_how_to_say_whose_it_is():
     assert "Say whose a speed is: 25 tok/s per user" in all_text(messages)
 
 
-def test_which_cards_to_take_is_led_to_the_search():
-    _, messages = answer("calculate", "llama 70b, 20 users, which gpus")
+@pytest.mark.parametrize(
+    "text", ["llama 70b, 20 users, which gpus", "70b for 20 users", "qwen3-32b under $5/h"]
+)
+def test_which_cards_to_take_is_led_to_the_search(text):
+    _, messages = answer("calculate", text)
     assert [one["link"]["name"] for one in messages if "link" in one] == ["design"]
+    _, messages = answer("calculate", "how fast is llama 70b for 20 users")
+    assert not [one for one in messages if "link" in one]
+
+
+def test_which_cards_opens_them_all_in_a_search():
+    state, _ = answer("design", "llama 70b, 20 users, which gpus", "v=5&gpus=rtx-3090")
+    assert state["gpus"] is None

@@ -208,3 +208,47 @@ def test_a_limit_on_the_whole_answer_is_set_beside_its_prediction(text, which, l
     assert "Not" not in all_text(messages)
     _, messages = answer("design", f"qwen3-8b on H100, {text}")
     assert "llmcap design --e2e-p" in all_text(messages)
+
+
+def test_a_percentile_without_a_limit_is_predicted_at_its_rate():
+    """By hand: 8.19 GB of weights at 3.35 TB/s are a gap of 2.4 ms at least."""
+    _, messages = answer("calculate", "p95 itl of qwen3-8b on H100, 8 users")
+    found = re.search(r"95% of the gaps between tokens are within ([\d.]+) ms", all_text(messages))
+    assert 2.4 < float(found[1]) < 50
+    text = "p99 ttft for qwen2.5 72b on 4xH100 at {} rps, 3k in 400 out"
+    first_s = []
+    for rate in (1, 3):
+        _, messages = answer("calculate", text.format(rate))
+        found = re.search(r"99% of the first tokens are within ([\d.]+) (m?)s", all_text(messages))
+        first_s.append(float(found[1]) / (1000 if found[2] else 1))
+        assert "Not among" not in all_text(messages)
+    # 2 x 72.7e9 x 3,000 FLOP of four cards with 989e12 each
+    assert 0.11 < first_s[0] < first_s[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        # 2 x 2 x 720 h, and 8,760 h
+        ("what would 2 H100 at $2/h each cost per year", "$4.00 an hour are $35,040 a year"),
+        ("cost per user per month, 2 H100 at $2/h each, 30 users", "$96.00 for each of 30 users"),
+    ],
+)
+def test_the_rent_of_a_longer_time_is_said(text, said):
+    _, messages = answer("calculate", text)
+    assert said in all_text(messages) and "Not" not in all_text(messages)
+
+
+@pytest.mark.parametrize(
+    "text", ["cheaper than $0.60 per million tokens", "under $0.60/M tokens", "vs $0.60/Mtok"]
+)
+def test_money_of_a_million_tokens_is_an_api_s_and_no_rent(text):
+    state, _ = answer("calculate", f"llama 8b on L4, {text}")
+    assert (state["api"], state["budget"], state["usd"]) == (0.6, 30, None)
+
+
+def test_a_search_for_a_model_without_cards_says_to_name_them():
+    _, messages = answer("design", "$2000 a month, best model for 30 users")
+    assert "for cards that are named" in all_text(messages)
+    _, messages = answer("design", "best model for an L4")
+    assert "for cards that are named" not in all_text(messages)

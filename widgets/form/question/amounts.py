@@ -6,6 +6,7 @@ Also batches that end by a time, bursts, people of whom a part asks at once, and
 import re
 from math import ceil
 
+from llmcap_kernel.explain import counted, digits
 from llmcap_kernel.refuse import typed_number
 from llmcap_kernel.spec import Workload
 
@@ -134,6 +135,37 @@ def too_few(deployment, prompt, answer, rate_rps):
     return f"No: {who} {most_rps:.2g} of {rate_rps:,.4g} requests/s."
 
 
+def most(deployment, prompt, answer):
+    """Say how many requests a second a deployment answers at most.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        What answers them.
+    prompt, answer : int
+        Their lengths [tokens].
+
+    Returns
+    -------
+    str
+        A sentence; that it does not start, where it does not.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> most(one, 1000, 100)[:8], most(one, 1000, 100)[-44:]
+    ('At most ', 'of 1,000 tokens in and 100 out are answered.')
+    """
+    from llmcap_kernel.evidence import open_loop
+
+    most_rps = open_loop.most_rps(deployment, Workload(max(prompt, 1), max(answer, 1)))
+    if not most_rps:
+        return "It does not start, so no request is answered."
+    lengths = f"{prompt:,} tokens in and {answer:,} out"
+    return f"At most {most_rps:.2g} requests/s of {lengths} are answered."
+
+
 def settle(numbers, prompt, answer):
     """Turn what a question says of its work in its own words into a load, and say how.
 
@@ -173,7 +205,8 @@ def _batch(numbers, batch, prompt, answer):
     """So many documents until then, as a rate; how long they take is another question."""
     many, what, *length = batch.split()
     count, until = typed_number(many) or 0, numbers.pop("hours", "")
-    each = length[0] if length else str(numbers.get("in", prompt))
+    alone = numbers.pop("ctx", prompt) if not numbers.keys() & {"in", "out"} else prompt
+    each = length[0] if length else str(numbers.get("in", alone))
     numbers.setdefault("in", each)
     numbers["unhurried"] = True
     length = f"{typed_number(each):,.0f} tokens in and {answer:,} out"
@@ -343,6 +376,50 @@ def takes(deployment, prompt, answer, pieces):
     many, what = pieces
     hours = many / most_rps / 3600
     return f"All {many:,.0f} {what} take about {hours:,.2g} hours, at {most_rps:.2g} requests/s."
+
+
+def bought(pieces, workload, usd_h, most_rps, asked_rps=None):
+    """Say what so many requests cost.
+
+    Parameters
+    ----------
+    pieces : tuple of float and str
+        How many requests, and what they are called.
+    workload : Workload
+        Prompt, answer and users at once.
+    usd_h : float
+        Rent of all cards [USD/h].
+    most_rps : float
+        Requests a second of these users, who ask again at once [requests/s].
+    asked_rps : float, optional
+        Requests a second that come, where a question says so [requests/s].
+
+    Returns
+    -------
+    str
+        The price with its arithmetic.
+
+    Examples
+    --------
+    >>> bought((1000, "requests"), Workload(7000, 1000, 16), 3.6, 0.5)[:52]
+    '1,000 requests of 7,000 tokens in and 1,000 out cost'
+    """
+    (many, what), lengths = pieces, f"{workload.input_tokens:,} tokens in and "
+    lengths += f"{workload.output_tokens:,} out"
+    is_asked = asked_rps is not None and asked_rps < most_rps
+    rate_rps = asked_rps if is_asked else most_rps
+    of = (
+        "as they come"
+        if is_asked
+        else f"with {counted(workload.concurrency, 'user')} asking without a pause"
+    )
+    usd = digits(usd_h / 3600 / rate_rps * many)
+    verb, times = ("costs", "") if many == 1 else ("cost", f" x {many:,.0f}")
+    as_one = "" if "req" in what else " Each is taken as one request."
+    return (
+        f"{many:,.0f} {what} of {lengths} {verb} ${usd}: ${usd_h:,.2f} an hour / 3,600 s / "
+        f"{digits(rate_rps)} requests/s{times}, {of}.{as_one}"
+    )
 
 
 def cards_of(count, nodes, each, usual):

@@ -9,6 +9,7 @@ from llmcap_kernel import catalog
 from .defaults import ALONE
 from .fields import ANY, CARDS
 
+NO_CARDS = "Which model is answered for cards that are named, as in: which models run on one H100."
 WHICH_MODEL = re.compile(
     r"\b(?:what|which|best|biggest|largest)\b(?=.*\b(?:run|runs|fit|fits|models?|llms?|host|serve)\b)",
     re.I,
@@ -38,7 +39,7 @@ def candidates(question, text):
     if "engine" in numbers:
         values["engine"] = numbers["engine"]
     if not cards:
-        return values
+        return values | ({CARDS: None} if "which cards" in numbers else {})
     values[CARDS] = ",".join(dict.fromkeys(name for name, _ in cards))
     values["vendor"] = ANY
     # "two H100" are all there are of them; "H100" is which

@@ -1,12 +1,13 @@
 """The deployment of a question: model, cards, split, formats and engine."""
 
 import re
+from math import ceil
 from typing import Any
 
 from llmcap_kernel import catalog, design
 from llmcap_kernel.design import split
 from llmcap_kernel.design.space import HOME, HOME_FORMATS
-from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.refuse import BadInput, typed_number
 
 from .. import following, meaning, presets
 from .load import context
@@ -40,7 +41,7 @@ def deployment(model, card, numbers, state, prefix=""):
     named = _split_as_named(numbers, values) | _format_of_bits(numbers, values)
     values |= {k: numbers[k] for k in STATED if k in numbers} | named
     if model and "weights" not in numbers:
-        values["weights"] = _format_that_fits(values, card, numbers, state, prefix)
+        values["weights"] = _format_that_fits(values, numbers, state, prefix)
     if "engine" not in values and _at_home(values):
         values["engine"] = HOME
         values["kv"] = numbers.get("kv", presets.ON_LAPTOP["kv"])
@@ -90,9 +91,9 @@ def _format_of_bits(numbers, values):
     return {"weights": dict(zip("84", HOME_FORMATS, strict=True))[bits[1]]}
 
 
-def _format_that_fits(values, card, numbers, state, prefix):
+def _format_that_fits(values, numbers, state, prefix):
     """The format that is taken of a model where nobody names one."""
-    weights = _held(values, state, numbers, prefix) if card else values["weights"]
+    weights = _held(values, state, numbers, prefix)
     if "engine" not in numbers or not is_home(values):
         return weights
     released = catalog.format(catalog.model(values["model"]).native_format)
@@ -101,12 +102,12 @@ def _format_that_fits(values, card, numbers, state, prefix):
 
 def _held(values, state, numbers, prefix):
     """The format that the cards hold a model in; its own where the inputs refuse the rest."""
-    engine = values.get("engine") or state[prefix + "engine"]
     # a cache of fewer bytes takes no weights that leave most users without room
-    terms = {name: values[name] for name in ("model", "gpu", "tp", "pp", "weights")}
+    names = ("model", "gpu", "tp", "pp", "weights", "engine")
+    terms = {name: values.get(name) or state[prefix + name] for name in names}
+    users = typed_number(str(numbers.get("users") or state.get("users") or 1)) or 1
     try:
-        whole = catalog.deployment(**terms, engine=engine)
-        return design.held_format(whole, context(numbers, state))
+        return design.held_format(catalog.deployment(**terms), context(numbers, state), ceil(users))
     except BadInput:  # the inputs refuse it, and say why
         return values["weights"]
 

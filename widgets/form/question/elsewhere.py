@@ -2,7 +2,7 @@
 
 from .candidates import WHICH_MODEL
 from .columns import side_by_side
-from .fields import CARDS
+from .fields import CARDS, LIMITS
 from .gains import is_of_one_deployment
 from .wording import titles
 
@@ -34,8 +34,10 @@ def elsewhere(question, values, fields, text):
         yield "Several side by side are a question for Compare.", "compare"
     if "count" in question.numbers and not search:
         yield "How many cards it takes is a question for Design.", "design"
-    elif "which cards" in question.numbers and not search:
+    elif ("which cards" in question.numbers and not search) or _of_a_size(question.numbers):
         yield "Which cards to take is a question for Design.", "design"
+    if "bought" in question.numbers and not {"config", "tp", "in"} <= fields:
+        yield "What a request costs is a question for Calculate.", "calculate"
     if "longest" in question.numbers and "ctx" not in question.numbers:
         yield "How far a context may grow is a question for The context cliff.", "cliff"
     if "power" in question.numbers and not search:
@@ -46,6 +48,14 @@ def elsewhere(question, values, fields, text):
         yield "A format by name is a question for Calculate.", "calculate"
     elif search and "most" in question.numbers:
         yield "How many users there is room for is a question for Calculate.", "calculate"
+
+
+def _of_a_size(numbers):
+    """Whether so many users or requests are asked about, and neither cards nor what they do."""
+    if "standing" not in numbers or numbers.keys() & {"need", "times", "whole", "tp", "cards"}:
+        return False
+    sized = "show" not in numbers and numbers.keys() & {"users", "rate", *LIMITS}
+    return "budget" in numbers or bool(sized)
 
 
 def _more_than_answered(question, fields, more):

@@ -12,12 +12,12 @@ from llmcap_kernel.design.copies import MOST_COPIES
 from llmcap_kernel.refuse import BadInput
 
 from . import gains, predicted, taken
-from .candidates import candidates
+from .candidates import NO_CARDS, WHICH_MODEL, candidates
 from .columns import before_and_after, columns
 from .defaults import ALONE, lifted, one_person, within_window
 from .deployment import deployment
 from .elsewhere import elsewhere
-from .fewest_cards import fewest_cards
+from .fewest_cards import fewest_cards, standing_cards
 from .fields import CARDS, LIMITS
 from .left_out import left_out
 from .limits import in_force, limits
@@ -29,7 +29,7 @@ from .wording import limits_in_words
 
 # Of a file that is pasted in the place of a question.
 SETTINGS = re.compile(r"\b[a-z]+_[a-z_]+\s*:.*\b[a-z]+_[a-z_]+\s*:", re.S)
-AS_STATED = ("api", "api_in", "sweep", "show")
+AS_STATED = ("api", "api_in", "sweep", "show", "copies")
 TOO_MANY = "How many cards answer them all is a question for Design.", "design"
 
 
@@ -58,7 +58,7 @@ def inputs(form, text, state):
     """
     if file := _settings(text, state):
         return file
-    question, worked, counted = _whole(text, state)
+    question, worked, counted = _whole(form, text, state)
     stated = _stated(question, text, state)
     assumed = _assumed(form, question, stated, state)
     values = stated | assumed.values
@@ -73,6 +73,8 @@ def inputs(form, text, state):
     whole, missed = predicted.whole_answer(form, question, values, state)
     notes += whole
     left = [*left_out(question, values, state.keys()), *missed]
+    if CARDS in state and WHICH_MODEL.search(text) and not (question.models or question.cards):
+        left.append(NO_CARDS)
     too_many = few or (worked and "rate" in question.numbers)
     return values, notes, left, _links(question, values, state, text, too_many)
 
@@ -96,15 +98,17 @@ def _settings(text, state):
     return values, notes, [missing], []
 
 
-def _whole(text, state):
+def _whole(form, text, state):
     """A question with its work in requests a second and its cards counted; what was worked out."""
     if not _is_text(text):
         raise BadInput("question", EMPTY)
     question, worked = in_requests_a_second(possible(understood(text)), state)
     question = gains.with_other_side(question)
-    if "columns" not in state and not gains.is_of_one_deployment(question.numbers, state.keys()):
-        return question, worked, []
-    question, counted = fewest_cards(question, state)
+    fields, counted = state.keys(), []
+    if "columns" in state or gains.is_of_one_deployment(question.numbers, fields):
+        question, counted = fewest_cards(question, state)
+    elif {"gpu", "tp", "pp"} <= fields:
+        question, counted = standing_cards(question, state, form.defaults())
     return question, worked, counted
 
 
@@ -130,6 +134,7 @@ def _of_words(question, text, state):
     if CARDS in fields:
         return values | candidates(question, text)
     model, card = (next(iter(names), None) for names in (question.models, question.cards))
+    card = card or numbers.get("standing")
     values |= deployment(model, card, numbers, state)
     if gains.is_of_one_deployment(numbers, fields):
         values |= before_and_after(question, state)[0]
@@ -148,7 +153,7 @@ class _Assumed(NamedTuple):
 def _assumed(form, question, stated, state):
     """What is set though a question does not say it."""
     numbers, defaults, search = question.numbers, form.defaults(), CARDS in state
-    alone = {} if search else one_person(question, state, defaults)
+    alone = one_person(question, state, defaults)
     shorter = within_window(stated | alone, state)
     values = alone | shorter
     if "users" in state and "users" not in stated | values:
@@ -168,6 +173,7 @@ def _assumed(form, question, stated, state):
 def _read_and_assumed(question, values, state, assumed):
     """Say what was read, and whose load was taken."""
     yield from read_back(question, values, state)
+    yield from taken.parted_context(question.numbers, values)
     yield from taken.load_assumed(question, values, assumed.alone)
     yield from taken.shorter_load(assumed.shorter)
 

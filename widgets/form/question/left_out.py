@@ -11,9 +11,11 @@ from .wording import in_words, numbers_taken, titles
 ASIDE = frozenset(
     """
     show sweep most power nodes cards open memory longest count home laptop slips uncounted
-    everyone need gain onward caching times unhurried pieces hours two whole monthly
+    everyone need gain onward caching times unhurried pieces hours two whole monthly yearly
+    standing bought
     """.split()  # noqa: SIM905 - a list has a line a word
-) | {"which cards"}
+) | {"which cards", "most rps"}
+ONE_COPY = ["The numbers are of one copy: ask it with its share of the load."]
 # What no input takes, by what is said of it.
 OF_ITS_OWN = {
     "lora": "{} are not counted here: llmcap predict --lora-rank 16 --lora-adapters 4 counts "
@@ -28,6 +30,9 @@ OF_ITS_OWN = {
     "beaten": "Of two limits on the gap the shorter holds alone: {} is not in the answer.",
     "no model": "Only language models are predicted, and {} is none.",
     "foreign": "An amount in {} is taken as US dollars: no exchange rate is kept here.",
+    "goodput": "Requests that meet the limits ({}) are not counted here: llmcap simulate counts "
+    "them.",
+    "unpriced": "What {} asks was not said: write it as $0.55 in and $2.19 out, of a million.",
     "purchase": "A price to buy at ({}) is no input: a budget is of rent an hour.",
 }
 
@@ -53,8 +58,10 @@ def left_out(question, values, fields):
     if unused := _unused(question, values, fields):
         notes.append(f"Not among these inputs, so not in the answer: {', '.join(unused)}.")
     both = _both_sides(question, fields) and "gain" in numbers
-    names = [n for n in OF_ITS_OWN if n in numbers and not (both and n == "draft")]
+    answered = {"draft": both, "unpriced": numbers.keys() & {"api", "api_in"}}
+    names = [n for n in OF_ITS_OWN if n in numbers and not answered.get(n)]
     notes += [OF_ITS_OWN[name].format(numbers[name]) for name in names]
+    notes += ONE_COPY * ("copies" in numbers and "copies" not in fields)
     notes += _two_limits(numbers)
     gb = int(numbers.get("memory", 0))
     if question.cards and gb and not any(is_sold_with(name, gb) for name, _ in question.cards):
@@ -79,6 +86,9 @@ def _unused(question, values, fields):
     both = _both_sides(question, fields)
     names = question.numbers.keys() - ASIDE - OF_ITS_OWN.keys()
     names -= numbers_taken(question, values)
+    names -= (
+        {"itlp", "ttftp"} if {"config", "tp", "in"} <= fields else set()
+    )  # said beside the view
     unused = [*([] if both else titles(question, fields)[1]), *in_words(question, names)]
     if both or "gain" in question.numbers:  # the other side of a change is nobody's words
         return unused

@@ -1,6 +1,7 @@
 """The load of a question: lengths, users and requests a second, as a form's inputs have them."""
 
 from llmcap_kernel.refuse import typed_number
+from llmcap_kernel.spec import lengths_of
 
 from . import amounts
 from .fields import LENGTHS
@@ -24,12 +25,15 @@ def load(numbers, state, fields):
     Returns
     -------
     dict
-        Values by input. A context is a prompt's and an answer's where no input takes it.
+        Values by input. A context is a prompt's and an answer's where no input takes it, parted
+        as `--context` of the commands is.
 
     Examples
     --------
-    >>> load({"ctx": "8k", "users": "4"}, {"out": 1000}, {"in", "out", "users"})
-    {'users': '4', 'in': 7000}
+    >>> load({"ctx": "32k", "users": "4"}, {"out": 1000}, {"in", "out", "users"})
+    {'users': '4', 'in': 28000, 'out': 4000}
+    >>> load({"ctx": "32k", "out": "500"}, {"out": 1000}, {"in", "out", "users"})
+    {'out': '500', 'in': 31500}
     """
     names = ("in", "out", "prefix", "users", "rate")
     values = {k: numbers[k] for k in names if k in numbers and k in fields}
@@ -38,9 +42,11 @@ def load(numbers, state, fields):
     if "ctx" in numbers and "ctx" in fields:
         values["ctx"] = numbers["ctx"]
     elif "ctx" in numbers and "in" in fields and "in" not in values:
-        whole = typed_number(numbers["ctx"]) or 0
-        answer = typed_number(values.get("out", "")) or state["out"]
-        values["in"] = max(int(whole) - int(answer), 1)
+        whole = max(int(typed_number(numbers["ctx"]) or 0), 2)
+        if answer := typed_number(values.get("out", "")):
+            values["in"] = max(whole - int(answer), 1)
+        else:
+            values["in"], values["out"] = lengths_of(whole)
     return values
 
 

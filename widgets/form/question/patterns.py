@@ -103,7 +103,7 @@ FORMAT = rf"\b(?:{'|'.join(FORMAT_NAMES)})"
 FORMATS = rf"({FORMAT}(?:{JOIN}{FORMAT})*)"  # several are to be set side by side
 ENGINE = (
     r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|(?:ik_)?llama\.?cpp|ollama|lm[\s-]?studio"
-    r"|koboldcpp)(?![\w/-])(?:\s*v?\d[\d.]*)?"
+    r"|koboldcpp)(?![\w/-])(?:\s*(?:v\d[\d.]*|\d+\.\d[\d.]*))?"  # "vllm 4xH100" has no version
 )
 SHARED = (
     r"\b(?:system\s+prompt|shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
@@ -203,11 +203,17 @@ NUMBERS = (
     ("offload", OFFLOAD),
     ("processor", PROCESSOR),
     ("closed", CLOSED),
+    ("most rps", r"\b((?:how many|max(?:imum)?|what)\s+(?:[rq]ps|requests?\s*(?:/|per|a)\s*s\w*))"
+     r"\b"),
+    ("copies", rf"({COUNT})\s+(?:replicas?|copies|instances)\b(?:\s+of\b)?"),
+    ("goodput", r"\b(goodput)\b"),
     ("purchase", PURCHASE),
     ("memory", SIZED),
     # what an API asks for a million
     ("api_in", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:in|inputs?|prompts?)\b"),
     ("api", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:out|outputs?|answers?)\b"),
+    ("unpriced", r"\b(?:vs\.?|versus|or|than|against|compared (?:to|with))\s+(?:an?\s+|the\s+)?"
+     r"((?:\w+(?:'s)?\s+)?api)s?\b"),
     # a rent is of one card, a budget of all
     ("usd", rf"{DOLLARS}{HOUR}{CARD}"),
     ("usd", rf"{DOLLARS}{CARD}(?:{HOUR})?"),
@@ -263,7 +269,8 @@ NUMBERS = (
     ("own", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s+)?(?:their\s+|its\s+)?own\b"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b)"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?prompts?\b"),
-    ("in", rf"\b(?:prompts?|inputs?|isl)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("in", rf"\b(?:prompts?(?:\s+processing(?:\s+(?:speed|time))?)?|inputs?|isl)\s*(?:of|=|:)?\s*"
+     rf"{NUMBER}"),
     ("out", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:out\b|{ANSWERS}\b)"),
     ("out", rf"\b(?:{ANSWERS}|osl)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:context|ctx)\b"),
@@ -282,10 +289,24 @@ PRICED = re.compile(
     r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b(?:\s+(?:output|input)(?=\s+tok))?",
     re.I,
 )  # a price that is asked for
+# A price of so many requests, and not of tokens: "cost per 1k requests".
+PRICE_ASKED = re.compile(
+    r"\b(?:price|costs?|cheap\w*|cents?|how much (?:is|are|does|do|would|per|for|money))\b"
+    r"|\$\s*(?:/|per\b)",
+    re.I,
+)
+CHATS = r"(?:requests?|quer(?:y|ies)|calls?|messages?|questions?|chats?|conversations?|prompts?)"
+BOUGHT = re.compile(
+    r"(?<!/s )(?<!sec )(?<!second )(?:\bper|/|\beach|\ban?|\bone|\bof|\bfor)\s*"
+    rf"(?P<many>\d[\d.,]*\s?[kKmM]?|thousand|million)?\s*(?P<what>{CHATS})\b"
+    r"(?!\s*(?:/|(?:per|an?|every|each|of\s+\d|at once|in flight|tokens?)\b))",
+    re.I,
+)
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
-    r"|\b(?:max(?:imum)?|largest|biggest)\s+(?:batch(?:[\s-]size)?|throughput)\b|^\s*users\b",
+    r"|\b(?:max(?:imum)?|largest|biggest)\s+(?:batch(?:[\s-]size)?|throughput)\b|^\s*users\b"
+    r"|\bmax[\s_-]num[\s_-]seqs\b(?!\s*=?\s*\d)",
     re.I,
 )
 # Of the memory that a model asks for, not of a service.
@@ -316,6 +337,11 @@ MONTHLY = re.compile(
     r"|\b(?:costs?|price|rent|bill|how much)\b.{0,30}?\b(?:per|an?|each)\s+month\b",
     re.I,
 )
+YEARLY = re.compile(
+    r"\b(?:yearly|annual)\s+(?:costs?|price|bill|rent|spend)\b"
+    r"|\b(?:costs?|price|rent|bill|how much)\b.{0,30}?\b(?:per|an?|each)\s+year\b",
+    re.I,
+)
 POWER = re.compile(r"\b(?:power|watts?|kwh|energy|electricity)\b", re.I)
 # How long it takes until the first request can be answered.
 STARTING = re.compile(
@@ -335,6 +361,7 @@ FLAGS = {
     "power": POWER,
     "which cards": WHICH_CARDS,
     "monthly": MONTHLY,
+    "yearly": YEARLY,
     "home": HOME,
     "laptop": LAPTOP,
     "everyone": re.compile(rf"\d\s*{PEOPLE}\b", re.I),

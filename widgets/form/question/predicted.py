@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from llmcap_kernel import capacity, design
 from llmcap_kernel.address import MEAN
-from llmcap_kernel.design.limits import MET, WORDS
-from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.design.limits import MET, WORDS, expected
+from llmcap_kernel.refuse import BadInput, typed_number
 from llmcap_kernel.spec import Slo, Tail
 
 from .. import meaning
@@ -16,6 +16,7 @@ from .load import context, rate_of_users
 from .patterns import PER
 from .settled import milliseconds
 
+OF_LATENCIES = {"itl": "gaps between tokens", "ttft": "first tokens"}
 NO_PREFIX = (
     "A prefix cache saves what prompts share, and how much that is was not said: name it, as in a "
     "2k system prompt, or 60% prefix hits."
@@ -113,6 +114,14 @@ def predicted(form, question, values, state):
     return notes
 
 
+def _served(state):
+    """The deployment and the load of a state; the most users within limits where none is said."""
+    deployment, load = meaning.deployment(state), meaning.load(state)
+    if state["users"] is None:
+        load = design.most_users_load(deployment, load, meaning.limits(state))
+    return deployment, load
+
+
 def _asks_for_a_time(numbers, fields):
     return "pieces" in numbers and {"in", "out", "model", "tp"} <= fields
 
@@ -143,8 +152,8 @@ def _memory(form, question, values, state):
 
 def _gain(form, question, values, state):
     """Say what one deployment does without and with the change that is asked about."""
-    numbers, whole = question.numbers, form.check(values, state)[0]
-    deployment, load = meaning.deployment(whole), meaning.load(whole)
+    numbers = question.numbers
+    deployment, load = _served(form.check(values, state)[0])
     sides = [form.check(values | side, state)[0] for side in before_and_after(question, state)]
     if len(sides) > 1:
         deployments = [meaning.deployment(side) for side in sides]
@@ -185,9 +194,9 @@ def whole_answer(form, question, values, state):
     if which == MEAN or not {"config", "tp", "in", "itl"} <= state.keys():
         return [], [NO_INPUT.format(which, limit, option if which != MEAN else "--e2e-p95-s")]
     try:
-        inputs = form.check(values, state)[0]
         slo = Slo(tails=(Tail("e2e", float(which[1:]), seconds),))
-        card = design.card(meaning.deployment(inputs), meaning.load(inputs), slo)
+        deployment, load = _served(form.check(values, state)[0])
+        card = design.card(deployment, load, slo)
     except BadInput:  # the view says what does not go together
         return [], []
     for limit in card.limits:
@@ -198,7 +207,7 @@ def whole_answer(form, question, values, state):
 
 
 def _asks_for_a_month(numbers, fields):
-    return "monthly" in numbers and {"config", "tp", "in"} <= fields
+    return bool(numbers.keys() & {"monthly", "yearly"}) and {"config", "tp", "in"} <= fields
 
 
 def _month(form, question, values, state):
@@ -207,11 +216,75 @@ def _month(form, question, values, state):
     usd_h = design.card(meaning.deployment(whole), meaning.load(whole), Slo()).usd_h
     if not usd_h:
         return []
-    hours = PER["month"] / 3600
-    return [f"${usd_h:,.2f} an hour are ${usd_h * hours:,.0f} a month of {hours:,.0f} hours."]
+    each = typed_number(str(question.numbers.get("users", ""))) or 0
+    said = []
+    for time in ("month", "year") if "yearly" in question.numbers else ("month",):
+        hours = PER[time] / 3600
+        usd = usd_h * hours
+        shared = f", ${usd / each:,.2f} for each of {each:,.0f} users" if each > 1 else ""
+        said.append(
+            f"${usd_h:,.2f} an hour are ${usd:,.0f} a {time} of {hours:,.0f} hours{shared}."
+        )
+    return said
+
+
+def _asks_for_a_percentile(numbers, fields):
+    return bool(_unlimited(numbers)) and {"config", "tp", "in"} <= fields
+
+
+def _unlimited(numbers):
+    """The latencies of which a percentile is asked and no limit is named."""
+    return [name for name in ("itl", "ttft") if f"{name}p" in numbers and name not in numbers]
+
+
+def _percentiles(form, question, values, state):
+    """Say the percentile of a latency that is asked for without a limit."""
+    deployment, load = _served(form.check(values, state)[0])
+    rate_rps = rate_of_users(question, state)
+    card = design.card(deployment, load, Slo(), rate_rps=rate_rps)
+    if not card.starts or (rate_rps and card.at_rate is None):
+        return []
+    said = []
+    for name in _unlimited(question.numbers):
+        which = question.numbers[f"{name}p"]
+        if which != MEAN:
+            value = card.percentile(name, float(which[1:]))
+            what = OF_LATENCIES[name]
+            said.append(f"{which[1:]}% of the {what} are within {expected(value, 's')}.")
+    return said
+
+
+def _asks_for_the_most(numbers, fields):
+    return "most rps" in numbers and {"config", "tp", "in"} <= fields
+
+
+def _most(form, question, values, state):
+    """Say how many requests a second one deployment answers."""
+    whole = form.check(values, state)[0]
+    return [amounts.most(meaning.deployment(whole), whole["in"], whole["out"])]
+
+
+def _asks_for_requests(numbers, fields):
+    return "bought" in numbers and {"config", "tp", "in"} <= fields
+
+
+def _requests(form, question, values, state):
+    """Say what so many requests cost: the rent over the requests that are answered in its time."""
+    deployment, load = _served(form.check(values, state)[0])
+    card = design.card(deployment, load, Slo())
+    if not card.starts:
+        return []
+    if not card.usd_h:
+        return ["No rent of these cards is known: name one, as in $2 an hour each."]
+    rate_rps = card.expected.output_tok_s.value / load.output_tokens
+    asked_rps = rate_of_users(question, state)
+    return [amounts.bought(question.numbers["bought"], load, card.usd_h, rate_rps, asked_rps)]
 
 
 ANSWERS = (
+    (_asks_for_the_most, _most),
+    (_asks_for_requests, _requests),
+    (_asks_for_a_percentile, _percentiles),
     (_asks_for_a_month, _month),
     (_asks_for_a_time, _time),
     (_asks_for_memory, _memory),

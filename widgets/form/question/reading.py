@@ -12,6 +12,7 @@ from llmcap_kernel.refuse import typed_number
 
 from .names_in_it import models_and_cards
 from .patterns import (
+    BOUGHT,
     DEADLINE,
     DRAFTS,
     EACH_OF,
@@ -27,6 +28,7 @@ from .patterns import (
     OVERNIGHT,
     PAIR,
     PER,
+    PRICE_ASKED,
     PRICED,
     RATE,
     SHOWS,
@@ -86,6 +88,7 @@ def read(text):
     numbers, rest = _subjects(rewritten(text))
     numbers |= {"slips": slips} if slips else {}
     numbers |= {"foreign": money[0]} if (money := re.search(FOREIGN, text, re.I)) else {}
+    rest = _requests_bought(numbers, rest)
     stated, also, rest = _stated(PRICED.sub(" ", rest))
     numbers |= {name: value for name, value in stated.items() if name not in numbers}
     rest = re.sub(DRAFTS, TAKEN, rest, flags=re.I)
@@ -111,6 +114,18 @@ def _subjects(rest):
             numbers.setdefault("sweep", name)
             rest = _without(rest, *match.span())
     return numbers, rest
+
+
+def _requests_bought(numbers, rest):
+    """Read of how many requests a price is asked, and give what is left of a question."""
+    bought = BOUGHT.search(rest)
+    if not bought or not PRICE_ASKED.search(rest):
+        return rest
+    many = (bought["many"] or "1").lower()
+    count = {"thousand": 1e3, "million": 1e6}.get(many) or typed_number(many)
+    numbers["bought"] = count or 1, bought["what"].lower()
+    numbers.setdefault("show", "price")
+    return _without(rest, *bought.span())
 
 
 def _stated(rest):
@@ -178,6 +193,8 @@ def _values(name, match):
     if name == "whole":
         which = next((one for one in (match[1], match[2], match[4]) if one), "95")
         return [(_percentile(which), match[3])]
+    if name == "copies":
+        return [str(MANY.get(match[1].lower(), match[1]))]
     if name == "volume":
         return [" ".join(match[0].split())]
     if name == "nodes":

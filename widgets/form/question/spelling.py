@@ -28,7 +28,20 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
     (rf"(?<![\w.,$-])(\d{{1,3}})[.\s'’](\d{{3}}){COUNTED}", r"\1\2"),
     (r"(?<![\w.,])(\d+),(\d{1,2})(?=\s*(?:(?:ms|s|sec\w*|eur\w*|usd)\b|[€$]))", r"\1.\2"),
     (r"([€$]\s*\d+),(\d{1,2})(?!\d)", r"\1.\2"),
-    (r"\b([LT]4|L40S)s\b", r"\1"),
+    (r"\b([LT]4|L40S|\d0[5-9]0)s\b", r"\1"),
+    (r"(?<![\w.,$-])([1-9])\s+(?=(?:rtx\s*)?\d0[5-9]0\b)", r"\1x "),  # "4 3090"
+    # so many nodes, and not cards: "4 H100 nodes"
+    (
+        r"(?<![\w.,$-])([1-9]\d?|two|three|four)\s+((?:[A-Za-z]+\s?)?\d{2,3}\w?)\s+"
+        r"(nodes|servers|boxes|machines)\b",
+        r"\1 \3 of \2",
+    ),
+    # what an API asks, or what a token may cost at most: "$0.60 per million tokens"
+    (
+        r"\$\s*(\d[\d.]*)\s*(?:/|\bper\b|\ban?\b)\s*1?\s*m(?:tok|illion)?\b"
+        r"(?:\s*(?:output\s+)?tokens?)?(?!\s*(?:in|out|inputs?|outputs?|prompts?|answers?)\b)",
+        r" $\1 out ",
+    ),
     (
         r"\b(?:go|going|mov(?:e|ing)|upgrad(?:e|ing)|switch(?:ing)?|chang(?:e|ing))\s+"
         r"(?:[\w ]{0,20}?)?from\s+(.{1,30}?)\s+to\s+",

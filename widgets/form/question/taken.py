@@ -43,6 +43,26 @@ def load_assumed(question, values, alone):
         yield "The users are as many as meet the limits."
 
 
+def parted_context(numbers, values):
+    """Say how a context is parted into prompt and answer where neither is said.
+
+    Parameters
+    ----------
+    numbers : dict
+        What a question says, by the input's name.
+    values : dict
+        What it sets, by input.
+
+    Yields
+    ------
+    str
+        A sentence.
+    """
+    if "ctx" in numbers and {"in", "out"} <= values.keys() and not numbers.keys() & {"in", "out"}:
+        lengths = load_in_words({name: values[name] for name in ("in", "out")})
+        yield f"Of a context, an eighth is the answer unless one is said: {lengths}."
+
+
 def shorter_load(shorter):
     """Say that a load is shorter than usual, and why.
 
@@ -126,7 +146,7 @@ def _format(question, values):
         what = f"Weights are as released: {names}."
     else:
         desk = ", as on a desk" if smaller != {EIGHT_BITS} else ""
-        room = "leave few users any room" if "kv" in question.numbers else "do not fit"
+        room = "do not fit" if desk else "leave few users any room, or none"
         what = f"As released the weights {room}: a copy in {names} is taken{desk}."
     yield f"{what} Name a format for another."
 

@@ -13,7 +13,7 @@ WORDS = {
     "rate": "{} requests/s", "percentile": "{}", "itlp": "{} of the gap", "itl": "gap {}",
     "ttftp": "{} of the first token", "ttft": "first token {}", "usd": "rent ${}/h a card",
     "budget": "budget ${}/h for all cards", "weights": "{} weights", "kv": "{} cache",
-    "engine": "{}", "vendor": "cards of {}", "api": "API ${}/M of answers",
+    "engine": "{}", "copies": "{} copies", "vendor": "cards of {}", "api": "API ${}/M of answers",
     "api_in": "API ${}/M of prompts", "tp": "TP-{}", "pp": "PP-{}",
     "maxlen": "max_model_len {}", "fraction": "memory fraction {}", "seqs": "{} sequences",
 }  # fmt: skip
