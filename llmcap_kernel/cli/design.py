@@ -2,7 +2,6 @@
 
 import argparse
 import importlib.util
-import math
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -274,11 +273,9 @@ def _handed_over(best: Choice | None) -> dict[str, str | None]:
     if best is None:
         return {"launch": None, "benchmark": None}
     d, load = best.deployment, best.workload
-    offered_tok_s = best.expected.offered_tok_s  # of this copy, where requests come at a rate
-    rate_rps = None if math.isinf(offered_tok_s) else offered_tok_s / load.output_tokens
     return {
         "launch": handover.launch(d, load).text,
-        "benchmark": handover.benchmark(d, load, rate_rps=rate_rps).text,
+        "benchmark": handover.benchmark(d, load, rate_rps=best.rate_rps).text,
     }
 
 

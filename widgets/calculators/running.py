@@ -141,5 +141,6 @@ def commands(card):
         start = {"title": "Start it with", "text": handover.launch(d, load).text}
     except BadInput:
         return [lines]
-    measure = {"title": "Measure it with", "text": handover.benchmark(d, load).text}
+    asked = handover.benchmark(d, load, rate_rps=card.rate_rps)
+    measure = {"title": "Measure it with", "text": asked.text}
     return [start, lines | {"fold": True}, measure | {"fold": True}]
