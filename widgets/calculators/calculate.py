@@ -150,7 +150,7 @@ def _parts(card, state):
     modes = _weak_spots(card)
     memory = [memory_table(card.ledger), term_table(card.ledger)]
     shared = {
-        "status": _status(card, state["own"]) | answers.counted_in(card.deployment),
+        "status": _status(card, state) | answers.counted_in(card.deployment),
         "figure": memory_bars(card.ledger),
         "messages": [*_warned(modes), *_notes(card, state)],
         "remedies": running.remedies(FORM, state, card.ledger),
@@ -185,7 +185,7 @@ def _numbers_of_users(card, most):
     return {n for n in numbers if 0 < n <= MOST_REQUESTS}
 
 
-def _status(card, own=None):
+def _status(card, state):
     """Does it fit, does it meet the limits, what binds: one answer."""
     if not card.starts:
         return {"level": running.START_LEVELS[card.ledger.start], "text": card.ledger.verdict}
@@ -195,9 +195,8 @@ def _status(card, own=None):
     likely = card.ledger.likely
     fits = f"It {likely}fits" if card.fits else f"It {likely}starts, but not all fit"
     waits = _waiting(card) if card.fits else ""
-    measured = learnt.factors(own, [card.deployment.engine.family])
-    said = (f"{fits}: {room}{waits}.", _limits_said(card), measured)
-    text = " ".join(filter(None, said))
+    said = (f"{fits}: {room}{waits}.", _limits_said(card))
+    text = " ".join(filter(None, said)) + answers.by_own_rows(state, [card.deployment])
     level = answers.LEVELS[card.verdict]
     doubtful = bool(waits or likely)
     return {"level": "warn" if doubtful and level == "good" else level, "text": text}
