@@ -12,8 +12,8 @@ PALE = (5, 6)  # marks on which text has the colour of text
 NARROW, WIDE = 0.2, 0.3
 LABEL = ("textposition", "insidetextanchor", "textangle", "insidetextfont")  # how it stands
 OUTSIDE = "Outside the engine's share"
-SHORT = {OUTSIDE: "Outside"}  # where a name stands below its bar
-LETTER, SQUARE = 0.025, 0.07  # shares of a phone's bars that a letter below them and its mark take
+SHORT = {OUTSIDE: "Outside", "KV without room": "Without room"}  # as they stand below a bar
+COLUMNS = (0.02, 0.52)  # of names below a bar, in shares of the longest: a phone has room for two
 
 
 def stacked_bars(rows, limit, limit_text, alt, whisker=None):
@@ -44,19 +44,20 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
     below = []
     for label, parts in rows:
         starts = itertools.accumulate((part[1] for part in parts), initial=0.0)
-        found = []
+        found: list[tuple] = []
         for begin, (name, gib, number, hatched) in zip(starts, parts, strict=False):
             marked = bool(whisker) and whisker[0] == label and abs(begin - whisker[1]) < 1e-6
             short = gib < (WIDE if marked else NARROW) * longest or hatched
             if short and name not in named:
-                found.append((begin, f"{SHORT.get(name, name)} {digits(gib, 3)}", number))
+                found.append((f"{SHORT.get(name, name)} {digits(gib, 3)}", number))
             named |= {name} if short else set()
             text = {} if short else _inside(f"{name} {digits(gib, 3)}", number, marked)
             data.append(_bar(label, name, gib, number, hatched) | text)
         lines.append(label)
-        for line in _in_lines(found, longest):
+        for first in range(0, len(found), len(COLUMNS)):
             lines.append(" " * len(lines))
-            below.append(_names_below(lines[-1], line))
+            names = found[first : first + len(COLUMNS)]
+            below.append(_names_below(lines[-1], names, longest))
     data = _joined(data) + below
     data += _whisker(*whisker) if whisker else []
     return _stacked(data, lines, alt, (limit, limit_text, limit > 0.5 * longest))
@@ -65,8 +66,9 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
 def _stacked(data, lines, alt, limited):
     """The figure of bars and of the lines of names below them."""
     limit, limit_text, right = limited
-    line = {"color": TEXT, "width": 2, "dash": "dot"}
-    ends = {"y0": 0, "y1": 1, "yref": "paper", "x0": limit, "x1": limit}
+    line = {"type": "line", "line": {"color": TEXT, "width": 2, "dash": "dot"}}
+    bars = [at for at, name in enumerate(lines) if name.strip()]  # a line through names hides them
+    ends = [{"x0": limit, "x1": limit, "y0": at - 0.5, "y1": at + 0.5} for at in bars]
     label = note(limit_text, limit, 1, yref="paper", yanchor="bottom")
     return figure(
         data,
@@ -75,7 +77,7 @@ def _stacked(data, lines, alt, limited):
         barmode="stack",
         uniformtext={"mode": "hide", "minsize": 11},
         margin={"l": 8, "r": 12, "t": 28, "b": 8},
-        shapes=[{"type": "line", "line": line} | ends],
+        shapes=[line | end for end in ends],
         annotations=[label | {"xanchor": "right" if right else "left"}],
         xaxis=axis("GiB on one card", rangemode="tozero"),
         yaxis=axis(
@@ -89,27 +91,14 @@ def _stacked(data, lines, alt, limited):
     )
 
 
-def _in_lines(names, longest):
-    """Set names below a bar near their parts, and as many on a line as a phone has room for."""
-    made: list[list] = []
-    room = longest
-    for begin, text, number in reversed(names):  # from the right, so that none passes the end
-        width = (LETTER * len(text) + SQUARE) * longest
-        if not made or room < width:
-            made, room = [[], *made], longest
-        room = min(begin, room - width)
-        made[0].insert(0, (room, text, number))
-    return made
-
-
-def _names_below(line, names):
+def _names_below(line, names, longest):
     """One line of names below a bar, each after a square of its part's colour."""
-    starts, texts, numbers = zip(*names, strict=True)
+    texts, numbers = zip(*names, strict=True)
     return {
         "type": "scatter",
         "mode": "markers+text",
-        "x": list(starts),
-        "y": [line] * len(starts),
+        "x": [share * longest for share in COLUMNS[: len(names)]],
+        "y": [line] * len(names),
         "text": [f" {text}" for text in texts],
         "textposition": "middle right",
         "textfont": {"size": 12, "color": TEXT},
