@@ -38,20 +38,6 @@ MISSES = {
 SURE = 0.75  # chance from which a limit is likely met; below 1 - SURE it is likely missed
 TENTH = NormalDist().inv_cdf(0.9)  # standard deviations from the median to the 90th percentile
 AT_LEAST = ("capacity", "length")  # limits where more is better
-SENTENCES = {
-    "latency": "{} between tokens, {} allowed",
-    "prefill": "first token after {} on average, {} allowed",
-    "budget": "rent of {}, {} allowed",
-    "cost": "{} output, {} allowed",
-}
-# The same of limits on percentiles.
-TAIL_SENTENCES = {
-    "itl": "{}% of the gaps between tokens within {}, {} allowed",
-    "tpot": "{}% of the users' mean gaps within {}, {} allowed",
-    "ttft": "{}% of the first tokens within {}, {} allowed",
-    "e2e": "{}% of the answers within {}, {} allowed",
-}
-
 # Limits on percentiles as the name of a row.
 TAIL_LABELS = {
     "itl": "{} percentile gap",
@@ -62,6 +48,7 @@ TAIL_LABELS = {
 
 # Titles of limits whose name is not one.
 TITLES = {"latency": "mean gap", "prefill": "mean first token", "cost": "price of a token"}
+VALUED = {"budget": "rent", "cost": "output at"}  # what has the value, where the title does not
 
 # Why a price that is not on demand is nothing to plan with.
 PASSING = {"spot": "it may be taken away", "reserved-1y": "it binds for a year"}
@@ -107,7 +94,7 @@ class Limit(Explained):
         Examples
         --------
         >>> Limit("budget", 10.0, _exact(4.0), "USD/h").of_copies(3).sentence
-        'rent of $12.00/h, $30.00/h allowed'
+        'rent $12.00/h, limit $30.00/h'
         """
         return replace(
             self, bound=copies * self.bound, estimate=_exact(copies * self.estimate.value)
@@ -120,16 +107,22 @@ class Limit(Explained):
 
     @property
     def sentence(self) -> str:
-        """The comparison in words."""
+        """The comparison in words, with the name of what is compared."""
+        if self.name in AT_LEAST:
+            return self.compared
+        if self.name in VALUED:
+            return f"{VALUED[self.name]} {self.compared}"
+        return f"{self.title} {self.compared}"
+
+    @property
+    def compared(self) -> str:
+        """The comparison in words, for whoever has just named the quantity."""
         if self.name == "capacity":
             return _room_words(self.estimate.value, self.bound)
         if self.name == "length":
             return f"requests have {self.bound:,} tokens, {self.estimate.value:,} are taken"
-        words = (expected(self.estimate, self.unit), quantity(self.bound, self.unit))
-        if self.name in SENTENCES:
-            return SENTENCES[self.name].format(*words)
-        latency, _, percent = self.name.partition(" p")
-        return TAIL_SENTENCES[latency].format(percent, *words)
+        bound = quantity(self.bound, self.unit)
+        return f"{expected(self.estimate, self.unit)}, limit {bound}"
 
     @property
     def verdict(self) -> str:

@@ -102,7 +102,7 @@ def _beside(card: Card, best: Card) -> str:
     """Compare a column with the best one, in words."""
     if not card.meets_all:
         limit = card.limits[0]
-        return f"{card.label} {limit.misses} {limit.title}: {limit.sentence}"
+        return f"{card.label} {limit.misses} the {limit.title}: {limit.compared}"
     meets = "meets" if card.verdict in (MET, LIKELY) else "may meet"
     if card.usd_mtok is not None and best.usd_mtok is not None:
         price_ratio = card.usd_mtok.value / best.usd_mtok.value

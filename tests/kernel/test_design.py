@@ -286,7 +286,9 @@ def test_the_worked_spec_is_won_by_b():
     made = design.scorecard(WORKED, WORKED_WORKLOAD, WORKED_SLO)
     assert made.winner.label == "B"
     assert made.verdict.startswith("Run B, at $")
-    assert "A cannot meet capacity" in made.verdict and "C misses budget" in made.verdict
+    assert (
+        "A cannot meet the capacity: " in made.verdict and "C misses the budget: " in made.verdict
+    )
     assert made.cards[0].limits[0].name == "capacity"
     assert not made.cards[0].starts and made.cards[0].estimates is None
 
@@ -865,9 +867,9 @@ def test_limits_on_percentiles_are_judged_on_the_percentile():
     for name, quantity, percent in (("itl p95", "itl", 95), ("ttft p99", "ttft", 99)):
         assert found[name].estimate == percentile(estimates, quantity, percent)
         assert found[name].headroom == found[name].bound / found[name].estimate.value
-    assert found["itl p95"].sentence.startswith("95% of the gaps between tokens within ")
-    assert found["itl p95"].sentence.endswith(", 50 ms allowed")
-    assert found["ttft p99"].sentence.startswith("99% of the first tokens within ")
+    assert found["itl p95"].sentence.startswith("95th percentile gap ")
+    assert found["itl p95"].sentence.endswith(", limit 50 ms")
+    assert found["ttft p99"].sentence.startswith("99th percentile first token ")
 
 
 @pytest.mark.parametrize("quantity", ["itl", "tpot", "ttft", "e2e"])

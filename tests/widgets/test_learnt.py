@@ -8,7 +8,7 @@ from tests.kernel.test_own import measured
 from tests.widgets.reading import control, headline
 from widgets import session
 from widgets.calculators import calculate, validate
-from widgets.form import learnt
+from widgets.form import learnt, packed
 
 ESTIMATING = ("calculate", "design", "scorecard", "compare")
 
@@ -35,6 +35,28 @@ def test_a_calculator_opened_from_validate_says_whose_rows_it_has(handed, name):
     assert control(plain.view, learnt.NAME) is None
     answers = ("headline", "tables", "figure")
     assert [made.view[one] for one in answers] != [plain.view[one] for one in answers]
+
+
+@pytest.mark.parametrize("name", ESTIMATING)
+def test_a_verdict_names_the_rows_that_it_stands_on(handed, name):
+    """Gaps twice as long as strangers' are steps some twice as long, of vLLM alone."""
+    status = session.Calculator(name, query_of(handed, name)).view["status"]["text"]
+    code = learnt.read(calculate.FORM.parse(query_of(handed, "calculate"))[0][learnt.NAME])
+    assert status.endswith(f" By your rows of vllm x{code['vllm'].factor:.3g}.")
+    plain = session.Calculator(name, query_of(handed, name).replace("own=", "was="))
+    assert "your rows" not in plain.view["status"]["text"]
+
+
+def test_factors_are_named_of_the_engines_that_were_measured_and_are_asked_about():
+    one = {"factor": 1.2, "rows": 12, "deployments": 3, "chips": ["hopper"], "intervals": {}}
+    value = packed.pack(packed.canonical({"vllm": one, "sglang": one | {"factor": 0.8714}}))
+    assert learnt.factors(value, ["vllm"]) == "By your rows of vllm x1.2."
+    both = learnt.factors(value, ["sglang", "vllm", "vllm", "llama.cpp"])
+    assert set(both.removeprefix("By your rows of ")[:-1].split(" and ")) == {
+        "vllm x1.2",
+        "sglang x0.871",
+    }
+    assert learnt.factors(value, ["llama.cpp"]) == learnt.factors(None, ["vllm"]) == ""
 
 
 def test_the_estimate_is_that_of_the_command_with_own_rows(handed):

@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from widgets.calculators import compare, scorecard
 from widgets.calculators.columns import AS_SPECIFIED
 from widgets.figures.limits import DRAWN, limits_used
@@ -16,6 +18,14 @@ def test_bars_of_limits_are_to_scale_and_one_that_goes_on_says_so():
     assert bars["text"] == ["13%", "52%", "does not start", "12.8 times the limit \u2192"]
     axis = drawn["layout"]["xaxis"]
     assert axis.get("type", "linear") == "linear" and axis["range"][0] == 0
+
+
+def test_the_axis_of_limits_ends_where_its_bars_do():
+    ends = [
+        limits_used([("A", [("budget", share)])], "")["layout"]["xaxis"]["range"][1]
+        for share in (0.4, 0.99, 1.6, 30, math.inf)
+    ]
+    assert ends == pytest.approx([1.1, 1.1, 1.76, 1.1 * DRAWN, 1.1])
 
 
 def test_what_does_not_start_is_said_so_in_the_figure():

@@ -143,6 +143,30 @@ def counted_in(deployment):
     return {"beside": f"Counted in {weights.title}; {released}."}
 
 
+def by_own_rows(state, deployments):
+    """Say after a verdict that it stands on the reader's own rows, where it does.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state of a calculator that estimates.
+    deployments : iterable of Deployment
+        Those that the verdict is of.
+
+    Returns
+    -------
+    str
+        A space and a sentence; "" where no rows of the reader's count.
+
+    Examples
+    --------
+    >>> by_own_rows({"own": None}, [catalog.deployment(model="qwen3-8b", gpu="h100-sxm")])
+    ''
+    """
+    said = learnt.factors(state[learnt.NAME], [d.engine.family for d in deployments])
+    return f" {said}" if said else ""
+
+
 WAIT = "for another user's prompt"
 STOPPED = 2.0  # times the mean: a percentile that far above it is a wait, and no step
 

@@ -150,7 +150,7 @@ def _parts(card, state):
     modes = _weak_spots(card)
     memory = [memory_table(card.ledger), term_table(card.ledger)]
     shared = {
-        "status": _status(card, state["own"]) | answers.counted_in(card.deployment),
+        "status": _status(card, state) | answers.counted_in(card.deployment),
         "figure": memory_bars(card.ledger),
         "messages": [*_warned(modes), *_notes(card, state)],
         "remedies": running.remedies(FORM, state, card.ledger),
@@ -185,7 +185,7 @@ def _numbers_of_users(card, most):
     return {n for n in numbers if 0 < n <= MOST_REQUESTS}
 
 
-def _status(card, own=None):
+def _status(card, state):
     """Does it fit, does it meet the limits, what binds: one answer."""
     if not card.starts:
         return {"level": running.START_LEVELS[card.ledger.start], "text": card.ledger.verdict}
@@ -195,9 +195,8 @@ def _status(card, own=None):
     likely = card.ledger.likely
     fits = f"It {likely}fits" if card.fits else f"It {likely}starts, but not all fit"
     waits = _waiting(card) if card.fits else ""
-    measured = learnt.factors(own, [card.deployment.engine.family])
-    said = (f"{fits}: {room}{waits}.", _limits_said(card), measured)
-    text = " ".join(filter(None, said))
+    said = (f"{fits}: {room}{waits}.", _limits_said(card))
+    text = " ".join(filter(None, said)) + answers.by_own_rows(state, [card.deployment])
     level = answers.LEVELS[card.verdict]
     doubtful = bool(waits or likely)
     return {"level": "warn" if doubtful and level == "good" else level, "text": text}
@@ -222,24 +221,28 @@ def _limits_said(card):
     missed = [x for x in others if x.verdict in (UNLIKELY, MISSED, IMPOSSIBLE)]
     likely, even = ([x for x in others if x.verdict == one] for one in (LIKELY, OPEN))
     how = ", impossible on these cards" * (tightest.verdict == IMPOSSIBLE)
-    by_how_much = "" if tightest.name == "capacity" else f"{how}: {tightest.sentence}"
     if missed:
         sure = "misses" if any(x.verdict != UNLIKELY for x in missed) else "likely misses"
-        return f"It {sure} {_one_or_each(missed, tightest)}{by_how_much}."
+        return f"It {sure} {_names(missed)}{how}{_compared(missed, tightest)}."
     if even:
-        which = "one limit" if len(even) == 1 else answers.listed([_named(x) for x in even])
-        return f"{capitalised(which)} could go either way: {even[0].sentence}."
+        return f"{capitalised(_names(even))} could go either way{_compared(even, even[0])}."
     if likely:
-        # what binds may be met, with room for all: the sentence is of what may be missed
+        # what binds may be met, with room for all: what is compared may be missed
         met = "It likely meets every limit" if card.fits else "The other limits are likely met"
-        which = _one_or_each(likely, likely[0])
-        return f"{met}; {which} may still miss: {likely[0].sentence}."
-    return f"It meets every limit{by_how_much.replace(':', '; the tightest:', 1)}." * card.fits
+        return f"{met}; {_names(likely)} may still miss{_compared(likely, likely[0])}."
+    by_how_much = "" if tightest.name == "capacity" else f"; the tightest: {tightest.sentence}"
+    return f"It meets every limit{by_how_much}." * card.fits
 
 
-def _one_or_each(limits, tightest):
-    """Limits by name; of the tightest alone, the sentence that follows says which."""
-    return "one" if limits == [tightest] else answers.listed([_named(x) for x in limits])
+def _names(limits):
+    return answers.listed([_named(x) for x in limits])
+
+
+def _compared(named, shown):
+    """The values of one limit: with its name again only where others were named beside it."""
+    if shown.name == "capacity":
+        return ""
+    return f": {shown.compared if named == [shown] else shown.sentence}"
 
 
 def _named(limit):
@@ -336,14 +339,17 @@ def _percentiles(card):
             f"INTERVAL: {design.expected(made, 's')}, four times in five",
             _why(made),
         ]
+        drawn = answers.span(made, tail.bound_s, scale)
+        # the words under a bar have the limit already
+        limit = "" if "span" in drawn else f"limit {quantity(tail.bound_s, 's')}"
         item = {
             "label": label,
             "value": value,
             "unit": unit,
-            "note": _short(f"{quantity(tail.bound_s, 's')} allowed", made),
+            "note": _short(limit, made),
             "explain": "\n".join(rows),
         }
-        items.append(item | answers.span(made, tail.bound_s, scale))
+        items.append(item | drawn)
     return items
 
 

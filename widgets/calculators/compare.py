@@ -120,6 +120,7 @@ def view(state):
             parts["status"]["level"] = "warn"
     else:
         parts = along_choices.parts(question)
+    parts["status"]["text"] += answers.by_own_rows(state, deployments.values())
     parts["behind"] = constants.behind(cards.values())
     parts["headline"] = [_headline(question, card) for card in cards.values()]
     parts["sentences"] = _notes(cards.values()) + parts["sentences"]

@@ -227,8 +227,10 @@ def _parts(found, state):
     here = _looked_at(found, state["pick"])
     rates, eased = design.exchange_rates(found), design.relaxations(found)
     why = _why_not(found, here, state)
+    status = _status(found, here, eased)
+    status["text"] += answers.by_own_rows(state, [here.deployment])
     shared = {
-        "status": _status(found, here, eased),
+        "status": status,
         "figure": _figure(found, here),
         "remedies": why,
         "messages": answers.card_notes(here, enters=False),
@@ -236,10 +238,10 @@ def _parts(found, state):
         "links": _links(here, state),
     }
     if not here.starts:
-        return shared | {"tables": [_shrinking(found), _front(found)]}
+        return shared | {"tables": [_shrinking(found), *_front(found)]}
     return shared | {
         "headline": _headline(here, found),
-        "tables": [_percentiles(found, here), _shrinking(found), _front(found)],
+        "tables": [_percentiles(found, here), _shrinking(found), *_front(found)],
         "behind": constants.behind([here]),
         "sentences": _sentences(found, here, rates, eased),
     }
@@ -514,6 +516,9 @@ def _shrinking(found):
     }
 
 
+IN_SIGHT = 10  # rows of the front that are not folded
+
+
 def _front(found):
     rows = [
         [
@@ -526,14 +531,22 @@ def _front(found):
         ]
         for choice in found.front
     ]
-    return {
-        "caption": "Nothing beats these in rent, price, gap, first token and headroom",
+    shared = {
         "columns": ["Deployment", "Rent", "$/M", "Mean gap", "Mean first token", "Headroom"],
-        "rows": rows or [["none", "-", "-", "-", "-", "-"]],
-        "highlight": [0] if rows else [],
         "stack": True,
+    }
+    first = shared | {
+        "caption": "Nothing beats these in rent, price, gap, first token and headroom",
+        "rows": rows[:IN_SIGHT] or [["none", "-", "-", "-", "-", "-"]],
+        "highlight": [0] if rows else [],
+    }
+    rest = shared | {
+        "caption": f"The other {len(rows) - IN_SIGHT} that nothing beats",
+        "rows": rows[IN_SIGHT:],
+        "highlight": [],
         "fold": True,
     }
+    return [first, rest] if rest["rows"] else [first]
 
 
 def _sentences(found, here, rates, eased):

@@ -66,6 +66,7 @@ def view(state):
     if not deployments:
         return answers.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **refused)
     parts = _parts(design.scorecard(deployments, load, slo))
+    parts["status"]["text"] += answers.by_own_rows(state, deployments.values())
     parts["messages"] = refused.get("messages", []) + parts["messages"]
     return answers.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **parts)
 

@@ -67,7 +67,9 @@ def limits_used(rows, alt):
         "cliponaxis": False,
         "hovertemplate": "%{y}: %{text}<extra></extra>",
     }
-    ticks = [0, 0.5, 1, 1.5, DRAWN]
+    # as far as the longest bar and its label go, and the limit
+    end = max([1.0, *(min(share, DRAWN) for *_, share in bars if share < math.inf)])
+    ticks = [0, 0.25, 0.5, 0.75, 1] if end == 1 else [0, 0.5, 1, 1.5, DRAWN]
     return figure(
         [data],
         alt,
@@ -78,9 +80,9 @@ def limits_used(rows, alt):
         bargap=0.25,
         xaxis=axis(
             "share of the limit used",
-            range=[0, 1.05 * DRAWN],
-            tickvals=ticks,
-            ticktext=[f"{x:.0%}" for x in ticks],
+            range=[0, 1.1 * end],
+            tickvals=[x for x in ticks if x <= end],
+            ticktext=[f"{x:.0%}" for x in ticks if x <= end],
         ),
         yaxis=axis(
             autorange="reversed", type="multicategory", tickfont={"size": 13, "color": TEXT}

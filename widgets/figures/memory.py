@@ -11,6 +11,9 @@ PALE = (5, 6)  # marks on which text has the colour of text
 # Shares of the longest bar below which a part is named below, and that beside the whisker.
 NARROW, WIDE = 0.2, 0.3
 LABEL = ("textposition", "insidetextanchor", "textangle", "insidetextfont")  # how it stands
+OUTSIDE = "Outside the engine's share"
+SHORT = {OUTSIDE: "Outside", "KV without room": "Without room"}  # as they stand below a bar
+COLUMNS = (0.02, 0.52)  # of names below a bar, in shares of the longest: a phone has room for two
 
 
 def stacked_bars(rows, limit, limit_text, alt, whisker=None):
@@ -36,36 +39,73 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
         The figure.
     """
     data, longest = [], max(sum(part[1] for part in parts) for _, parts in rows)
-    beside: set[str] = set()  # what is too short to be labelled on the bar is named below it, once
+    named: set[str] = set()  # what is too short to be labelled on the bar is named below it, once
+    lines: list[str] = []  # from top to bottom: bars, and lines of names below them
+    below = []
     for label, parts in rows:
         starts = itertools.accumulate((part[1] for part in parts), initial=0.0)
+        found: list[tuple] = []
         for begin, (name, gib, number, hatched) in zip(starts, parts, strict=False):
             marked = bool(whisker) and whisker[0] == label and abs(begin - whisker[1]) < 1e-6
             short = gib < (WIDE if marked else NARROW) * longest or hatched
-            named = short and name not in beside
-            beside |= {name} if short else set()
+            if short and name not in named:
+                found.append((f"{SHORT.get(name, name)} {digits(gib, 3)}", number))
+            named |= {name} if short else set()
             text = {} if short else _inside(f"{name} {digits(gib, 3)}", number, marked)
-            data.append(_bar(label, name, gib, number, hatched) | {"showlegend": named} | text)
-    data = _joined(data)
+            data.append(_bar(label, name, gib, number, hatched) | text)
+        lines.append(label)
+        for first in range(0, len(found), len(COLUMNS)):
+            lines.append(" " * len(lines))
+            names = found[first : first + len(COLUMNS)]
+            below.append(_names_below(lines[-1], names, longest))
+    data = _joined(data) + below
     data += _whisker(*whisker) if whisker else []
-    line = {"color": TEXT, "width": 2, "dash": "dot"}
-    ends = {"y0": 0, "y1": 1, "yref": "paper", "x0": limit, "x1": limit}
-    right = limit > 0.5 * longest
+    return _stacked(data, lines, alt, (limit, limit_text, limit > 0.5 * longest))
+
+
+def _stacked(data, lines, alt, limited):
+    """The figure of bars and of the lines of names below them."""
+    limit, limit_text, right = limited
+    line = {"type": "line", "line": {"color": TEXT, "width": 2, "dash": "dot"}}
+    bars = [at for at, name in enumerate(lines) if name.strip()]  # a line through names hides them
+    ends = [{"x0": limit, "x1": limit, "y0": at - 0.5, "y1": at + 0.5} for at in bars]
     label = note(limit_text, limit, 1, yref="paper", yanchor="bottom")
     return figure(
         data,
         alt,
-        height=280,
+        height=90 + 38 * len(lines),
         barmode="stack",
-        showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": -0.45, "yanchor": "top", "font": {"size": 12}},
         uniformtext={"mode": "hide", "minsize": 11},
         margin={"l": 8, "r": 12, "t": 28, "b": 8},
-        shapes=[{"type": "line", "line": line} | ends],
+        shapes=[line | end for end in ends],
         annotations=[label | {"xanchor": "right" if right else "left"}],
         xaxis=axis("GiB on one card", rangemode="tozero"),
-        yaxis=axis(autorange="reversed", showgrid=False, ticks="", tickfont={"size": 13}),
+        yaxis=axis(
+            categoryorder="array",
+            categoryarray=lines,
+            range=[len(lines) - 0.5, -0.5],
+            showgrid=False,
+            ticks="",
+            tickfont={"size": 13},
+        ),
     )
+
+
+def _names_below(line, names, longest):
+    """One line of names below a bar, each after a square of its part's colour."""
+    texts, numbers = zip(*names, strict=True)
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [share * longest for share in COLUMNS[: len(names)]],
+        "y": [line] * len(names),
+        "text": [f" {text}" for text in texts],
+        "textposition": "middle right",
+        "textfont": {"size": 12, "color": TEXT},
+        "marker": {"symbol": "square", "size": 10, "color": [mark(n) for n in numbers]},
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+    }
 
 
 def _bar(label, name, gib, number, hatched):
@@ -80,7 +120,7 @@ def _bar(label, name, gib, number, hatched):
         "name": name,
         "x": [gib],
         "y": [label],
-        "width": 0.62,
+        "width": 0.85,
         "marker": marker,
         "hovertemplate": [f"{name}: {gib:,.2f} GiB<extra></extra>"],
     }
@@ -97,7 +137,6 @@ def _joined(parts):
         if "text" in same or "text" in part:
             none = [""] * len(same["x"])
             same["text"] = same.get("text", none) + part.get("text", [""])
-        same["showlegend"] |= part["showlegend"]
         same |= {key: same[key] + part[key] for key in ("x", "y", "hovertemplate")}
         same |= {key: part[key] for key in LABEL if key in part}
     return traces
@@ -131,7 +170,6 @@ def _whisker(label, end, off):
             "type": "scatter",
             "mode": "markers",
             "name": "weights and overhead end here",
-            "showlegend": False,
             "x": [end],
             "y": [label],
             "marker": {"color": colour, "size": size},
@@ -166,15 +204,17 @@ def _held_bytes(books):
     return min(books.kv_used_bytes, shared + whole * books.kv_bytes_per_sequence)
 
 
-def _memory_parts(books):
-    """List the terms inside the engine's share that are no cache: name, bytes, mark."""
+OVERHEAD = 2  # mark of all that a card holds beside weights and cache
+
+
+def _overhead_parts(books):
+    """List the terms inside the engine's share that are neither weights nor cache, with bytes."""
     parts = [
-        ("Weights", books.weights_bytes, 1),
-        ("Activations", books.activation_bytes, 2),
-        ("Runtime and communication buffers", books.runtime_bytes, 3),
+        ("Activations", books.activation_bytes),
+        ("Runtime and communication buffers", books.runtime_bytes),
     ]
     if books.deployment.engine.graphs_in_fraction:
-        parts.append(("CUDA graphs", books.graph_bytes, 8))
+        parts.append(("CUDA graphs", books.graph_bytes))
     return parts
 
 
@@ -191,7 +231,11 @@ def memory_bars(books):
     dict
         The figure.
     """
-    fixed = [(name, size / GIB, number, False) for name, size, number in _memory_parts(books)]
+    overhead = sum(size for _, size in _overhead_parts(books))
+    fixed = [
+        ("Weights", books.weights_bytes / GIB, 1, False),
+        ("Overhead", overhead / GIB, OVERHEAD, False),
+    ]
     held, usable = _held_bytes(books), usable_bytes(books)
     outside = books.visible_bytes - usable
     if books.kv_pool_bytes >= 0:
@@ -199,7 +243,7 @@ def memory_bars(books):
         card = [*fixed, ("KV in use", held / GIB, 4, False), ("KV free", free / GIB, 5, False)]
     else:
         card = [("The engine's share", usable / GIB, 6, False)]
-    card.append(("Outside the engine's share", outside / GIB, 6, True))
+    card.append((OUTSIDE, outside / GIB, 6, True))
     missing = books.kv_used_bytes - held
     asked = [
         *fixed,
@@ -268,13 +312,14 @@ def memory_table(books):
         Table of a view.
     """
     held, visible = _held_bytes(books), books.visible_bytes
-    rows = list(_memory_parts(books))
+    rows = [("Weights", books.weights_bytes, 1)]
+    rows += [(f"Overhead: {name}", size, OVERHEAD) for name, size in _overhead_parts(books)]
     rows.append(("KV in use", held, 4))
     rows.append(("KV free", max(books.kv_pool_bytes - held, 0), 5))
     if books.kv_used_bytes > held:
         rows.append(("KV without room", books.kv_used_bytes - held, 7))
     graphs = books.deployment.engine.graphs_in_fraction
-    beside = "Outside the engine's share" + ("" if graphs else ", CUDA graphs among it")
+    beside = OUTSIDE + ("" if graphs else ", CUDA graphs among it")
     rows.append((beside, max(visible - usable_bytes(books), 0), 6))
     return {
         "caption": f"Memory of one card, {digits(visible / GIB)} GiB visible to the driver",

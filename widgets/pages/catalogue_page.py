@@ -20,6 +20,8 @@ calculator uses stands here with where it comes from and when. A name opens in t
 price is a list price on the day given; it will have moved.
 """
 CARDS = """
+</details>
+
 ## Cards
 
 Rates are dense, never with sparsity. A link is counted one way. Memory is what the driver reports,
@@ -28,10 +30,15 @@ what was done with them. *Read*: the source itself was opened, and has the figur
 figure stands in another place that quotes the source. The rest is named, and nobody has looked it
 up yet. The table below this one says for each source what was compared.
 
+<details class="lt-rows">
+<summary>{} cards</summary>
+
 | card | memory | bandwidth | BF16 | FP8 | link | checked | sources |
 |---|---|---|---|---|---|---|---|
 """
 ORIGINS = """
+</details>
+
 ## Sources of the cards
 
 <details>
@@ -56,6 +63,9 @@ PRICES = """
 US dollars for one card and one hour, taxes apart. A price in bold is the reference that a
 calculator starts from. *Via* names the public record from which a page's price was read that day.
 
+<details class="lt-rows">
+<summary>{} prices</summary>
+
 | card | provider | term | price | date | source |
 |---|---|---|---|---|---|
 """
@@ -67,19 +77,30 @@ public, from what the source says of its layers. *Active* are those
 behind one token's output. *Window* is the context the model was configured for. *Own format* is
 what its checkpoint is stored in, and what is taken where none is given.
 
+<details class="lt-rows">
+<summary>{} models</summary>
+
 | model | parameters | active | window | own format | released | source |
 |---|---|---|---|---|---|---|
 """
 SAID = origins.PREDICTED | {"power_w": "power"}
 HOW = {way: way for way in origins.WORDS} | {origins.UNREAD: "**not yet, or in part**"}
 ENGINES = """
+</details>
+
 ## Engines
 
 What an engine takes beside weights and cache. *Fraction* is its default share of the card, and
 *its own* one that it works out from the card when it starts.
 
+<details class="lt-rows">
+<summary>{} engines</summary>
+
 | engine | fraction | of | page | sources |
 |---|---|---|---|---|
+"""
+END = """
+</details>
 """
 
 
@@ -96,9 +117,15 @@ def text():
     >>> "h100-sxm" in text() and "llama-3.1-70b" in text()
     True
     """
-    cards = (CARDS, *_cards(), ORIGINS, *_origins(), CLOUDS, *_clouds())
-    parts = (HEAD, MODELS, *_models(), *cards, PRICES, *_prices(), ENGINES, *_engines())
-    return "".join(parts)
+    cards = (*_counted(CARDS, _cards()), ORIGINS, *_origins(), CLOUDS, *_clouds())
+    rest = (*_counted(PRICES, _prices()), *_counted(ENGINES, _engines()))
+    return "".join((HEAD, *_counted(MODELS, _models()), *cards, *rest, END))
+
+
+def _counted(head, rows):
+    """A list, and on its fold how long it is: on a phone it would be pages of rows."""
+    rows = tuple(rows)
+    return head.format(len(rows)), *rows
 
 
 def _models():

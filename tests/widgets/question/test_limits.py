@@ -193,16 +193,16 @@ def test_two_limits_that_both_name_their_latency_are_of_it(text, limits, said):
 @pytest.mark.parametrize(
     ("text", "which", "level"),
     [
-        ("p95 end to end under 20 s", "95%", "warning"),  # some 16 s, of an interval to 39 s
-        ("end-to-end p99 below 900 s", "99%", "info"),
-        ("E2E latency < 2 s", "95%", "warning"),  # 1,000 tokens take longer than 2 ms each
-        ("90th percentile response time 2000 ms", "90%", "warning"),
+        ("p95 end to end under 20 s", "95th", "warning"),  # some 16 s, of an interval to 39 s
+        ("end-to-end p99 below 900 s", "99th", "info"),
+        ("E2E latency < 2 s", "95th", "warning"),  # 1,000 tokens take longer than 2 ms each
+        ("90th percentile response time 2000 ms", "90th", "warning"),
     ],
 )
 def test_a_limit_on_the_whole_answer_is_set_beside_its_prediction(text, which, level):
     """As `llmcap predict --e2e-p95-s` does."""
     state, messages = answer("calculate", f"qwen3-8b on H100, {text}")
-    (said,) = [one for one in messages if "of the answers within" in one["text"]]
+    (said,) = [one for one in messages if "percentile whole answer" in one["text"]]
     assert said["text"].startswith(which) and said["level"] == level
     assert (state["itl"], state["ttft"]) == (50, calculate.FORM.defaults()["ttft"])
     assert "Not" not in all_text(messages)
