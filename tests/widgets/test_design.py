@@ -266,10 +266,10 @@ def test_the_words_of_two_limits_stand_apart(changed, at):
 
 def test_a_rate_says_from_where_on_more_gaps_meet_a_prompt():
     """Its percentiles, too, are those of the rate, and not of as many users at once."""
-    made = view(FORM.defaults() | {"rate": 2.0})
+    made = view(FORM.defaults() | {"rate": 1.0})
     (said,) = (one for one in made["sentences"] if "another user's prompt in them" in one)
     assert said.startswith("Beyond ") and "requests/s of a copy, over 5% of the gaps" in said
-    state = FORM.defaults() | {"rate": 2.0}
+    state = FORM.defaults() | {"rate": 1.0}
     best = _search(_load(state), meaning.limits(state), *(state[name] for name in ASKED)).winner
     row = made["tables"][0]["rows"][0]
     assert row[1:] == [quantity(best.percentile("itl", p).value, "s") for p in (50, 90, 95, 99)]
