@@ -537,10 +537,11 @@ class Served(Explained):
         waited_s, users, mixed = self.waited_s, self.work.users, self.work.mixed > 0
         round_s = self.round_s
         if somewhere(mixed) and somewhere(waited_s > 0):
-            longer_s = round_s + (users - 1) * (self.added_s - waited_s)
+            delayed_s = round_s + (users - 1) * (self.added_s - waited_s)
+            # and prompts take as many steps as their tokens have room in
             steps = self.work.prefill_tokens / self.room_tokens
-            longer_s = maximum(longer_s, users * (steps * self.step_s + self.added_s))
-            round_s = where(mixed & (waited_s > 0), longer_s, round_s)
+            steady_s = maximum(delayed_s, users * (steps * self.step_s + self.added_s))
+            round_s = where(mixed & (waited_s > 0), steady_s, round_s)
         return users / round_s
 
     @property

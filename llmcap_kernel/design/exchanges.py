@@ -222,6 +222,8 @@ def _context_of_a_rate(result: Search, best: Choice) -> Exchange:
         return Exchange(
             "context", f"{head}: the answer then misses the {longer_choice.limits[0].title}."
         )
+    if longer_choice.copies == best.copies:
+        return Exchange("context", f"{head} take no more copies.")
     extra_usd_h = _more(row_of(longer_choice), result.rows[best.number])
     copies = f"{longer_choice.copies:,} {'copies' if longer_choice.copies > 1 else 'copy'}"
     text = f"{head} take {copies} in place of {best.copies:,}, at {_rent(extra_usd_h)}."

@@ -7,6 +7,8 @@ from ..spec import Deployment
 from .copies import Choice, Requirements, answered_rps, cards_of
 from .limits import MISSED, UNLIKELY, Limit
 
+FAR = 3.0  # from here on a limit is missed by a factor, and not by a share
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -98,7 +100,8 @@ def missed_by(limit: Limit) -> str:
     """
     over = ""
     if limit.verdict in (UNLIKELY, MISSED) and limit.headroom and limit.name != "capacity":
-        over = f" by {1 / limit.headroom - 1:.0%}"
+        factor = 1 / limit.headroom
+        over = f" by {factor - 1:.0%}" if factor < FAR else f" by a factor of {factor:,.3g}"
     return f"{limit.words}{over}: {limit.sentence}"
 
 

@@ -146,8 +146,8 @@ def busy_period(mean: Number, rank: float, busy: Number) -> Number:
 
     References
     ----------
-    Consul and Jain 1973, doi 10.1080/00401706.1973.10489112, the generalised Poisson law; Tanner
-    1961, doi 10.1093/biomet/48.1-2.222, that a busy period has it.
+    Tanner 1953, "A problem of interference between two queues", Biometrika 40, of the requests that
+    begin it; where these come at random, the generalised Poisson law of Consul and Jain 1973.
 
     Examples
     --------

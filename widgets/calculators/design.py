@@ -516,7 +516,7 @@ def _shrinking(found):
     }
 
 
-IN_SIGHT = 10  # rows of the front that are not folded
+IN_SIGHT = 6  # rows of the front that are not folded
 
 
 def _front(found):
