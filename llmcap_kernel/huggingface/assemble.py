@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..refuse import BadInput
 from ..spec import Attention, Tensor
@@ -9,6 +10,7 @@ from .config import Fields
 from .parts import NOTHING, Part, as_role, norms
 from .windows import ASSUMED, WINDOWS
 
+MOST_EXTENDED = 1024.0
 # A tensor and the indices of the layers that contain it; None for one outside the layers.
 Piece = tuple[Tensor, list[int] | None]
 
@@ -61,12 +63,24 @@ def max_context(c: Fields, default: int | None = None) -> int:
     """Read the longest context a model was configured for [tokens].
 
     A sliding window does not limit it. Where the file does not say it is `default`, else that of
-    the architecture's class.
+    the architecture's class. YaRN extends it, as vLLM has it (0.33, config/model.py).
     """
     default = default or WINDOWS.get(c.family)
-    if default is None:
-        return c.whole("max_position_embeddings", limit="tokens")
-    return c.whole("max_position_embeddings", default=default, limit="tokens")
+    told = {} if default is None else {"default": default}
+    stated = c.whole("max_position_embeddings", limit="tokens", **told)
+    return max(stated, _extended(c.data, stated))
+
+
+def _extended(data: dict[str, Any], stated: int) -> int:
+    """Compute the context to which YaRN extends that of the training; 0 without it."""
+    scaling = data.get("rope_scaling") or data.get("rope_parameters")
+    if not isinstance(scaling, dict):
+        return 0
+    factor, trained = scaling.get("factor"), scaling.get("original_max_position_embeddings")
+    kind = scaling.get("rope_type") or scaling.get("type")
+    if kind != "yarn" or not isinstance(factor, (int, float)) or not 1 < factor < MOST_EXTENDED:
+        return 0
+    return round(factor * (trained if isinstance(trained, int) else stated))
 
 
 def _of_the_class(c: Fields) -> tuple[str, ...]:

@@ -1282,3 +1282,29 @@ def test_a_config_that_a_chat_fenced_is_read(tmp_path):
     text = path.read_text()
     (tmp_path / "config.json").write_text(f"\ufeff```json\n{text}\n```\n", encoding="utf-8")
     assert load(tmp_path).params == load(path).params
+
+
+QWEN2_5_14B = {
+    **{"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 152_064},
+    **{"hidden_size": 5120, "intermediate_size": 13_824, "num_hidden_layers": 48},
+    **{"num_attention_heads": 40, "num_key_value_heads": 8, "tie_word_embeddings": False},
+}
+OF_32K = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32_768}
+
+
+@pytest.mark.parametrize(
+    ("stated", "scaling", "context"),
+    [
+        (32_768, OF_32K, 131_072),  # the cards of Qwen2.5 and Qwen3: how to extend them four times
+        (40_960, OF_32K, 131_072),
+        (32_768, {"rope_type": "yarn", "factor": 4.0}, 131_072),
+        # DeepSeek-V3 states what 40 times 4,096 are, Llama 3.1 has another kind
+        (163_840, OF_32K | {"factor": 40, "original_max_position_embeddings": 4096}, 163_840),
+        (131_072, {"rope_type": "llama3", "factor": 8.0}, 131_072),
+        (32_768, {"rope_type": "yarn", "factor": "four"}, 32_768),
+    ],
+)
+def test_yarn_extends_the_context_as_vllm_has_it(stated, scaling, context):
+    """config/model.py of vLLM: the trained length times the factor, for YaRN alone of these."""
+    config = dict(QWEN2_5_14B, max_position_embeddings=stated, rope_scaling=scaling)
+    assert load(config).max_context_tokens == context
