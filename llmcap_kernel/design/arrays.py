@@ -25,7 +25,7 @@ from ..spec import CEILING, Efficiency, Format, Gpu, Slo, Workload
 from .columns import Columns
 from .copies import ROUNDED, Requirements, holds_one, judge
 from .many_copies import NEAR, Array, Candidates, Tried, for_rate, for_users
-from .rows import Row, row_of
+from .rows import row_of
 from .space import HOME, Block, sequences
 from .stacks import Stack
 
@@ -135,16 +135,10 @@ def _judge_block(block: Block, asked: Requirements) -> Columns:
 def _one_by_one(block: Block, asked: Requirements) -> Columns:
     """Judge each candidate by its card."""
     judged_rows = [row_of(judge(d, asked)) for d in block.deployments()]
-    names = (n for n in Row._fields if n != "headrooms")
-    alone = np.array([asked.rate is not None and holds_one(d, asked) for d in block.deployments()])
-    return Columns(
-        {n: np.array([getattr(row, n) for row in judged_rows], float) for n in names},
-        {
-            n: np.array([row.headrooms.get(n, np.nan) for row in judged_rows])
-            for n in _limit_names(asked.slo)
-        },
-        None if asked.rate is None else alone,
-    )
+    alone = None
+    if asked.rate is not None:
+        alone = np.array([holds_one(d, asked) for d in block.deployments()])
+    return Columns.of_rows(judged_rows, _limit_names(asked.slo), alone)
 
 
 def _limit_names(slo: Slo) -> tuple[str, ...]:

@@ -148,13 +148,35 @@ class Columns(Sequence[Row]):
             New columns.
         """
         new = tuple(rows)
-        columns = {n: np.append(c, [getattr(r, n) for r in new]) for n, c in self.columns.items()}
-        headrooms = {
-            n: np.append(c, [r.headrooms.get(n, np.nan) for r in new])
-            for n, c in self.headrooms.items()
-        }
-        alone = None if self.alone is None else np.append(self.alone, np.ones(len(new), bool))
-        return Columns(columns, headrooms, alone)
+        alone = None if self.alone is None else np.ones(len(new), bool)
+        return Columns.joined([self, Columns.of_rows(new, self.headrooms, alone)])
+
+    @classmethod
+    def of_rows(
+        cls, rows: Sequence[Row], limits: Iterable[str], alone: Array | None = None
+    ) -> "Columns":
+        """Make columns of rows.
+
+        Parameters
+        ----------
+        rows : sequence of Row
+            One for each candidate.
+        limits : iterable of str
+            Names of the limits that are set.
+        alone : array of bool, optional
+            As the columns have it.
+
+        Returns
+        -------
+        Columns
+            In the same order.
+        """
+        names = (n for n in Row._fields if n != "headrooms")
+        return cls(
+            {n: np.array([getattr(row, n) for row in rows], float) for n in names},
+            {n: np.array([row.headrooms.get(n, np.nan) for row in rows]) for n in limits},
+            alone,
+        )
 
     @classmethod
     def joined(cls, parts: "Sequence[Columns]") -> "Columns":

@@ -69,10 +69,15 @@ class Choice(Card):
         return f" No latency is limited: a user waits {wait}, then gets {speed}."
 
     @property
+    def chosen_steps(self) -> str:
+        """What a title ends in where the tokens of a step were chosen; else ""."""
+        tokens = self.deployment.max_num_batched_tokens
+        return f", {tokens:,} tokens a step" if tokens else ""
+
+    @property
     def title(self) -> str:
         """The deployment's title, with its tokens a step if chosen and the number of copies."""
-        tokens = self.deployment.max_num_batched_tokens
-        title = f"{self.deployment.title}{f', {tokens:,} tokens a step' if tokens else ''}"
+        title = f"{self.deployment.title}{self.chosen_steps}"
         return f"{self.copies:,} copies of {title}" if self.copies > 1 else title
 
     @property

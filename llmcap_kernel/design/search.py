@@ -339,6 +339,8 @@ def _with_other_steps(result: Search) -> Search:
     if not result.complete or "max_num_batched_tokens" in result.choices:
         return result
     made = other_steps(result.space, result.asked, result.rows, result.rank)
+    if not made:
+        return result
     numbered = [replace(one, number=i) for i, one in enumerate(made, len(result.space))]
     return replace(
         result,

@@ -154,7 +154,7 @@ def moves(rows: Iterable[Sample], found: Mapping[str, Own]) -> dict[str, dict[st
 def _moves(rows: Sequence[Sample], factor: float) -> tuple[dict[str, Move], dict[str, float]]:
     """What a factor makes of each kind, and the width of its interval over that of strangers."""
     spreads = calibration.table()["spreads"]
-    before, after = (_means(rows, _misses(rows, x)) for x in (1.0, factor))
+    before, after = (_missed(rows, x) for x in (1.0, factor))
     moved, widths = {}, {}
     for kind in (kind for kind in spreads if kind in before):
         first, left = statistics.mean(before[kind]), statistics.mean(after[kind])
@@ -235,10 +235,10 @@ def _misses(rows: Sequence[Sample], factor: float) -> list[float]:
     return out
 
 
-def _means(rows: Sequence[Sample], missed: Sequence[float]) -> dict[str, list[float]]:
-    """The mean miss of each deployment, by kind."""
+def _missed(rows: Sequence[Sample], factor: float) -> dict[str, list[float]]:
+    """The mean miss of each deployment with a factor, by kind."""
     found: dict[str, dict[tuple[object, ...], list[float]]] = defaultdict(dict)
-    for row, miss in zip(rows, missed, strict=True):
+    for row, miss in zip(rows, _misses(rows, factor), strict=True):
         found[row.kind].setdefault(deployment_key(row), []).append(miss)
     return {kind: [statistics.mean(x) for x in each.values()] for kind, each in found.items()}
 
@@ -251,8 +251,11 @@ def _factor(rows: Sequence[Sample], wanted: Mapping[str, Move]) -> float:
     low, high = map(math.log, FACTORS)
     while high - low > PRECISE:
         middle = (low + high) / 2
-        moved, _ = _moves(rows, math.exp(middle))
-        made = sum(weights[kind] * math.log(move.estimated) for kind, move in moved.items())
+        left = _missed(rows, math.exp(middle))
+        moved = {
+            kind: math.log(wanted[kind].measured) - statistics.mean(left[kind]) for kind in wanted
+        }
+        made = sum(weights[kind] * by for kind, by in moved.items())
         low, high = (middle, high) if made < asked else (low, middle)
     return math.exp((low + high) / 2)
 

@@ -71,14 +71,23 @@ def max_context(c: Fields, default: int | None = None) -> int:
     return max(stated, _extended(c.data, stated))
 
 
-def _extended(data: dict[str, Any], stated: int) -> int:
-    """Compute the context to which YaRN extends that of the training; 0 without it."""
+def rope_scaling(data: dict[str, Any]) -> dict[str, Any]:
+    """Read how a config scales its rotary angles, with the kind; empty where it does not."""
     scaling = data.get("rope_scaling") or data.get("rope_parameters")
     if not isinstance(scaling, dict):
-        return 0
+        return {}
+    return {**scaling, "kind": scaling.get("rope_type") or scaling.get("type")}
+
+
+def _extended(data: dict[str, Any], stated: int) -> int:
+    """Compute the context to which YaRN extends that of the training; 0 without it."""
+    scaling = rope_scaling(data)
     factor, trained = scaling.get("factor"), scaling.get("original_max_position_embeddings")
-    kind = scaling.get("rope_type") or scaling.get("type")
-    if kind != "yarn" or not isinstance(factor, (int, float)) or not 1 < factor < MOST_EXTENDED:
+    if (
+        scaling.get("kind") != "yarn"
+        or not isinstance(factor, (int, float))
+        or not 1 < factor < MOST_EXTENDED
+    ):
         return 0
     return round(factor * (trained if isinstance(trained, int) else stated))
 

@@ -7,7 +7,7 @@ million positions of Llama 4 Scout.
 from typing import Any
 
 from ..spec import Attention
-from .assemble import Draft
+from .assemble import Draft, rope_scaling
 
 ENTRY_BYTES = 2
 # DeepSeek's kind of scaling keeps 32 bits where FlashInfer applies it: vLLM 0.19,
@@ -45,7 +45,7 @@ def table_bytes(data: dict[str, Any], draft: Draft) -> int:
     if text.get("compress_rope_theta") is not None:  # so have DeepSeek V4's compressed layers
         rows += draft.context
     latent = any(a.latent_dim for a in draft.attention)
-    entry = YARN_ENTRY_BYTES if latent and _scaling(text).get("kind") == "yarn" else ENTRY_BYTES
+    entry = YARN_ENTRY_BYTES if latent and rope_scaling(text).get("kind") == "yarn" else ENTRY_BYTES
     return round(min(rows * width * entry, 1e12))
 
 
@@ -60,17 +60,9 @@ def _rotated(attention: Attention, text: dict[str, Any]) -> int:
     return attention.head_dim
 
 
-def _scaling(text: dict[str, Any]) -> dict[str, Any]:
-    """The scaling of a config, with its kind; empty without one."""
-    scaling = text.get("rope_scaling") or text.get("rope_parameters")
-    if not isinstance(scaling, dict):
-        return {}
-    return {**scaling, "kind": scaling.get("rope_type") or scaling.get("type")}
-
-
 def _linear_factor(text: dict[str, Any]) -> float:
     """Factor on the table's length: linear scaling extends it, other kinds change its angles."""
-    scaling = _scaling(text)
+    scaling = rope_scaling(text)
     factor = scaling.get("factor")
     if scaling.get("kind") != "linear":
         return 1

@@ -4,6 +4,7 @@ They come at random moments with a mean rate (Poisson), or in clumps.
 """
 
 import math
+from collections.abc import Callable
 
 from ..numeric import Number, exp, log, maximum, minimum, somewhere, where
 from ..refuse import number
@@ -113,16 +114,12 @@ def poisson(mean: Number, rank: float, clump: Number = 1.0) -> Number:
     """
     small_mean = minimum(mean, MANY)
     excess = clump - 1
-    share, cumulative, count = share_without_arrivals(small_mean, clump), 0.0, 0.0
-    for n in range(1, 3 * MANY):
-        cumulative = cumulative + share
-        if not somewhere(cumulative < rank):
-            break
-        count = count + where(cumulative < rank, 1.0, 0.0)
-        share = share * (small_mean + excess * (n - 1)) / (n * (1 + excess))
-    large_mean = maximum(mean, MANY)
-    normal = large_mean + _deviations(rank) * (large_mean * (1 + excess)) ** 0.5
-    return where(mean < MANY, count, maximum(normal, count))
+
+    def following(share: Number, n: int) -> Number:
+        return share * (small_mean + excess * (n - 1)) / (n * (1 + excess))
+
+    count = _counted(share_without_arrivals(small_mean, clump), following, rank, 3 * MANY)
+    return _normal_if_many(mean, count, rank, 1 + excess)
 
 
 def busy_period(mean: Number, rank: float, busy: Number) -> Number:
@@ -155,17 +152,34 @@ def busy_period(mean: Number, rank: float, busy: Number) -> Number:
     (0.0, 9.0, 2.0)
     """
     begun = minimum(mean, MANY) * (1 - busy)
-    share, cumulative, count = math.e**-begun, 0.0, 0.0
-    for n in range(1, LONGEST):
+
+    def following(share: Number, n: int) -> Number:
+        # the ratio of two terms, in which no power grows large
+        grown = (begun + n * busy) / maximum(begun + (n - 1) * busy, 1e-12)
+        return share * (begun + (n - 1) * busy) / n * math.e**-busy * grown ** (n - 1)
+
+    count = _counted(math.e**-begun, following, rank, LONGEST)
+    return _normal_if_many(mean, count, rank, 1 / (1 - busy) ** 2)
+
+
+def _counted(
+    share: Number, following: Callable[[Number, int], Number], rank: Number, most: int
+) -> Number:
+    """Compute a quantile from the share of none, and each further share from the one before."""
+    cumulative, count = 0.0, 0.0
+    for n in range(1, most):
         cumulative = cumulative + share
         if not somewhere(cumulative < rank):
             break
         count = count + where(cumulative < rank, 1.0, 0.0)
-        # the ratio of two terms, in which no power grows large
-        grown = (begun + n * busy) / maximum(begun + (n - 1) * busy, 1e-12)
-        share = share * (begun + (n - 1) * busy) / n * math.e**-busy * grown ** (n - 1)
+        share = following(share, n)
+    return count
+
+
+def _normal_if_many(mean: Number, count: Number, rank: Number, variance: Number) -> Number:
+    """Replace a count by the normal law's where the mean is large; the variance is over it."""
     large_mean = maximum(mean, MANY)
-    normal = large_mean + _deviations(rank) * large_mean**0.5 / (1 - busy)
+    normal = large_mean + _deviations(rank) * (large_mean * variance) ** 0.5
     return where(mean < MANY, count, maximum(normal, count))
 
 

@@ -307,8 +307,7 @@ def _run(choice):
 
 def _title(choice):
     """What a candidate is called, as a reader says it."""
-    title, tokens = run_title(choice.deployment), choice.deployment.max_num_batched_tokens
-    title += f", {tokens:,} tokens a step" if tokens else ""
+    title = f"{run_title(choice.deployment)}{choice.chosen_steps}"
     return f"{choice.copies:,} x ({title})" if choice.copies > 1 else title
 
 

@@ -52,7 +52,7 @@ def rate(volume, prompt, answer):
     mean = f"{tokens_s:,.4g} a second on average, which is " if on_average else ""
     note = (
         f"{volume} are taken as {counted}: {mean}{rate_rps:.3g} requests a second with "
-        f"{prompt:,} tokens in and {answer:,} out."
+        f"{_lengths(prompt, answer)}."
     )
     return rate_rps, note + " A busy hour has more than the average." * on_average
 
@@ -162,8 +162,11 @@ def most(deployment, prompt, answer):
     most_rps = open_loop.most_rps(deployment, Workload(max(prompt, 1), max(answer, 1)))
     if not most_rps:
         return "It does not start, so no request is answered."
-    lengths = f"{prompt:,} tokens in and {answer:,} out"
-    return f"At most {most_rps:.2g} requests/s of {lengths} are answered."
+    return f"At most {most_rps:.2g} requests/s of {_lengths(prompt, answer)} are answered."
+
+
+def _lengths(prompt, answer):
+    return f"{prompt:,.0f} tokens in and {answer:,} out"
 
 
 def settle(numbers, prompt, answer):
@@ -209,7 +212,7 @@ def _batch(numbers, batch, prompt, answer):
     each = length[0] if length else str(numbers.get("in", alone))
     numbers.setdefault("in", each)
     numbers["unhurried"] = True
-    length = f"{typed_number(each):,.0f} tokens in and {answer:,} out"
+    length = _lengths(typed_number(each), answer)
     taken = "" if "out" in numbers else " (the answer's length was not said)"
     if not until:
         numbers["pieces"] = (count, what)
@@ -236,7 +239,7 @@ def _both(numbers, volumes, prompt, answer):
     numbers["rate"] = f"{rate_rps:.4g}"
     return (
         f"{into} tokens in and {out} out a {unit} are taken as {numbers['rate']} requests/s with "
-        f"{prompt:,} tokens in and {answer:,} out each. A busy hour has more than the average."
+        f"{_lengths(prompt, answer)} each. A busy hour has more than the average."
     )
 
 
@@ -404,8 +407,7 @@ def bought(pieces, workload, usd_h, most_rps, asked_rps=None):
     >>> bought((1000, "requests"), Workload(7000, 1000, 16), 3.6, 0.5)[:52]
     '1,000 requests of 7,000 tokens in and 1,000 out cost'
     """
-    (many, what), lengths = pieces, f"{workload.input_tokens:,} tokens in and "
-    lengths += f"{workload.output_tokens:,} out"
+    (many, what), lengths = pieces, _lengths(workload.input_tokens, workload.output_tokens)
     is_asked = asked_rps is not None and asked_rps < most_rps
     rate_rps = asked_rps if is_asked else most_rps
     of = (

@@ -4,7 +4,6 @@ Numbers are known by the words beside them, names by the catalogue.
 """
 
 import re
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from llmcap_kernel.address import MEAN
@@ -39,7 +38,6 @@ from .patterns import (
 from .spelling import FOREIGN, rewritten, without_slips
 from .vocabulary import QUANTS
 
-REMEMBERED = 64  # questions; a page asks several things of the one that it shows
 TAKEN = " , "  # stands where words were taken out, so that those around them are no phrase
 
 
@@ -65,7 +63,6 @@ class Question(NamedTuple):
     also: dict[str, list[str]]
 
 
-@lru_cache(maxsize=REMEMBERED)
 def read(text):
     """Read a question.
 

@@ -10,8 +10,9 @@ from llmcap_kernel.refuse import typed_number
 from . import amounts
 from .fields import OF_LIMITS
 from .own_machine import own_machine
-from .reading import REMEMBERED, read
+from .reading import read
 
+REMEMBERED = 64  # questions; a page asks several things of the one that it shows
 RANKS = (MEAN, "p50", "p90", "p95", "p99")
 
 
