@@ -425,7 +425,7 @@ class Served(Explained):
     def begun_s(self) -> Number:
         """Rest of the step that is running when a request comes [s]."""
         steps = self.work.server * self.efficiency.begun_share * BEGUN_STEPS
-        return minimum(self.work.users - 1, 1.0) * steps * self.step_s
+        return minimum(self.work.users - 1.0, 1.0) * steps * self.step_s
 
     @cached_property
     def client_s(self) -> Number:

@@ -273,7 +273,8 @@ def exchanges(
                 contending,
             )
         )
-    collectives += _dcp_exchanges(d, tokens if cached else 0.0, times if cached else 0.0)
+    if d.dcp > 1:
+        collectives += _dcp_exchanges(d, tokens if cached else 0.0, times if cached else 0.0)
     if d.pp > 1:
         stage_bytes, stage_link = message / d.tp, _link_bytes_s(d.gpu, d.num_gpus)
         collectives.append(
@@ -290,7 +291,7 @@ def _dcp_exchanges(d: Deployment, tokens: Number, times: Number) -> list[Exchang
     are as wide as the latent. vLLM 0.33, v1/attention/ops/dcp.py, `cp_lse_ag_out_rs`, and the
     query's all_gather in v1/attention/backends/flash_attn.py.
     """
-    spread_layers = [a for a in d.model.attention if a.kind in law.SPREAD] if d.dcp > 1 else []
+    spread_layers = [a for a in d.model.attention if a.kind in law.SPREAD]
     layers = sum(a.layers for a in spread_layers)
     if not layers:
         return []

@@ -234,6 +234,9 @@ class Work(NamedTuple):
         return sum(self.parts(efficiency).values())
 
 
+AFTER_EXCHANGES = Work._fields.index("exchanges") + 1
+
+
 def overlapped_s(math_s: Number, read_s: Number, rounded_share: Number) -> Number:
     """Time computing and reading that overlap.
 
@@ -293,20 +296,22 @@ def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
     >>> both.dense_math_s, both.dense_read_s, both.steps
     (5.0, 9.0, 1.0)
     """
-    scale = chunks / prompts.steps
-    exchange_pairs = zip(decode.exchanges, prompts.exchanges, strict=True)
-    return decode._replace(
-        dense_math_s=decode.dense_math_s + scale * prompts.dense_math_s,
-        expert_math_s=decode.expert_math_s + scale * prompts.expert_math_s,
-        adapter_math_s=decode.adapter_math_s + scale * prompts.adapter_math_s,
-        prompt_math_s=decode.prompt_math_s + scale * prompts.prompt_math_s,
-        score_read_s=decode.score_read_s + scale * prompts.score_read_s,
+    d, p, scale = decode, prompts, chunks / prompts.steps
+    exchange_pairs = zip(d.exchanges, p.exchanges, strict=True)
+    # positional: keywords here would add a hundredth to the time of a prediction
+    return Work._make((
+        d.dense_math_s + scale * p.dense_math_s, d.dense_read_s,
         # each chunk reads the experts that its own tokens are sent to
-        expert_read_s=maximum(decode.expert_read_s, scale * prompts.expert_read_s),
-        adapter_read_s=maximum(decode.adapter_read_s, scale * prompts.adapter_read_s),
-        host_read_s=maximum(decode.host_read_s, scale * prompts.host_read_s),
-        exchanges=tuple([own.with_more(added, chunks) for own, added in exchange_pairs]),
-    )
+        d.expert_math_s + scale * p.expert_math_s,
+        maximum(d.expert_read_s, scale * p.expert_read_s),
+        d.kv_math_s, d.kv_read_s, d.prompt_math_s + scale * p.prompt_math_s,
+        d.score_read_s + scale * p.score_read_s, d.matvec_math_s, d.matvec_tokens,
+        d.adapter_math_s + scale * p.adapter_math_s,
+        maximum(d.adapter_read_s, scale * p.adapter_read_s),
+        maximum(d.host_read_s, scale * p.host_read_s),
+        tuple([own.with_more(added, chunks) for own, added in exchange_pairs]),
+        *d[AFTER_EXCHANGES:],
+    ))  # fmt: skip
 
 
 def _pass_work(
@@ -587,10 +592,9 @@ def prefill_work(
     """
     _positive("input_tokens", input_tokens)
     d, model = deployment, deployment.model
-    tokens = maximum(input_tokens - cached_tokens, 1)
-    chunk_limit = (
-        maximum(d.batch_limit_tokens / d.sharing_groups, 1) if alone else d.batch_limit_tokens
-    )
+    tokens = maximum(input_tokens - cached_tokens, 1.0)
+    limit = 1.0 * d.batch_limit_tokens  # two floats are compared without a look for an array
+    chunk_limit = maximum(limit / d.sharing_groups, 1.0) if alone else limit
     chunk = minimum(tokens * prompts, chunk_limit)
     chunks = tokens * prompts / chunk  # a partial last chunk counts as a fraction
     # chunks are pipelined: the first fills the stages, then all stages work

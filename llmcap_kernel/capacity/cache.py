@@ -77,7 +77,7 @@ def max_sequences(*, kv_pool_bytes: Number, kv_bytes_per_sequence: Number) -> Nu
     >>> max_sequences(kv_pool_bytes=5.05e9, kv_bytes_per_sequence=1.31072e9)
     3
     """
-    return floor(maximum(kv_pool_bytes, 0) / kv_bytes_per_sequence)
+    return floor(maximum(kv_pool_bytes, 0.0) / kv_bytes_per_sequence)
 
 
 @dataclass(frozen=True)

@@ -80,17 +80,18 @@ def _terms(deployment: Deployment) -> dict[str, float]:
     They are cached by the fields that decide them, so that another memory fraction reuses them.
     """
     d, key = deployment, _DECIDING(deployment)
-    if key not in _kept_terms:
+    terms = _kept_terms.get(key)
+    if terms is None:
         if len(_kept_terms) >= MOST_KEPT:
             _kept_terms.clear()
-        _kept_terms[key] = {
+        terms = _kept_terms[key] = {
             "weights_bytes": sum(weights_by_role(d).values()) * (1 - d.offload_share),
             "activation_bytes": overhead.activation_bytes(d),
             "runtime_bytes": overhead.runtime_bytes(d),
             "extra_bytes": extra_bytes(d),
             "graph_bytes": overhead.graph_bytes(d),
         }
-    return _kept_terms[key]
+    return terms
 
 
 def weights_by_role(d: Deployment) -> Mapping[str, float]:

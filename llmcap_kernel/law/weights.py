@@ -219,8 +219,9 @@ def weight_bytes(
     split, in_llama_cpp = max(tp // ep, 1), engine == "llama.cpp"
     sides = _padding_sides(weights, None if in_llama_cpp else gpu, split, engine, release)
     key = (weights.name, tp, pp, ep, dp_attention, engine, sides)
-    if key in model.memo:
-        return model.memo[key]
+    kept: Weights | None = model.memo.get(key)
+    if kept is not None:
+        return kept
     stage = -(-model.layers // pp) / model.layers
     by_role: dict[str, float] = {}
     dense, expert, ends = 0.0, 0.0, {"embedding": 0.0, "head": 0.0}
