@@ -280,10 +280,9 @@ class Estimates:
         >>> users.at_random_times().ttft_s.value < users.ttft_s.value
         True
         """
-        efficiency = replace(self.served.efficiency, burst_share=0.0)
-        offered_tok_s = rate_rps * self.served.work.output_tokens
-        served = replace(self.served, efficiency=efficiency)
-        return replace(self, served=served, offered_tok_s=offered_tok_s)
+        work, efficiency = self.served.work, self.served.efficiency.one_by_one
+        served = Served(work, efficiency, self.deployment, self.served.workload)
+        return Estimates(self.deployment, served, self.family, rate_rps * work.output_tokens)
 
     def of(self, quantity: str, *, bounded: bool = True) -> Estimate:
         """Estimate one quantity with its interval.

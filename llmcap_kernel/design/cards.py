@@ -11,7 +11,7 @@ from ..calibration import Estimate, Estimates
 from ..explain import Explained, Line, counted, quantity
 from ..once import cached_property
 from ..refuse import BadInput
-from ..simulation.percentiles import derived, percentile
+from ..simulation.percentiles import derived, percentile, value_s
 from ..simulation.rates import AtRate, OpenLoop, open_loop_of
 from ..spec import Deployment, Slo, Workload
 from .limits import (
@@ -21,6 +21,7 @@ from .limits import (
     Limit,
     Note,
     expected,
+    headrooms,
     limit_notes,
     limits,
     tail_label,
@@ -118,6 +119,30 @@ class Card(Explained):
             return self.at_rate.percentile(quantity, percent)
         return percentile(self.expected, quantity, percent)
 
+    def percentile_s(self, quantity: str, percent: float) -> float:
+        """Compute the value of a percentile of a latency, without its interval.
+
+        Parameters
+        ----------
+        quantity : str
+            One of `spec.TAILED`.
+        percent : float
+            Percent of them that are no longer.
+
+        Returns
+        -------
+        float
+            That of `percentile` [s].
+        """
+        if self.at_rate is not None:
+            return self.at_rate.value_s(quantity, percent)
+        return value_s(self.expected, quantity, percent)
+
+    @cached_property
+    def headrooms(self) -> dict[str, float]:
+        """Headroom of every limit by its name, as `limits` has it, without intervals."""
+        return headrooms(self.ledger, self.estimates, self.slo, self.percentile_s)
+
     @cached_property
     def warnings(self) -> tuple[Note, ...]:
         """What to know before relying on the predictions."""
@@ -153,7 +178,7 @@ class Card(Explained):
     @property
     def meets_all(self) -> bool:
         """Whether the estimates meet every limit."""
-        return all(limit.holds for limit in self.limits)
+        return min(self.headrooms.values()) >= 1
 
     @property
     def users(self) -> int:

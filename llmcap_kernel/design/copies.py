@@ -7,8 +7,8 @@ for many candidates at once.
 import math
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from functools import cache, partial
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
 from ..explain import quantity
@@ -384,9 +384,8 @@ def cards_of(
         unchanged = seqs == deployment.max_num_seqs
         d = deployment if unchanged else replace(deployment, max_num_seqs=seqs)
         load = replace(asked.workload, concurrency=users)
-        copy_card = card(d, load, slo, rate_rps=asked.rate and asked.rate / copies)
-        values = {f.name: getattr(copy_card, f.name) for f in fields(Card)}
-        return Choice(**values, copies=copies, number=number)
+        one = card(d, load, slo, rate_rps=asked.rate and asked.rate / copies)
+        return Choice(d, load, slo, one.room, one.estimates, "", one.rate_rps, copies, number)
 
     return card_at
 
@@ -403,11 +402,15 @@ def _meets(card_at: Callable[[int, int], Choice], users: int) -> bool:
     one request: if that one is too late, so is every rate.
     """
     choice = card_at(1, users)
-    # fewer copies make no token dearer, so a price never asks for more of them
-    slo = replace(choice.slo, usd_mtok=None)
-    if choice.rate_rps is not None and users > 1:
-        slo = replace(slo, tails=())
+    slo = _deciding(choice.slo, choice.rate_rps is None or users == 1)
     return met(choice.ledger, choice.estimates, slo)
+
+
+@lru_cache(maxsize=256)
+def _deciding(slo: Slo, tails: bool) -> Slo:
+    """Take the limits that another number of copies can meet, with or without percentiles."""
+    # fewer copies make no token dearer, so a price never asks for more of them
+    return replace(slo, usd_mtok=None, tails=slo.tails if tails else ())
 
 
 def _bounds(slo: Slo) -> Tails:

@@ -13,7 +13,7 @@ from .cards import Card, card
 from .copies import Choice, Requirements, could_hold, judge, most_answered_rps, within_rent
 from .limits import limit_title
 from .rows import Row, RowList, cost, row_of
-from .search import Search, search
+from .search import Search, search, searched
 from .space import Block, Quality, bits
 from .users import users_within
 
@@ -163,13 +163,16 @@ def _cheaper(result: Search, slo: Slo) -> Choice | None:
 
     A new search is needed since the number of copies depends on the limits.
     """
-    best = _search_again(result, result.asked._replace(slo=slo), result.choices).winner
-    if best is None:
+    answer, candidates = result.rows[result.order[0]], result.space
+    if result.rank == "usd_h" or result.asked.rate is not None:  # a price follows from the rent
+        candidates = candidates.below(answer.usd_h)
+    if not candidates:
         return None
-    new_cost, current_cost = (
-        cost(row, result.rank)[0] for row in (row_of(best), result.rows[result.order[0]])
-    )
-    return best if new_cost < current_cost else None
+    asked, arrays = result.asked._replace(slo=slo), _with_arrays(result)
+    best = searched(candidates, asked, result.rank, result.choices, arrays=arrays).winner
+    if best is None or cost(row_of(best), result.rank)[0] >= cost(answer, result.rank)[0]:
+        return None
+    return best
 
 
 def _saved(result: Search, choice: Choice, extra_usd_h: float | None) -> str:
@@ -547,7 +550,7 @@ def _narrower_searches(result: Search) -> Iterator[tuple[Change, Search]]:
 
 
 def _search_again(result: Search, asked: Requirements, choices: Mapping[str, Any]) -> Search:
-    """Search with other requirements or choices, with arrays where the first search used them."""
+    """Search with other requirements or choices."""
     return search(
         asked.workload,
         asked.slo,
@@ -555,9 +558,13 @@ def _search_again(result: Search, asked: Requirements, choices: Mapping[str, Any
         rate=asked.rate,
         desk_cards=asked.desk_cards,
         rank=result.rank,
-        arrays=not isinstance(result.rows, RowList),
+        arrays=_with_arrays(result),
         **choices,
     )
+
+
+def _with_arrays(result: Search) -> bool:
+    return not isinstance(result.rows, RowList)
 
 
 def _at_half(result: Search) -> Iterator[Relaxation]:

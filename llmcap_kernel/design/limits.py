@@ -11,7 +11,7 @@ from .. import bandwidth, capacity, catalog
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
 from ..explain import Explained, Line, counted, digits, gib, ordinal, quantity
-from ..simulation.percentiles import ceiling_s, expected_s, percentile
+from ..simulation.percentiles import percentile, value_s
 from ..spec import Deployment, Slo, Tail, Workload
 from .handover import lacks_cache
 from .space import cannot_load, cannot_run
@@ -181,9 +181,7 @@ class Limit(Explained):
         return WORDS[self.verdict]
 
     def _headroom(self, value: float) -> float:
-        if self.name in AT_LEAST:
-            return value / self.bound
-        return self.bound / value if value else float("inf")
+        return headroom_of(self.name, self.bound, value)
 
     @property
     def headroom(self) -> float:
@@ -371,6 +369,77 @@ def estimated(
         yield Limit(tail.name, tail.bound_s, value, "s")
 
 
+def headroom_of(name: str, bound: float, value: float) -> float:
+    """Compute the factor by which a value meets a limit.
+
+    Parameters
+    ----------
+    name : str
+        The name of a `Limit`.
+    bound, value : float
+        What is required, and what can be expected, in one unit.
+
+    Returns
+    -------
+    float
+        Below 1 it is missed.
+
+    Examples
+    --------
+    >>> headroom_of("capacity", 16, 64), headroom_of("latency", 0.050, 0.040)
+    (4.0, 1.25)
+    """
+    if name in AT_LEAST:
+        return value / bound
+    return bound / value if value else math.inf
+
+
+def headrooms(
+    ledger: Ledger,
+    estimates: Estimates | None,
+    slo: Slo,
+    percentile_s: Callable[[str, float], float] | None = None,
+) -> dict[str, float]:
+    """Compute the headroom of every limit that is set, without intervals.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Memory of a card under the load.
+    estimates : Estimates or None
+        Estimates under the load; None where the engine does not start.
+    slo : Slo
+        Limits to meet.
+    percentile_s : callable, optional
+        Gives a percentile of a latency, by both; of users at once if omitted [s].
+
+    Returns
+    -------
+    dict of str to float
+        Those of `limits` by name, the least first, at a part of their work.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, card, worked_spec
+    >>> b = card(worked_spec()[1], WORKED_WORKLOAD, WORKED_SLO)
+    >>> found = headrooms(b.ledger, b.estimates, b.slo)
+    >>> list(found.items()) == [(limit.name, limit.headroom) for limit in b.limits]
+    True
+    """
+    values: list[tuple[str, float, float]]
+    values = [("capacity", ledger.concurrency, ledger.max_concurrent)]
+    if ledger.beyond:
+        length_tokens = ledger.deployment.request_limit_tokens
+        values.append(("length", ledger.context_tokens, length_tokens))
+    rent = ledger.deployment.usd_h_all
+    if slo.usd_h is not None and rent:
+        values.append(("budget", slo.usd_h, rent))
+    if estimates is not None:
+        values += _bounded(estimates, slo, percentile_s or partial(value_s, estimates))
+    found = [(name, headroom_of(name, bound, value)) for name, bound, value in values]
+    return dict(sorted(found, key=lambda one: one[1]))
+
+
 def meets(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> bool:
     """Say whether every limit but the rent is met on the estimate, without intervals.
 
@@ -397,20 +466,22 @@ def meets(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> bool:
     """
     if not ledger.fits or ledger.beyond or estimates is None:
         return False
-    return all(not value or bound / value >= 1 for bound, value in _bounded(estimates, slo))
+    values = _bounded(estimates, slo, partial(value_s, estimates))
+    return all(headroom_of(*one) >= 1 for one in values)
 
 
-def _bounded(estimates: Estimates, slo: Slo) -> Iterator[tuple[float, float]]:
-    """Yield each limit that is set, and the value to compare it with, computed lazily."""
+def _bounded(
+    estimates: Estimates, slo: Slo, percentile_s: Callable[[str, float], float]
+) -> Iterator[tuple[str, float, float]]:
+    """Yield each limit that `estimated` compares, and its value, computed lazily."""
     if slo.itl_s is not None:
-        yield slo.itl_s, estimates.served.itl_s
+        yield "latency", slo.itl_s, estimates.served.itl_s
     if slo.ttft_s is not None:
-        yield slo.ttft_s, estimates.served.ttft_mean_s
-    if slo.usd_mtok is not None:
-        yield slo.usd_mtok, estimates.usd_mtok.value if estimates.usd_mtok else 0.0
+        yield "prefill", slo.ttft_s, estimates.served.ttft_mean_s
+    if slo.usd_mtok is not None and estimates.usd_mtok:
+        yield "cost", slo.usd_mtok, estimates.usd_mtok.value
     for tail in slo.tails:
-        yield tail.bound_s, expected_s(estimates.served, tail.quantity, tail.percent)
-        yield tail.bound_s, ceiling_s(estimates.ceiling, tail.quantity, tail.percent)
+        yield tail.name, tail.bound_s, percentile_s(tail.quantity, tail.percent)
 
 
 def tail_label(tail: Tail) -> str:

@@ -214,7 +214,7 @@ def row_of(choice: Choice) -> Row:
         estimates.ttft_s.value if estimates else math.inf,
         choice.copies * choice.deployment.num_gpus,
         ledger.needed_bytes / ledger.budget_bytes,
-        {limit.name: limit.headroom for limit in choice.limits},
+        choice.headrooms,
     )
 
 

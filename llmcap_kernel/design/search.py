@@ -315,6 +315,40 @@ def search(
     if max_num_batched_tokens is not None:
         choices["max_num_batched_tokens"] = tuple(max_num_batched_tokens)
     candidates = space(asked.workload, **choices)
+    result = searched(candidates, asked, rank, choices, arrays, executor, progress)
+    _check_rate(result)
+    return result
+
+
+def searched(
+    candidates: Space,
+    asked: Requirements,
+    rank: str,
+    choices: Mapping[str, Any],
+    arrays: bool = False,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Search:
+    """Judge every candidate of a space, and those with other steps that may cost less.
+
+    Parameters
+    ----------
+    candidates : Space
+        At least one.
+    asked : Requirements
+        The load and the limits.
+    rank : str
+        One of `RANKS`.
+    choices : dict
+        What the space was made of, as `search` takes it.
+    arrays, executor, progress
+        As `search` takes them.
+
+    Returns
+    -------
+    Search
+        The deployments that meet every limit, cheapest first, and the others.
+    """
     parts: list[Any] = []
     choices_made: dict[int, Choice] = {}
     judged_count = 0
@@ -328,10 +362,9 @@ def search(
             break
     rows = _join_rows(parts)
     complete = judged_count == len(candidates)
-    result = Search(candidates, asked, rows, rank, complete, choices, _made=choices_made)
-    result = _with_other_steps(result)
-    _check_rate(result)
-    return result
+    return _with_other_steps(
+        Search(candidates, asked, rows, rank, complete, choices, _made=choices_made)
+    )
 
 
 def _with_other_steps(result: Search) -> Search:

@@ -6,7 +6,7 @@ time a block at once.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, product
 from typing import NamedTuple
 
@@ -214,6 +214,25 @@ class Space(Sequence[Deployment]):
             A new one, in which all others keep their numbers.
         """
         return Space((*self.blocks, *map(_block_of, deployments)))
+
+    def below(self, usd_h: float) -> "Space":
+        """Keep the deployments of which one copy has a known rent below another.
+
+        Parameters
+        ----------
+        usd_h : float
+            The other rent [USD/h].
+
+        Returns
+        -------
+        Space
+            A new one, numbered anew.
+        """
+        rented = (
+            replace(b, gpus=tuple(g for g in b.gpus if 0 < g.usd_h * b.tp * b.pp < usd_h))
+            for b in self.blocks
+        )
+        return Space(tuple(block for block in rented if block.gpus))
 
     def hardware(self, at: int) -> tuple[str, str, int]:
         """Name what a deployment runs on, without building it.

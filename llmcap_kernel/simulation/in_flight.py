@@ -187,9 +187,9 @@ def _middle(users: Any, rounds_s: Any, rate_rps: Number) -> tuple[Number, Number
 def _nodes(likeliest: Number, deviation: Number, most: Number) -> tuple[list[Number], Number]:
     """Choose evenly spaced nodes around the likeliest number, and their spacing."""
     span = minimum((BELOW + ABOVE) * deviation, most)
-    spacing = maximum(ceil(span / (NODES - 1)), 1)
-    lowest = where(spacing > 1, 1, 0)
-    start = maximum(floor(likeliest - BELOW * deviation), lowest)
+    spacing = maximum(1.0 * ceil(span / (NODES - 1)), 1.0)
+    lowest = where(spacing > 1, 1.0, 0.0)
+    start = maximum(1.0 * floor(likeliest - BELOW * deviation), lowest)
     start = maximum(minimum(start, most - spacing * (NODES - 1)), lowest)
     return [start + spacing * i for i in range(NODES)], spacing
 
@@ -198,7 +198,7 @@ def _answered_logs(users: Any, rounds_s: Any, nodes: Sequence[Number]) -> list[N
     """Compute the logarithm of the rate of answers at each node."""
 
     def answered_log(n: Number) -> Number:
-        n = maximum(n, 1)
+        n = maximum(n, 1.0)
         return log(n / between(rounds_s, *interval(users, n)))
 
     stacked = some(nodes)

@@ -194,6 +194,36 @@ def expected_s(served: Served, quantity: str, percent: float) -> Number:
     return quantile_s(spread, quantity, percent)
 
 
+def value_s(estimates: Estimates, quantity: str, percent: float) -> float:
+    """Compute the value of a percentile for users at once, without its interval.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        What can be expected of a deployment under a load.
+    quantity : str
+        One of `spec.TAILED`.
+    percent : float
+        Percent of them that are no longer.
+
+    Returns
+    -------
+    float
+        That of `percentile`, at a third of its work [s].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import calibration, catalog
+    >>> from llmcap_kernel.spec import Workload
+    >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> made = calibration.estimates(b, Workload(7000, 1000, 16))
+    >>> value_s(made, "ttft", 95) == percentile(made, "ttft", 95).value
+    True
+    """
+    expected = expected_s(estimates.served, quantity, percent)
+    return float(max(expected, ceiling_s(estimates.ceiling, quantity, percent)))
+
+
 def derived(estimates: Estimates, quantity: str, percent: float) -> tuple[Line, ...]:
     """Derive a percentile in lines.
 

@@ -478,7 +478,8 @@ def of_served(users: Sequence[Number], served: Sequence[Served]) -> OpenLoop:
     rates = [loop.steady_rps for loop in served]
     columns = {name: [float(getattr(loop, name)) for loop in spreads] for name in NUMBERS}
     constant = {name: column[0] for name, column in columns.items() if len(set(column)) == 1}
-    return OpenLoop(users, rates, columns | constant, spreads[0])
+    in_flight = [1.0 * n for n in users]  # two floats are compared without a look for an array
+    return OpenLoop(in_flight, rates, columns | constant, spreads[0])
 
 
 def _loop_estimates(
@@ -519,7 +520,12 @@ class AtRate:
     @cached_property
     def in_flight(self) -> float:
         """Mean requests in flight, those that wait for room included."""
-        return float(self.open_loop.at(self.rate_rps).law.mean) if self.answered else math.inf
+        return float(self.steady.law.mean) if self.answered else math.inf
+
+    @cached_property
+    def steady(self) -> SteadyState:
+        """Who is in flight at the rate, where it is answered."""
+        return self.open_loop.at(self.rate_rps)
 
     def percentile(self, quantity: str, percent: float) -> Estimate:
         """Estimate a percentile of a latency.
@@ -545,16 +551,7 @@ class AtRate:
             When the quantity is not known, the percent is not between 0 and 100, or
             the rate is more than is served.
         """
-        quantity = one_of("quantity", quantity, TAILED)
-        check_percent(percent)
-        most_rps = self.open_loop.most_rps
-        if not self.answered:
-            message = (
-                f"rate_rps is {self.rate_rps:g}: this deployment serves at most {most_rps:.3g}"
-            )
-            raise BadInput(
-                "rate_rps", f"{message} requests/s, so its queue would grow without end."
-            )
+        value, most_rps = self.value_s(quantity, percent), self.open_loop.most_rps
         ceiling = ceiling_s(self.estimates.ceiling, quantity, percent)
         steps, means = (self.estimates.interval_factors(MEANS[name]) for name in ("itl", quantity))
 
@@ -564,17 +561,48 @@ class AtRate:
             time, mean = (cast("float", spread[not low]) for spread in (steps, means))
             # slower steps by a factor are like a rate higher by that factor
             rate = min(self.rate_rps * time, max(BREAKS * most_rps, self.rate_rps))
-            loads = ((self.rate_rps, mean), (rate, time))
+            loads = ((self.steady, mean), (self.open_loop.at(rate), time))
             times = 1 / DOUBTED if low else DOUBTED
             ends_s = (
-                factor * self.open_loop.at(there).percentile_s(quantity, at, times=times)
-                for there, factor in loads
+                factor * steady.percentile_s(quantity, at, times=times) for steady, factor in loads
             )
             return min(ends_s) / faster if low else max(ends_s) * slower
 
         low, high = in_order(end_s, quantity, percent)
-        value = max(self.open_loop.at(self.rate_rps).percentile_s(quantity, percent), ceiling)
         return Estimate(value, min(max(low, ceiling), value), max(high, value), ceiling, means[2])
+
+    def value_s(self, quantity: str, percent: float) -> float:
+        """Compute the value of a percentile of a latency, without its interval.
+
+        Parameters
+        ----------
+        quantity : str
+            One of `spec.TAILED`.
+        percent : float
+            Percent of them that are no longer.
+
+        Returns
+        -------
+        float
+            That of `percentile`, at a fifth of its work [s].
+
+        Raises
+        ------
+        BadInput
+            As `percentile` raises it.
+        """
+        quantity = one_of("quantity", quantity, TAILED)
+        check_percent(percent)
+        if not self.answered:
+            most_rps = self.open_loop.most_rps
+            message = (
+                f"rate_rps is {self.rate_rps:g}: this deployment serves at most {most_rps:.3g}"
+            )
+            raise BadInput(
+                "rate_rps", f"{message} requests/s, so its queue would grow without end."
+            )
+        ceiling = ceiling_s(self.estimates.ceiling, quantity, percent)
+        return float(max(self.steady.percentile_s(quantity, percent), ceiling))
 
     def derived(self, quantity: str, percent: float) -> tuple[Line, ...]:
         """Derive a percentile in lines.
@@ -591,7 +619,7 @@ class AtRate:
         tuple of Line
             The requests in flight, the steps with prompts, and the percentile.
         """
-        steady = self.open_loop.at(self.rate_rps)
+        steady = self.steady
         median_users, tail_users = (steady.law.percentile(p) for p in (50, percent))
         typical = steady.spread(median_users)
         in_flight = f"{median_users:,.3g} at p50, {tail_users:,.3g} at p{percent:g}"

@@ -1,7 +1,8 @@
 """What a deployment reaches of the spec sheet, and what its steps cost beside it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..once import cached_property
 from ..refuse import number
 
 SHARES = (
@@ -144,6 +145,11 @@ class Efficiency:
             number(name, getattr(self, name), 0, 10, "s")
         for name in PARTS:
             number(name, getattr(self, name), 0, 1)
+
+    @cached_property
+    def one_by_one(self) -> "Efficiency":
+        """The same where requests come one by one: no two at the same moment."""
+        return replace(self, burst_share=0.0)
 
 
 CEILING = Efficiency()

@@ -78,6 +78,19 @@ def test_it_agrees_with_a_card_made_by_hand(answer):
         assert made.limits == c.limits and made.usd_mtok == c.usd_mtok
 
 
+@pytest.mark.parametrize("rate", [None, 2.0])
+def test_what_ranks_a_candidate_is_what_its_card_shows(rate):
+    """A search compares values alone; a card has an interval to each, and the same value."""
+    tails = (Tail("itl", 50, 0.02), Tail("itl", 95, 0.05), Tail("ttft", 95, 2.0))
+    slo = Slo(itl_s=0.03, ttft_s=1.0, usd_mtok=4.0, usd_h=30.0, tails=tails)
+    on = {"models": ["llama-3.1-70b"], "gpus": ["l40s", "h100-sxm"], "rate": rate}
+    result = design.search(Workload(2000, 200, 16), slo, **on, most_copies=8)
+    for i, row in enumerate(result.rows):
+        limits = result.choice(i).limits
+        assert row.headrooms == pytest.approx({limit.name: limit.headroom for limit in limits})
+        assert row.missed() == tuple(limit.name for limit in limits if not limit.holds)
+
+
 def test_the_front_is_beaten_by_none_and_everything_else_by_one(answer):
     def point(c):
         e = c.expected
