@@ -1,6 +1,6 @@
-"""Hand-over to a cluster: the launch command as a Kubernetes manifest.
+"""Hand-over to a cluster or to a host's containers: the launch command as a manifest.
 
-Every kind contains the command of `handover.launch`, so a cluster starts what was predicted.
+Every kind contains the command of `handover.launch`, so that what was predicted is started.
 """
 
 import json
@@ -69,7 +69,7 @@ def manifest(
     model: str = "",
     prefix_cache: bool = True,
 ) -> str:
-    """Write the manifest that starts a deployment on a cluster.
+    """Write the manifest that starts a deployment on a cluster, or in containers of a host.
 
     Parameters
     ----------
@@ -78,8 +78,9 @@ def manifest(
     workload : Workload
         Its load.
     kind : str
-        "kubernetes" (a Deployment and a Service), "kserve" (an LLMInferenceService), or
-        "production-stack" (values of vLLM's chart).
+        "kubernetes" (a Deployment and a Service), "kserve" (an LLMInferenceService),
+        "production-stack" (values of vLLM's chart), or "compose" (a service of Docker Compose for
+        each copy).
     copies : int
         How many of it.
     model : str
@@ -100,7 +101,8 @@ def manifest(
     References
     ----------
     KServe 0.20, LLMInferenceService v1alpha2 and its templates at aaac4e2; vLLM production-stack,
-    chart vllm-stack 0.1.12 at a6c01db; LeaderWorkerSet 0.6.
+    chart vllm-stack 0.1.12 at a6c01db; LeaderWorkerSet 0.6; docs.docker.com/compose/how-tos/
+    gpu-support.
 
     Examples
     --------
@@ -110,10 +112,12 @@ def manifest(
     # needs a volume claim named models of 80 GB, which all copies can mount
     """
     kind = one_of("kind", kind, KINDS)
-    if kind != "kubernetes" and deployment.engine.family != "vllm":
+    if kind in OF_VLLM and deployment.engine.family != "vllm":
         raise BadInput("kind", f"kind {kind} runs vLLM: kubernetes takes {deployment.engine.name}.")
     if deployment.gpu.vendor == "apple":
-        raise BadInput("gpu", f"gpu {deployment.gpu.name} is in no cluster: run the command on it.")
+        raise BadInput(
+            "gpu", f"gpu {deployment.gpu.name} is in no container: run the command on it."
+        )
     command = launch(deployment, workload, model=model, prefix_cache=prefix_cache)
     documents = KINDS[kind](deployment, command, copies)
     requirements = _needs(deployment, kind)
@@ -173,9 +177,15 @@ def _needs(d: Deployment, kind: str) -> Iterator[str]:
     if kind == "kserve":
         yield "a checkpoint that is not public needs the token where KServe fetches it"
         return
+    size = math.ceil(_weights_bytes(d) / GB * ROOM)
     if kind == "kubernetes":
-        size = math.ceil(_weights_bytes(d) / GB * ROOM)
         yield f"needs a volume claim named models of {size:,} GB, which all copies can mount"
+    if kind == "compose":
+        yield f"weights stay in the folder models beside it: {size:,} GB"
+        yield "a checkpoint that is not public needs the token in HF_TOKEN"
+        if _image(d).startswith("YOUR_IMAGE"):
+            yield f"put an image of {d.engine.family} for {d.gpu.title} in place of {_image(d)}"
+        return
     yield SECRET
     wait_minutes, mb_s = math.ceil(_probes(d) * PROBE_S / 60), FETCH_BYTES_S / MB
     yield f"waits {wait_minutes:,} minutes for a start: a guess, with {mb_s:,.0f} MB/s of weights"
@@ -452,11 +462,72 @@ def _without(
     return remaining
 
 
+# What a container needs of the host to reach its cards, by vendor; "x86" needs nothing.
+DEVICES: dict[str, dict[str, Any]] = {
+    "amd": {"devices": ["/dev/kfd", "/dev/dri"], "group_add": ["video"]},
+    "intel": {"devices": ["/dev/dri"]},
+    "nvidia": {},
+    "x86": {},
+}
+# Variables by which the drivers of other vendors are told their cards.
+CHOSEN = {"amd": "ROCR_VISIBLE_DEVICES", "intel": "ZE_AFFINITY_MASK"}
+
+
+def _compose(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]]:
+    """Write a service for each copy: replicas of one would all get the same cards."""
+    if _place(d.gpu) not in DEVICES:
+        raise BadInput(
+            "kind",
+            f"kind compose reaches cards of NVIDIA, AMD and Intel, and {d.gpu.name} is of "
+            f"{d.gpu.vendor}: take kubernetes.",
+        )
+    if copies * d.num_gpus > d.gpu.max_per_node:
+        cards, hold = counted(copies * d.num_gpus, "card"), d.gpu.max_per_node
+        raise BadInput(
+            "kind",
+            f"kind compose starts all on one host: {cards} are more than the {hold} of one. Take "
+            "kubernetes.",
+        )
+    name = _name(d)
+    services = {
+        name if copies == 1 else f"{name}-{i + 1}": _compose_service(d, command, i)
+        for i in range(copies)
+    }
+    return [{"services": services}]
+
+
+def _compose_service(d: Deployment, command: Command, number: int) -> dict[str, Any]:
+    """Write the service of one copy, on cards of its own."""
+    program, *words = _container(d, command, _in_a_pod(d, command))["command"]
+    port, place = PORTS[d.engine.family], _place(d.gpu)
+    ids = [str(number * d.num_gpus + i) for i in range(d.num_gpus)]
+    variables = {"HF_TOKEN": "${HF_TOKEN:-}", "HF_HOME": MODELS, **command.env}
+    service: dict[str, Any] = {
+        "image": _image(d),
+        "entrypoint": [program],
+        "command": [word.replace("$", "$$") for word in words],
+        "environment": variables,
+        "ports": [f"{port + number}:{port}"],
+        "volumes": [f".{MODELS}:{MODELS}"],
+        "shm_size": SHARED_MEMORY.removesuffix("i").lower() + "b",
+        "restart": "unless-stopped",
+        **DEVICES[place],
+    }
+    if place in CHOSEN:
+        service["environment"] = variables | {CHOSEN[place]: ",".join(ids)}
+    if place == "nvidia":
+        device = {"driver": "nvidia", "device_ids": ids, "capabilities": ["gpu"]}
+        service["deploy"] = {"resources": {"reservations": {"devices": [device]}}}
+    return service
+
+
 KINDS: dict[str, Callable[[Deployment, Command, int], list[dict[str, Any]]]] = {
     "kubernetes": _kubernetes,
     "kserve": _kserve,
     "production-stack": _production_stack,
+    "compose": _compose,
 }
+OF_VLLM = ("kserve", "production-stack")
 
 
 def _yaml(value: Any) -> str:

@@ -197,8 +197,35 @@ def test_what_no_kind_spreads_over_hosts_is_refused():
     with pytest.raises(BadInput, match=r"runs trtllm-1\.0 on one host"):
         manifests.manifest(catalog.deployment(engine="trtllm-1.0", **SPREAD), LOAD)
     laptop = catalog.deployment(model="llama-3.1-8b", gpu="apple-m4-max", engine="llama.cpp")
-    with pytest.raises(BadInput, match="gpu apple-m4-max is in no cluster"):
+    with pytest.raises(BadInput, match="gpu apple-m4-max is in no container"):
         manifests.manifest(laptop, LOAD)
+
+
+# docs.docker.com/compose/how-tos/gpu-support; rocm.docs.amd.com, "Accessing GPUs in containers".
+COMPOSED = {"nvidia": "deploy", "amd": "group_add", "intel": "devices"}
+
+
+@pytest.mark.parametrize(("gpu", "key"), [("h100-sxm", "deploy"), ("mi300x", "group_add")])
+def test_copies_in_containers_of_one_host_have_cards_of_their_own(gpu, key):
+    """Replicas of one service would all be given the first cards."""
+    d = replace(B, gpu=catalog.gpu(gpu))
+    services = yaml.safe_load(manifests.manifest(d, LOAD, "compose", copies=3))["services"]
+    assert list(services) == [f"llama-3-1-70b-{n}" for n in (1, 2, 3)]
+    assert [one["ports"] for one in services.values()] == [[f"800{n}:8000"] for n in range(3)]
+    command = handover.launch(d, LOAD)
+    for n, one in enumerate(services.values()):
+        assert (*one["entrypoint"], *one["command"]) == command.words
+        assert key in one and one["environment"].items() >= dict(command.env).items()
+        if key == "deploy":
+            (cards,) = one["deploy"]["resources"]["reservations"]["devices"]
+            assert cards["device_ids"] == [str(2 * n), str(2 * n + 1)]
+        else:
+            assert one["environment"]["ROCR_VISIBLE_DEVICES"] == f"{2 * n},{2 * n + 1}"
+    with pytest.raises(BadInput, match="10 cards are more than the 8 of one"):
+        manifests.manifest(d, LOAD, "compose", copies=5)
+    with pytest.raises(BadInput, match="cards of NVIDIA, AMD and Intel, and tpu-v6e is of google"):
+        tpu = catalog.deployment(model="llama-3.1-8b", gpu="tpu-v6e")
+        manifests.manifest(tpu, LOAD, "compose")
 
 
 def test_random_deployments_come_back_from_their_manifests():
@@ -207,19 +234,21 @@ def test_random_deployments_come_back_from_their_manifests():
         replicas = d.engine.family == "vllm" and d.dp_attention and not d.model.experts
         if replicas or not has_options(d) or d.gpu.vendor == "apple" or cannot_run(d.engine, d.gpu):
             continue
-        kinds = manifests.KINDS if d.engine.family == "vllm" else ("kubernetes",)
+        kinds = manifests.KINDS if d.engine.family == "vllm" else ("kubernetes", "compose")
         for kind in kinds:
             try:
                 text = manifests.manifest(d, load, kind)
             except BadInput:
-                assert handover.hosts(d) > 1
+                known = kind != "compose" or d.gpu.vendor in (*COMPOSED, "x86")
+                assert handover.hosts(d) > 1 or not known
                 continue
             found = launch.read(text)
             read = launch.deployment(found, gpu=d.gpu, model=d.model, engine=d.engine.name)
             assert not found.unknown and says(read) == says(d, load.context_tokens), text
             read_back[kind, d.engine.family] += 1
     assert all(read_back[kind, "vllm"] > 40 for kind in manifests.KINDS)
-    assert all(read_back["kubernetes", name] >= 3 for name in ("sglang", "trtllm", "llama.cpp"))
+    others = ("sglang", "trtllm", "llama.cpp")
+    assert all(read_back[kind, n] >= 3 for kind in ("kubernetes", "compose") for n in others)
 
 
 def test_what_a_kind_does_not_run_is_refused():
