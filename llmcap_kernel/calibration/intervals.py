@@ -243,29 +243,26 @@ class Estimates:
         The load, timed with the fitted efficiencies.
     family : str
         Family of the engine.
-    offered_tok_s : float
-        Output tokens that requests at a rate ask for [tok/s].
     """
 
     deployment: Deployment
     served: Served
     family: str
-    offered_tok_s: float = math.inf
 
     @cached_property
     def ceiling(self) -> Served:
         """The same load, timed at the ceiling."""
         return Served(self.served.work, CEILING, self.deployment, self.served.workload)
 
-    def at_random_times(self, rate_rps: float = math.inf) -> "Estimates":
+    @property
+    def offered_tok_s(self) -> float:
+        """Output tokens that are asked for: without end, where users ask again at once [tok/s]."""
+        return math.inf
+
+    def at_random_times(self) -> "Estimates":
         """Estimate the same load for requests that come at random times, without bursts.
 
         `burst_share` is measured on users who ask again at once, so that their prompts coincide.
-
-        Parameters
-        ----------
-        rate_rps : float
-            Rate of requests, which bounds those that are answered [requests/s].
 
         Returns
         -------
@@ -282,7 +279,7 @@ class Estimates:
         """
         work, efficiency = self.served.work, self.served.efficiency.one_by_one
         served = Served(work, efficiency, self.deployment, self.served.workload)
-        return Estimates(self.deployment, served, self.family, rate_rps * work.output_tokens)
+        return Estimates(self.deployment, served, self.family)
 
     def of(self, quantity: str, *, bounded: bool = True) -> Estimate:
         """Estimate one quantity with its interval.
@@ -301,17 +298,50 @@ class Estimates:
         Estimate
             Value, interval and ceiling in the quantity's own unit.
         """
-        value = getattr(self.served, quantity)
+        value = self.value_of(quantity)
         ceiling = getattr(self.ceiling, CEILING_OF.get(quantity, quantity))
-        faster, slower, reason = self.interval_factors(quantity)
-        if "tok_s" in quantity:
-            faster, slower = 1 / slower, 1 / faster
-        low, high = value * faster, value * slower
+        low, high, reason = self.ends_of(quantity, value)
         if bounded and ceiling <= value:
             low = max(low, ceiling)
         elif bounded:
             high = min(high, ceiling)
         return Estimate(value, low, high, ceiling, reason)
+
+    def value_of(self, quantity: str) -> float:
+        """Compute the value of one quantity, without its interval.
+
+        Parameters
+        ----------
+        quantity : str
+            A quantity of `Served`.
+
+        Returns
+        -------
+        float
+            That of `of`, in the quantity's own unit.
+        """
+        value: float = getattr(self.served, quantity)
+        return value
+
+    def ends_of(self, quantity: str, value: float) -> tuple[float, float, str]:
+        """Compute the ends of an interval that no ceiling bounds.
+
+        Parameters
+        ----------
+        quantity : str
+            A quantity of `Served`.
+        value : float
+            Its value, in its own unit.
+
+        Returns
+        -------
+        tuple of (float, float, str)
+            Low and high end in the quantity's own unit, and the evidence for them.
+        """
+        faster, slower, reason = self.interval_factors(quantity)
+        if "tok_s" in quantity:
+            faster, slower = 1 / slower, 1 / faster
+        return value * faster, value * slower, reason
 
     def interval_factors(self, quantity: str) -> tuple[float, float, str]:
         """Give the factors from an estimate to the ends of its interval.

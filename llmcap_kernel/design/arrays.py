@@ -23,7 +23,7 @@ from ..simulation.rates import NUMBERS, OpenLoop, knots
 from ..simulation.spread import spread_at_rate
 from ..spec import CEILING, Efficiency, Format, Gpu, Slo, Workload
 from .columns import Columns
-from .copies import ROUNDED, Requirements, holds_one, judge
+from .copies import ROUNDED, Requirements, holds_one, judge, latency_limits
 from .many_copies import NEAR, Array, Candidates, Tried, for_rate, for_users
 from .rows import row_of
 from .space import HOME, Block, sequences
@@ -125,7 +125,7 @@ def _judge_block(block: Block, asked: Requirements) -> Columns:
     if asked.rate is None:
         copies_found = for_users(candidates, max_users, users, max_copies)
     else:
-        keep = trial.keep if asked.slo.tails else None
+        keep = trial.keep if latency_limits(asked.slo) else None
         copies_found = for_rate(candidates, max_users, asked.rate, max_copies, keep)
     columns = trial.columns(copies_found.copies, copies_found.users, copies_found.near)
     columns.alone = copies_found.alone
@@ -185,8 +185,9 @@ class Trial:
         # fewer copies make no token dearer, so a price never asks for more of them
         slo = replace(slo, usd_mtok=None)
         if self.apart and (users > 1).any():  # see `copies._meets`
-            slo = replace(slo, tails=())
-        headrooms = _headrooms(served, slo, slice(None), _price(stack, served.output_tok_s))
+            slo = Slo()
+        price = _price(stack, served.output_tok_s)
+        headrooms = _headrooms(slo, _latencies_s(served, slo), _ceilings_s(served, slo), price)
         meets = self.room.starts[at] & (self.room.users[at] >= users)
         near = np.zeros(len(at), bool)
         for headroom in headrooms.values():
@@ -215,7 +216,7 @@ class Trial:
         )
 
     def keep(self, rate_rps: Array, at: Array) -> tuple[Array, Array]:
-        """Say which of some candidates meet the limits on percentiles.
+        """Say which of some candidates meet the limits on latencies.
 
         Parameters
         ----------
@@ -232,29 +233,26 @@ class Trial:
         within, near = rate_rps < self.open_loop.most_rps[at], np.zeros(len(at), bool)
         candidates = np.flatnonzero(within)
         steady = self.open_loop.only(at[candidates]).at(rate_rps[candidates])
-        for tail in self.asked.slo.tails if len(candidates) else ():
-            headroom = tail.bound_s / steady.percentile_s(tail.quantity, tail.percent)
+        limits = latency_limits(self.asked.slo) if len(candidates) else ()
+        for quantity, percent, bound_s in limits:
+            headroom = bound_s / steady.latency_s(quantity, percent)
             near[candidates] |= np.abs(headroom - 1) < NEAR
             within[candidates] &= headroom >= 1
         return within, near
 
-    def _tails(self, served: Served, place: Array, copies: Array) -> dict[str, Array]:
-        """Compute headrooms of percentiles: at the rate, or of users at once beyond it."""
-        rate_rps, headrooms = self.asked.rate / copies, {}
-        answered = self.room.starts & (rate_rps < self.open_loop.most_rps)
-        unanswered, at = (self.room.starts & ~answered).any(), np.flatnonzero(answered)
-        steady = self.open_loop.only(at).at(rate_rps[at])
-        ceiling = replace(served, efficiency=CEILING)
-        for tail in self.asked.slo.tails:
-            percentile_args = (tail.quantity, tail.percent)
-            value_s = np.zeros(len(self.block))
-            if unanswered:
-                value_s += percentiles.expected_s(served, *percentile_args)[place]
-            if len(at):
-                value_s[at] = steady.percentile_s(*percentile_args)
-            floor_s = percentiles.ceiling_s(ceiling, *percentile_args)[place]
-            headrooms[tail.name] = tail.bound_s / maximum(value_s, floor_s)
-        return headrooms
+    def _at_rate_s(self, users_at_once_s: dict[str, Array], copies: Array) -> dict[str, Array]:
+        """Replace latencies of users at once by those of the rate, where it is answered."""
+        rate_rps = self.asked.rate / copies
+        at = np.flatnonzero(self.room.starts & (rate_rps < self.open_loop.most_rps))
+        if not len(at):
+            return users_at_once_s
+        steady, tails = self.open_loop.only(at).at(rate_rps[at]), self.asked.slo.tails
+        asked: dict[str, tuple[str, float | None]]
+        asked = {"latency": ("itl", None), "prefill": ("ttft", None)}
+        asked |= {tail.name: (tail.quantity, tail.percent) for tail in tails}
+        for name, (quantity, percent) in asked.items():
+            users_at_once_s[name][at] = steady.latency_s(quantity, percent)
+        return users_at_once_s
 
     def columns(self, copies: Number, users: Number, near: Number = False) -> Columns:
         """Judge all candidates, each in its number of copies.
@@ -282,19 +280,22 @@ class Trial:
             offered_tok_s = self.asked.rate / copies * load.output_tokens
             output_tok_s = minimum(output_tok_s, offered_tok_s)
         rent, price = _rent(stack), _price(stack, output_tok_s)
+        values_s = {name: value[place] for name, value in _latencies_s(served, slo).items()}
+        if self.apart:
+            values_s = self._at_rate_s(values_s, copies)
         stopped = ~room.starts
         columns = {
             "copies": copies,
             "users": users,
             "usd_h": where(rent > 0, copies * rent, np.inf),
             "usd_mtok": where(stopped | (rent == 0), np.inf, price),
-            "itl_s": where(stopped, np.inf, served.itl_s[place]),
-            "ttft_s": where(stopped, np.inf, served.ttft_mean_s[place]),
+            "itl_s": where(stopped, np.inf, values_s["latency"]),
+            "ttft_s": where(stopped, np.inf, values_s["prefill"]),
             "num_gpus": copies * stack.num_gpus,
             "lack": room.lack(users),
         }
-        headrooms = _headrooms(served, replace(slo, tails=()) if self.apart else slo, place, price)
-        headrooms |= self._tails(served, place, copies) if self.apart and slo.tails else {}
+        floors_s = {name: floor_s[place] for name, floor_s in _ceilings_s(served, slo).items()}
+        headrooms = _headrooms(slo, values_s, floors_s, price)
         headrooms = {name: where(stopped, np.nan, room) for name, room in headrooms.items()}
         headrooms["capacity"] = room.users / users
         if slo.usd_h is not None:
@@ -316,21 +317,34 @@ def _price(stack: Stack, output_tok_s: Array) -> Array:
     return _rent(stack) / 3600 * 1e6 / output_tok_s
 
 
-def _headrooms(served: Served, slo: Slo, place: Any, price: Array) -> dict[str, Array]:
-    """Compute headrooms of the latencies and of the price, as `limits.Limit` does."""
-    means = (("latency", slo.itl_s, served.itl_s), ("prefill", slo.ttft_s, served.ttft_mean_s))
-    headrooms = {name: bound / value[place] for name, bound, value in means if bound is not None}
+def _latencies_s(served: Served, slo: Slo) -> dict[str, Array]:
+    """Compute both means, and the percentiles that have a limit, by the names of limits."""
+    means_s = {"latency": served.itl_s, "prefill": served.ttft_mean_s}
+    return means_s | {
+        tail.name: percentiles.expected_s(served, tail.quantity, tail.percent) for tail in slo.tails
+    }
+
+
+def _ceilings_s(served: Served, slo: Slo) -> dict[str, Array]:
+    """Compute what the spec sheet allows of the percentiles that have a limit."""
+    ceiling = replace(served, efficiency=CEILING)
+    return {t.name: percentiles.ceiling_s(ceiling, t.quantity, t.percent) for t in slo.tails}
+
+
+def _headrooms(
+    slo: Slo, values_s: dict[str, Array], floors_s: dict[str, Array], price: Array
+) -> dict[str, Array]:
+    """Compute headrooms of the latencies and of the price, as `limits.headrooms` does."""
+    bounds_s = {"latency": slo.itl_s, "prefill": slo.ttft_s}
+    bounds_s |= {tail.name: tail.bound_s for tail in slo.tails}
+    found = {
+        name: bound_s / maximum(values_s[name], floors_s.get(name, 0.0))
+        for name, bound_s in bounds_s.items()
+        if bound_s is not None
+    }
     if slo.usd_mtok is not None:
-        headrooms["cost"] = slo.usd_mtok / where(price > 0, price, np.nan)
-    ceiling = replace(served, efficiency=CEILING) if slo.tails else served
-    for tail in slo.tails:
-        percentile_args = (tail.quantity, tail.percent)
-        value_s = (
-            percentiles.expected_s(served, *percentile_args),
-            percentiles.ceiling_s(ceiling, *percentile_args),
-        )
-        headrooms[tail.name] = tail.bound_s / maximum(*value_s)[place]
-    return headrooms
+        found["cost"] = slo.usd_mtok / where(price > 0, price, np.nan)
+    return found
 
 
 def _with_max_num_seqs(block: Block, users: int) -> Block:

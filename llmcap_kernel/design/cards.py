@@ -12,7 +12,7 @@ from ..explain import Explained, Line, counted, quantity
 from ..once import cached_property
 from ..refuse import BadInput
 from ..simulation.percentiles import derived, percentile, value_s
-from ..simulation.rates import AtRate, OpenLoop, open_loop_of
+from ..simulation.rates import AtRate, OpenLoop, open_loop_of, with_rate
 from ..spec import Deployment, Slo, Workload
 from .limits import (
     LIKELY,
@@ -94,10 +94,8 @@ class Card(Explained):
     @cached_property
     def at_rate(self) -> AtRate | None:
         """The prediction at its rate; None without a rate, or where it answers less."""
-        if self.rate_rps is None or self.estimates is None:
-            return None
-        prediction = AtRate(self.estimates, self.rate_rps)
-        return prediction if prediction.answered else None
+        found = self.estimates
+        return found if isinstance(found, AtRate) and found.answered else None
 
     def percentile(self, quantity: str, percent: float) -> Estimate:
         """Estimate a percentile of a latency.
@@ -135,7 +133,7 @@ class Card(Explained):
             That of `percentile` [s].
         """
         if self.at_rate is not None:
-            return self.at_rate.value_s(quantity, percent)
+            return self.at_rate.percentile_s(quantity, percent)
         return value_s(self.expected, quantity, percent)
 
     @cached_property
@@ -398,7 +396,7 @@ class Card(Explained):
         tuple of Line
             The efficiencies with their constants, the estimates, and the interval of each.
         """
-        intervals = []
+        intervals = [*self.at_rate.derived_means()] if self.at_rate else []
         for name, unit in (("itl_s", "s"), ("ttft_s", "s"), ("output_tok_s", "tok/s")):
             estimate = getattr(self.expected, name)
             text = f"{expected(estimate, unit)}, four times in five"
@@ -526,7 +524,7 @@ def card(
     room = capacity.workload_room(deployment, workload)
     estimates = calibration.estimates(deployment, workload) if room.starts else None
     if rate_rps is not None and estimates:
-        estimates = estimates.at_random_times(rate_rps)
+        estimates = with_rate(estimates, rate_rps)
     return Card(deployment, workload, slo or NO_SLO, room, estimates, label, rate_rps)
 
 

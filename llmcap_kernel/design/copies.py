@@ -25,7 +25,7 @@ DESK_CARDS = 8  # most workstation cards in a search that does not name its card
 MOST_DESK = 80_000
 ROUNDED = 1 + 1e-12  # a fifth of five times a rent may be a bit less than it
 SPARE = 3  # standard deviations of a Poisson number, above its mean
-Tails = tuple[tuple[str, float, float], ...]  # a latency, a percent, and the longest time
+LatencyLimits = tuple[tuple[str, float | None, float], ...]
 
 
 @dataclass(frozen=True)
@@ -223,17 +223,17 @@ def most_answered_rps(deployment: Deployment, asked: Requirements, least_rps: fl
     >>> [round(most_answered_rps(d, asked), 1) > 0.5 for d in worked_spec()]
     [False, True, True]
     """
-    card_at, tails = cards_of(deployment, asked, 0), _bounds(asked.slo)
+    card_at, limits = cards_of(deployment, asked, 0), latency_limits(asked.slo)
     if not _meets(card_at, 1):
         return 0.0
     # whether max_num_seqs does not depend on the users
     fixed_slots = card_at(1, 1).deployment == deployment
-    if fixed_slots and least_rps and not _within(card_at(1, 1).open_loop, tails, least_rps):
+    if fixed_slots and least_rps and not _within(card_at(1, 1).open_loop, limits, least_rps):
         return 0.0
     users = range(1, card_at(1, 1).max_concurrent + 1)
     last_card = card_at(1, bisect_left(users, True, key=lambda n: not _meets(card_at, n)))
     max_rps = answered_rps(last_card)
-    return min(max_rps, last_card.open_loop.within_rps(tails)) if tails else max_rps
+    return min(max_rps, last_card.open_loop.within_rps(limits)) if limits else max_rps
 
 
 def holds_one(deployment: Deployment, asked: Requirements) -> bool:
@@ -398,7 +398,7 @@ def _slots(users: int) -> int:
 def _meets(card_at: Callable[[int, int], Choice], users: int) -> bool:
     """Say whether a copy with so many requests in flight meets every limit but the rent.
 
-    At a rate, the number in flight varies, so percentiles of a fixed number are compared only for
+    At a rate, the number in flight varies, so latencies of a fixed number are compared only for
     one request: if that one is too late, so is every rate.
     """
     choice = card_at(1, users)
@@ -407,15 +407,34 @@ def _meets(card_at: Callable[[int, int], Choice], users: int) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _deciding(slo: Slo, tails: bool) -> Slo:
-    """Take the limits that another number of copies can meet, with or without percentiles."""
+def _deciding(slo: Slo, latencies: bool) -> Slo:
+    """Take the limits that another number of copies can meet, with or without latencies."""
     # fewer copies make no token dearer, so a price never asks for more of them
-    return replace(slo, usd_mtok=None, tails=slo.tails if tails else ())
+    return replace(slo, usd_mtok=None) if latencies else Slo()
 
 
-def _bounds(slo: Slo) -> Tails:
-    """List the limits on percentiles."""
-    return tuple((tail.quantity, tail.percent, tail.bound_s) for tail in slo.tails)
+def latency_limits(slo: Slo) -> LatencyLimits:
+    """List the limits on latencies.
+
+    Parameters
+    ----------
+    slo : Slo
+        All limits.
+
+    Returns
+    -------
+    tuple of (str, float or None, float)
+        A quantity of `spec.TAILED`, a percent or None for the mean, and the longest time [s].
+
+    Examples
+    --------
+    >>> from llmcap_kernel.spec import Tail
+    >>> latency_limits(Slo(ttft_s=1.0, tails=(Tail("itl", 95, 0.050),)))
+    (('ttft', None, 1.0), ('itl', 95, 0.05))
+    """
+    means = (("itl", None, slo.itl_s), ("ttft", None, slo.ttft_s))
+    tails = ((tail.quantity, tail.percent, tail.bound_s) for tail in slo.tails)
+    return (*((what, p, bound_s) for what, p, bound_s in means if bound_s is not None), *tails)
 
 
 def _in_flight(card_at: Callable[[int, int], Choice], rate: float, max_users: int) -> int:
@@ -432,7 +451,7 @@ def _copies(
     """Find the fewest copies that meet all limits but the rent, and the users of each."""
     users, meets = asked.workload.concurrency, partial(_meets, card_at)
     if asked.rate is not None:
-        return _copies_for_rate(card_at, _bounds(asked.slo), asked.rate, max_copies)
+        return _copies_for_rate(card_at, latency_limits(asked.slo), asked.rate, max_copies)
     if max_copies == 1:
         return 1, users
     # bisect for the most users per copy: more users never shorten a latency, and the most copies
@@ -445,7 +464,7 @@ def _copies(
 
 
 def _copies_for_rate(
-    card_at: Callable[[int, int], Choice], tails: Tails, rate: float, max_copies: int
+    card_at: Callable[[int, int], Choice], limits: LatencyLimits, rate: float, max_copies: int
 ) -> tuple[int, int]:
     """Find the copies that answer a rate of requests, and the requests in flight of each."""
     meets = partial(_meets, card_at)
@@ -463,28 +482,28 @@ def _copies_for_rate(
     if copies > max_copies:
         # more users than the limits allow or than fit
         return max_copies, low + 1 if meets_one else low
-    if meets_one and tails:
-        copies = _copies_within(card_at, tails, rate, (copies, max_copies), low)
+    if meets_one and limits:
+        copies = _copies_within(card_at, limits, rate, (copies, max_copies), low)
     return copies, _in_flight(card_at, rate / copies, low)
 
 
-def _within(open_loop: OpenLoop, tails: Tails, rate_rps: float) -> bool:
-    """Say whether a rate is answered with percentiles within their limits."""
+def _within(open_loop: OpenLoop, limits: LatencyLimits, rate_rps: float) -> bool:
+    """Say whether a rate is answered with latencies within their limits."""
     if rate_rps >= open_loop.most_rps:
         return False
     steady = open_loop.at(rate_rps)
     # compared in the same way as a headroom, so that rounding agrees
-    return all(bound_s / steady.percentile_s(what, p) >= 1 for what, p, bound_s in tails)
+    return all(bound_s / steady.latency_s(what, p) >= 1 for what, p, bound_s in limits)
 
 
 def _copies_within(
     card_at: Callable[[int, int], Choice],
-    tails: Tails,
+    limits: LatencyLimits,
     rate: float,
     bounds: tuple[int, int],
     max_users: int,
 ) -> int:
-    """Find the fewest copies with percentiles within their limits; the most where none have."""
+    """Find the fewest copies with latencies within their limits; the most where none have."""
 
     def within(copies: int) -> bool:
         copy_rps = rate / copies
@@ -493,7 +512,7 @@ def _copies_within(
             single = card_at(
                 copies, _in_flight(card_at, copy_rps, max_users)
             )  # max_num_seqs depends on the users
-        return _within(single.open_loop, tails, copy_rps)
+        return _within(single.open_loop, limits, copy_rps)
 
     low, max_copies = bounds
     if within(low):

@@ -435,13 +435,14 @@ def headrooms(
     if slo.usd_h is not None and rent:
         values.append(("budget", slo.usd_h, rent))
     if estimates is not None:
-        values += _bounded(estimates, slo, percentile_s or partial(value_s, estimates))
+        mean_s = estimates.value_of
+        values += _bounded(estimates, slo, mean_s, percentile_s or partial(value_s, estimates))
     found = [(name, headroom_of(name, bound, value)) for name, bound, value in values]
     return dict(sorted(found, key=lambda one: one[1]))
 
 
 def meets(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> bool:
-    """Say whether every limit but the rent is met on the estimate, without intervals.
+    """Say whether users at once meet every limit but the rent, without intervals.
 
     Parameters
     ----------
@@ -466,18 +467,22 @@ def meets(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> bool:
     """
     if not ledger.fits or ledger.beyond or estimates is None:
         return False
-    values = _bounded(estimates, slo, partial(value_s, estimates))
+    mean_s = partial(getattr, estimates.served)
+    values = _bounded(estimates, slo, mean_s, partial(value_s, estimates))
     return all(headroom_of(*one) >= 1 for one in values)
 
 
 def _bounded(
-    estimates: Estimates, slo: Slo, percentile_s: Callable[[str, float], float]
+    estimates: Estimates,
+    slo: Slo,
+    mean_s: Callable[[str], float],
+    percentile_s: Callable[[str, float], float],
 ) -> Iterator[tuple[str, float, float]]:
     """Yield each limit that `estimated` compares, and its value, computed lazily."""
     if slo.itl_s is not None:
-        yield "latency", slo.itl_s, estimates.served.itl_s
+        yield "latency", slo.itl_s, mean_s("itl_s")
     if slo.ttft_s is not None:
-        yield "prefill", slo.ttft_s, estimates.served.ttft_mean_s
+        yield "prefill", slo.ttft_s, mean_s("ttft_mean_s")
     if slo.usd_mtok is not None and estimates.usd_mtok:
         yield "cost", slo.usd_mtok, estimates.usd_mtok.value
     for tail in slo.tails:

@@ -213,7 +213,7 @@ def for_rate(
         Most copies of each.
     keep : callable, optional
         Takes the rate of a copy and the places of candidates; says which keep the limits on
-        percentiles, and where rounding may decide that.
+        latencies, and where rounding may decide that.
 
     Returns
     -------
@@ -248,7 +248,11 @@ def for_rate(
     users[enough] = low[enough]
     if keep is not None:
         _more_copies(
-            copies, enough[meets_one[enough]], rate, max_copies, partial(_meets_tails, tried, keep)
+            copies,
+            enough[meets_one[enough]],
+            rate,
+            max_copies,
+            partial(_meets_latencies, tried, keep),
         )
 
     def too_few(some: Array, at: Array) -> Array:
@@ -260,13 +264,13 @@ def for_rate(
     return Copies(copies, users, tried.near, meets_one)
 
 
-def _meets_tails(
+def _meets_latencies(
     tried: Candidates,
     keep: Callable[[Array, Array], tuple[Array, Array]],
     rate_rps: Array,
     at: Array,
 ) -> Array:
-    """Say which meet the limits on percentiles, and note where rounding may decide."""
+    """Say which meet the limits on latencies, and note where rounding may decide."""
     within, near = keep(rate_rps, at)
     tried.near[at[near]] = True
     return within
@@ -275,7 +279,7 @@ def _meets_tails(
 def _more_copies(
     copies: Array, at: Array, rate: float, max_copies: Array, keep: Callable[[Array, Array], Array]
 ) -> None:
-    """Set the fewest copies that meet the limits on percentiles; the most where none do.
+    """Set the fewest copies that meet the limits on latencies; the most where none do.
 
     Copies are doubled until they do, then bisected, as in `copies`.
     """

@@ -339,10 +339,14 @@ def searched(
         The load and the limits.
     rank : str
         One of `RANKS`.
-    choices : dict
+    choices : mapping
         What the space was made of, as `search` takes it.
-    arrays, executor, progress
-        As `search` takes them.
+    arrays : bool
+        As `search` takes it.
+    executor : Executor, optional
+        As `search` takes it.
+    progress : callable, optional
+        As `search` takes it.
 
     Returns
     -------

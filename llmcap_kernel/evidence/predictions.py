@@ -350,7 +350,7 @@ def _at_random_moments(meant: stated.Meant, load: Load, row: Asked) -> calibrati
         return None
     if load.percentile is not None:
         return made.percentile(PERCENTILES[load.metric][0], load.percentile).scaled(1e3)
-    return made.estimates.of(row.quantity, bounded=False).scaled(row.scale)
+    return made.of(row.quantity, bounded=False).scaled(row.scale)
 
 
 # Tokens of a request that a rate counts, for each request a second.

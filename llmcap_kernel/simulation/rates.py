@@ -240,13 +240,13 @@ class OpenLoop:
         """
         return SteadyState(self, rate_rps)
 
-    def within_rps(self, limits: Sequence[tuple[str, float, float]]) -> float:
-        """Find the largest rate at which percentiles stay within their limits.
+    def within_rps(self, limits: Sequence[tuple[str, float | None, float]]) -> float:
+        """Find the largest rate at which latencies stay within their limits.
 
         Parameters
         ----------
-        limits : sequence of (str, float, float)
-            A quantity, a percent, and the longest time [s].
+        limits : sequence of (str, float or None, float)
+            A quantity, a percent or None for its mean, and the longest time [s].
 
         Returns
         -------
@@ -257,10 +257,7 @@ class OpenLoop:
         while high - low > CLOSE * self.most_rps:
             middle = (low + high) / 2
             steady = self.at(middle)
-            if all(
-                steady.percentile_s(quantity, percent) <= bound_s
-                for quantity, percent, bound_s in limits
-            ):
+            if all(steady.latency_s(what, percent) <= bound_s for what, percent, bound_s in limits):
                 low = middle
             else:
                 high = middle
@@ -363,6 +360,42 @@ class SteadyState:
             busy=busy,
         )
 
+    @cached_property
+    def typical(self) -> Arriving:
+        """The parts of the latencies with the mean number of requests in flight."""
+        return self.spread(minimum(1 + self.law.mean, self.law.most))
+
+    def mean_s(self, quantity: str) -> Number:
+        """Compute the mean of a latency.
+
+        By Little's law a request is in flight for the mean number of them over their rate. Before
+        its first token it waits for room, where all that are in progress leave none, for other
+        users' prompts and for its own. The rest is the gaps of its tokens.
+
+        Parameters
+        ----------
+        quantity : str
+            "itl", "ttft" or "e2e".
+
+        Returns
+        -------
+        float or array
+            The mean [s].
+
+        References
+        ----------
+        Little 1961, doi 10.1287/opre.9.3.383.
+        """
+        whole_s, typical = self.law.mean / self.rate_rps, self.typical
+        if quantity == "e2e":
+            return whole_s
+        spare_rps = self.open_loop.most_rps - self.rate_rps
+        prompts_s = typical.request_s + typical.pass_s + typical.queue_s
+        first_s = self.law.waiting / spare_rps + prompts_s
+        if quantity == "ttft":
+            return first_s
+        return maximum((whole_s - first_s) / typical.output_tokens, typical.step_s)
+
     def percentile_s(self, quantity: str, percent: float, *, times: float = 1.0) -> Number:
         """Compute a percentile of a latency.
 
@@ -380,11 +413,8 @@ class SteadyState:
         float or array
             The latency [s].
         """
-        law = self.law
-        typical, tail_users = (
-            self.spread(minimum(1 + law.mean, law.most)),
-            self.spread(law.percentile(percent)),
-        )
+        law, typical = self.law, self.typical
+        tail_users = self.spread(law.percentile(percent))
         if quantity == "itl":
             typical, tail_users = (
                 spread._replace(full=minimum(spread.full * times, 1.0), last=spread.last * times)
@@ -410,6 +440,23 @@ class SteadyState:
         room_s = log(maximum(law.waiting / (1 - percent / 100), 1.0)) / spare_rps
         queued_s = room_s + quantile_s(self.spread(law.most), quantity, 50)
         return where(room_s > 0, maximum(value_s, queued_s), value_s)
+
+    def latency_s(self, quantity: str, percent: float | None) -> Number:
+        """Compute a percentile of a latency, or its mean.
+
+        Parameters
+        ----------
+        quantity : str
+            One of `spec.TAILED`.
+        percent : float or None
+            Percent of them that are no longer; None for the mean.
+
+        Returns
+        -------
+        float or array
+            The latency [s].
+        """
+        return self.mean_s(quantity) if percent is None else self.percentile_s(quantity, percent)
 
 
 @partial(calibration.cache_until_reload, size=2048)
@@ -489,28 +536,36 @@ def _loop_estimates(
     return calibration.estimates(deployment, load, family=family).at_random_times()
 
 
+# The mean latencies of users at once, and what each is of requests at a rate.
+MEAN_OF = {"itl_s": "itl", "ttft_mean_s": "ttft", "e2e_s": "e2e"}
+
+
 @dataclass(frozen=True)
-class AtRate:
+class AtRate(Estimates):
     """The prediction of a deployment for requests at a rate.
+
+    `served` has users at once, about as many as the rate keeps in flight, none of whom ask at the
+    same moment. Their ceiling bounds latencies from below, and their means hold where the rate is
+    more than is answered.
 
     Attributes
     ----------
-    estimates : Estimates
-        Users at once, about as many as the rate keeps in flight, none of whom ask at the same
-        moment: their ceiling bounds percentiles from below.
     rate_rps : float
         Requests a second [requests/s].
     """
 
-    estimates: Estimates
-    rate_rps: float
+    rate_rps: float = math.inf
+
+    @property
+    def offered_tok_s(self) -> float:
+        """Output tokens that the rate asks for [tok/s]."""
+        return self.rate_rps * self.served.work.output_tokens
 
     @cached_property
     def open_loop(self) -> OpenLoop:
         """The deployment, tabulated by the number of requests in flight."""
-        load = self.estimates.served.workload or Workload(1, 1)
-        single = replace(load, concurrency=1)
-        return open_loop_of(self.estimates.deployment, single, self.estimates.family)
+        single = replace(self.served.workload or Workload(1, 1), concurrency=1)
+        return open_loop_of(self.deployment, single, self.family)
 
     @property
     def answered(self) -> bool:
@@ -551,27 +606,84 @@ class AtRate:
             When the quantity is not known, the percent is not between 0 and 100, or
             the rate is more than is served.
         """
-        value, most_rps = self.value_s(quantity, percent), self.open_loop.most_rps
-        ceiling = ceiling_s(self.estimates.ceiling, quantity, percent)
-        steps, means = (self.estimates.interval_factors(MEANS[name]) for name in ("itl", quantity))
+        value = self.percentile_s(quantity, percent)
+        ceiling = ceiling_s(self.ceiling, quantity, percent)
+        loads = {end: self._moved(MEANS[quantity], end == "low") for end in ("low", "high")}
 
         def end_s(end: str, at: float, name: str) -> float:
             faster, slower = catalog.table("tails")["widths"][name]
             low = end == "low"
-            time, mean = (cast("float", spread[not low]) for spread in (steps, means))
-            # slower steps by a factor are like a rate higher by that factor
-            rate = min(self.rate_rps * time, max(BREAKS * most_rps, self.rate_rps))
-            loads = ((self.steady, mean), (self.open_loop.at(rate), time))
             times = 1 / DOUBTED if low else DOUBTED
             ends_s = (
-                factor * steady.percentile_s(quantity, at, times=times) for steady, factor in loads
+                factor * steady.percentile_s(quantity, at, times=times)
+                for steady, factor in loads[end]
             )
             return min(ends_s) / faster if low else max(ends_s) * slower
 
         low, high = in_order(end_s, quantity, percent)
-        return Estimate(value, min(max(low, ceiling), value), max(high, value), ceiling, means[2])
+        reason = self.interval_factors(MEANS[quantity])[2]
+        return Estimate(value, min(max(low, ceiling), value), max(high, value), ceiling, reason)
 
-    def value_s(self, quantity: str, percent: float) -> float:
+    def _moved(self, mean: str, low: bool) -> tuple[tuple[SteadyState, float], ...]:
+        """List the steady states that an end follows from, each with a factor on its times.
+
+        Their steps are those of the estimate, with the factor of the mean itself, and steps as
+        much faster or slower as the interval of the mean gap has it.
+        """
+        steps, means = (self.interval_factors(name) for name in ("itl_s", mean))
+        time, factor = (cast("float", factors[not low]) for factors in (steps, means))
+        # slower steps by a factor are like a rate higher by that factor
+        rate_rps = min(self.rate_rps * time, max(BREAKS * self.open_loop.most_rps, self.rate_rps))
+        return (self.steady, factor), (self.open_loop.at(rate_rps), time)
+
+    def value_of(self, quantity: str) -> float:
+        """Compute the value of one quantity, without its interval.
+
+        Parameters
+        ----------
+        quantity : str
+            A quantity of `Served`.
+
+        Returns
+        -------
+        float
+            Of a mean latency that of requests at the rate, where it is answered; of all else that
+            of users at once, in the quantity's own unit.
+        """
+        if quantity == "tok_s_user":
+            return 1 / self.value_of("itl_s")
+        if quantity in MEAN_OF and self.answered:
+            return float(self.steady.mean_s(MEAN_OF[quantity]))
+        return super().value_of(quantity)
+
+    def ends_of(self, quantity: str, value: float) -> tuple[float, float, str]:
+        """Compute the ends of an interval that no ceiling bounds.
+
+        Parameters
+        ----------
+        quantity : str
+            A quantity of `Served`.
+        value : float
+            Its value, in its own unit.
+
+        Returns
+        -------
+        tuple of (float, float, str)
+            Low and high end in the quantity's own unit, queues of slower steps included, and the
+            evidence for them.
+        """
+        if quantity == "tok_s_user":
+            low_s, high_s, reason = self.ends_of("itl_s", 1 / value)
+            return 1 / high_s, 1 / low_s, reason
+        if quantity not in MEAN_OF or not self.answered:
+            return super().ends_of(quantity, value)
+        low, high = (
+            [factor * float(one.mean_s(MEAN_OF[quantity])) for one, factor in loads]
+            for loads in (self._moved(quantity, True), self._moved(quantity, False))
+        )
+        return min(low), max(high), self.interval_factors(quantity)[2]
+
+    def percentile_s(self, quantity: str, percent: float) -> float:
         """Compute the value of a percentile of a latency, without its interval.
 
         Parameters
@@ -601,8 +713,36 @@ class AtRate:
             raise BadInput(
                 "rate_rps", f"{message} requests/s, so its queue would grow without end."
             )
-        ceiling = ceiling_s(self.estimates.ceiling, quantity, percent)
+        ceiling = ceiling_s(self.ceiling, quantity, percent)
         return float(max(self.steady.percentile_s(quantity, percent), ceiling))
+
+    def derived_means(self) -> tuple[Line, ...]:
+        """Derive the mean latencies in lines.
+
+        Returns
+        -------
+        tuple of Line
+            The requests in flight, and by Little's law the whole answer, the first token and the
+            gap; none where the rate is not answered.
+        """
+        if not self.answered:
+            return ()
+        whole_s, first_s, gap_s = (
+            explain.quantity(self.value_of(name), "s") for name in ("e2e_s", "ttft_mean_s", "itl_s")
+        )
+        rate, tokens = f"{self.rate_rps:.3g}/s", self.served.work.output_tokens
+        in_flight = f"{self.in_flight:,.3g}"
+        return (
+            Line("in flight", f"births at {rate}, deaths as answered", "", in_flight),
+            Line("answer", "in flight / rate", f"{in_flight} / {rate}", whole_s),
+            Line("ttft at the rate", "room + request + others' prompts + own prompt", "", first_s),
+            Line(
+                "itl at the rate",
+                "(answer - ttft) / output_tokens",
+                f"({whole_s} - {first_s}) / {tokens:,}",
+                gap_s,
+            ),
+        )
 
     def derived(self, quantity: str, percent: float) -> tuple[Line, ...]:
         """Derive a percentile in lines.
@@ -671,6 +811,32 @@ def at_rate(
     number("rate_rps", rate_rps, 1e-9, 1e9, "requests/s")
     open_loop = open_loop_of(deployment, replace(workload, concurrency=1), family)
     typical_users = open_loop.at(min(rate_rps, FULL * open_loop.most_rps)).law.percentile(50)
-    return AtRate(
-        _loop_estimates(deployment, workload, max(round(typical_users), 1), family), rate_rps
-    )
+    users = max(round(typical_users), 1)
+    return with_rate(_loop_estimates(deployment, workload, users, family), rate_rps)
+
+
+def with_rate(estimates: Estimates, rate_rps: float) -> AtRate:
+    """Predict a deployment for requests at a rate, where those in flight are known.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        Of as many users as the rate keeps in flight.
+    rate_rps : float
+        Requests a second [requests/s].
+
+    Returns
+    -------
+    AtRate
+        The prediction.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import calibration, catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> at_once = calibration.estimates(one, Workload(1000, 200, 4))
+    >>> with_rate(at_once, 2.0).ttft_s.value < at_once.ttft_s.value
+    True
+    """
+    steady = estimates.at_random_times()
+    return AtRate(steady.deployment, steady.served, steady.family, rate_rps)

@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from llmcap_kernel import calibration, catalog, design, simulation
+from llmcap_kernel import calibration, capacity, catalog, design, simulation
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, Quality, handover, worked_spec
 from llmcap_kernel.design.copies import Requirements, judge, most_answered_rps
 from llmcap_kernel.design.rows import Row, undominated
@@ -718,18 +718,13 @@ def test_what_has_to_give_for_a_rate_then_answers_it(gap_s, usd_h):
 
 
 def _least_gap_s(space, rate, usd_h):
-    """The shortest gap of any candidate that answers a rate within a rent, counted one by one."""
+    """The shortest gap of any candidate that answers a rate within a rent, one by one."""
     found = []
     for d in space:
         copies = int(usd_h // d.usd_h_all)
-        for users in range(1, 60) if copies else ():
-            load = replace(WORKED_WORKLOAD, concurrency=users)
-            one = design.card(d, load, rate_rps=rate)
-            if not one.fits:
-                break
-            if copies * one.expected.served.steady_rps >= rate:
-                found.append((one.expected.itl_s.value, d.title))
-                break
+        if copies and capacity.max_concurrent(d, WORKED_WORKLOAD.context_tokens):
+            made = at_rate(d, WORKED_WORKLOAD, rate / copies)
+            found += [(made.itl_s.value, d.title)] * made.answered
     return min(found)
 
 

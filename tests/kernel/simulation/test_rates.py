@@ -1,6 +1,7 @@
 """Requests at a rate: Little's law, the step loop beside it, and what more of them do."""
 
 import math
+import statistics
 from dataclasses import replace
 
 import numpy as np
@@ -72,6 +73,39 @@ def _simulated(deployment, load, rate, seeds=2):
     for seed in range(seeds):
         asked = simulation.requests(simulation.Load(*lengths, count=1500, seed=seed).at(rate))
         yield simulation.simulate(asked, steps, simulation.room_of(deployment, asked))
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_means_are_those_of_the_step_loop(engine, share):
+    """Little's law; a closed loop with as many users has gaps up to a tenth shorter at 0.7."""
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine=engine)
+    load = Workload(2000, 400)
+    rate = share * open_loop_of(d, load).most_rps
+    some = [one for run in _simulated(d, load, rate) for one in run.served[150:-150]]
+    made = at_rate(d, load, rate)
+    assert made.itl_s.value == pytest.approx(statistics.mean(x.tpot_s for x in some), rel=0.03)
+    assert made.ttft_s.value == pytest.approx(statistics.mean(x.ttft_s for x in some), rel=0.12)
+    whole_s = made.ttft_s.value + load.output_tokens * made.itl_s.value
+    assert made.of("e2e_s").value == pytest.approx(whole_s) == pytest.approx(made.in_flight / rate)
+    assert made.of("tok_s_user").value == pytest.approx(1 / made.itl_s.value)
+    for name in ("itl_s", "ttft_mean_s", "e2e_s", "tok_s_user"):
+        one = made.of(name)
+        assert one.low < one.value < one.high
+
+
+def test_a_mean_first_token_includes_the_wait_for_room():
+    """Two 80 GB cards hold 21 requests of 8,000 tokens: near the most, arrivals wait seconds."""
+    d = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    load = Workload(7000, 1000)
+    rate = 0.9 * open_loop_of(d, load).most_rps
+    some = [one for run in _simulated(d, load, rate) for one in run.served[150:-150]]
+    waited_s = statistics.mean(x.ttft_s for x in some)
+    made = at_rate(d, load, rate)
+    full = replace(load, concurrency=round(made.steady.law.most))
+    with_room = serve(d, full, efficiency_for(d).one_by_one)
+    # longer than simulated: as of answers of any length
+    assert made.ttft_s.value > waited_s > 2 * with_room.ttft_mean_s
 
 
 CASES = {
