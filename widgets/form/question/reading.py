@@ -36,6 +36,7 @@ from .patterns import (
     WHICH_ONE,
 )
 from .spelling import FOREIGN, rewritten, without_slips
+from .unknown_card import unknown_card
 from .vocabulary import QUANTS
 
 TAKEN = " , "  # stands where words were taken out, so that those around them are no phrase
@@ -82,7 +83,7 @@ def read(text):
     {'ctx': '32K'}
     """
     text, slips = without_slips(text.strip()[:MAX_TEXT])
-    numbers, rest = _subjects(rewritten(text))
+    numbers, rest = _subjects(spelled := rewritten(text))
     numbers |= {"slips": slips} if slips else {}
     numbers |= {"foreign": money[0]} if (money := re.search(FOREIGN, text, re.I)) else {}
     rest = _requests_bought(numbers, rest)
@@ -95,6 +96,8 @@ def read(text):
     stray = _stray_numbers(numbers, rest)
     rest = re.sub(rf"{STRAY}|\b{RATE}", TAKEN, rest, flags=re.I)
     models, cards, lost = models_and_cards(rest, numbers)
+    if name := unknown_card(spelled, lost, cards):
+        numbers["unknown card"] = name
     return Question(models, cards, numbers, [*lost, *stray][:MOST_LOST], also)
 
 
