@@ -381,6 +381,58 @@ def takes(deployment, prompt, answer, pieces):
     return f"All {many:,.0f} {what} take about {hours:,.2g} hours, at {most_rps:.2g} requests/s."
 
 
+def worth(bought, workload, usd_h, most_rps, title=""):
+    """Say what so many dollars buy.
+
+    Parameters
+    ----------
+    bought : tuple of float and str
+        How many dollars, and what is bought.
+    workload : Workload
+        Prompt, answer and users at once.
+    usd_h : float
+        Rent of all cards [USD/h].
+    most_rps : float
+        Requests a second of these users, who ask again at once [requests/s].
+    title : str
+        The deployment, where there are several.
+
+    Returns
+    -------
+    str
+        The number with its arithmetic.
+
+    Examples
+    --------
+    >>> worth((1, "chats"), Workload(7000, 1000, 16), 3.6, 0.5)[:41]
+    'A dollar buys 500 chats of 7,000 tokens i'
+    >>> worth((10, "tokens"), Workload(7000, 1000, 16), 3.6, 0.5)[:35]
+    '$10 buy 5,000,000 tokens of answers'
+    """
+    (dollars, what), load = bought, workload
+    requests = 3600 * most_rps / usd_h * dollars
+    buys = "A dollar buys" if dollars == 1 else f"${dollars:,.6g} buy"
+    each, of = 1, f"{what} of {_lengths(load.input_tokens, load.output_tokens)}"
+    if "tok" in what:
+        is_prompt = any(word in what for word in SIDES["in"])
+        each = load.input_tokens if is_prompt else load.output_tokens
+        of = f"tokens of {'prompts' if is_prompt else 'answers'}"
+        if what.startswith("tok"):
+            of += f", and {_rounded(requests * load.input_tokens)} of their prompts"
+    whose, times = f"{title}: " * bool(title), f" x {dollars:,.6g}" * (dollars != 1)
+    buys = buys.lower() if title else buys
+    return (
+        f"{whose}{buys} {_rounded(requests * each)} {of}: 3,600 s x {digits(most_rps)} requests/s "
+        f"/ ${usd_h:,.2f} an hour{times}, with {counted(load.concurrency, 'user')} asking without "
+        "a pause."
+    )
+
+
+def _rounded(many):
+    """A number of many things with three figures, and in full."""
+    return f"{float(f'{many:.3g}'):,.10g}"
+
+
 def bought(pieces, workload, usd_h, most_rps, asked_rps=None):
     """Say what so many requests cost.
 

@@ -4,6 +4,7 @@ from .candidates import WHICH_MODEL
 from .columns import side_by_side
 from .fields import CARDS, LIMITS
 from .gains import is_of_one_deployment
+from .predicted import is_of_loads, is_of_one
 from .wording import titles
 
 
@@ -32,6 +33,12 @@ def elsewhere(question, values, fields, text):
         yield "Which models a card runs is a question for Design.", "design"
     elif not search and "columns" not in fields and _more_than_answered(question, fields, more):
         yield "Several side by side are a question for Compare.", "compare"
+    if "loads" in question.numbers and not is_of_loads(question.numbers, fields):
+        yield "Two loads are set beside each other by Calculate.", "calculate"
+    if "per dollar" in question.numbers and (search or "in" not in fields):
+        yield "What a dollar buys is a question for Calculate.", "calculate"
+    if "of one" in question.numbers and not is_of_one(question.numbers, fields):
+        yield "What one user takes of the cache is a question for VRAM and concurrency.", "vram"
     if "count" in question.numbers and not search:
         yield "How many cards it takes is a question for Design.", "design"
     elif ("which cards" in question.numbers and not search) or _of_a_size(question.numbers):

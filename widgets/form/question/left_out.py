@@ -12,9 +12,10 @@ ASIDE = frozenset(
     """
     show sweep most power nodes cards open memory longest count home laptop slips uncounted
     everyone need gain onward caching times unhurried pieces hours two whole monthly yearly
-    standing bought
+    standing bought fleets loads
     """.split()  # noqa: SIM905 - a list has a line a word
-) | {"which cards", "most rps"}
+) | {"which cards", "most rps", "per dollar", "of one"}
+EACH_COPY = ["What follows is of one copy with all the users: the numbers above share them."]
 ONE_COPY = ["The numbers are of one copy: ask it with its share of the load."]
 # What no input takes, by what is said of it.
 OF_ITS_OWN = {
@@ -62,6 +63,7 @@ def left_out(question, values, fields):
     names = [n for n in OF_ITS_OWN if n in numbers and not answered.get(n)]
     notes += [OF_ITS_OWN[name].format(numbers[name]) for name in names]
     notes += ONE_COPY * ("copies" in numbers and "copies" not in fields)
+    notes += EACH_COPY * ("fleets" in numbers and {"in", "users"} <= fields)
     notes += _two_limits(numbers)
     gb = int(numbers.get("memory", 0))
     if question.cards and gb and not any(is_sold_with(name, gb) for name, _ in question.cards):

@@ -90,7 +90,7 @@ ADAPTERS = (
 EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
 JOIN = (
     r"\s*(?:,|/|\bor\b|\binstead of\b|(?:\b(?:faster|slower|cheaper|better|smaller)\s+)?\bthan\b"
-    r"|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
+    r"|\b(?:twice\s+|half\s+)?as\s+\w+\s+as\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
 )
 FORMAT_NAMES = (
     r"(?:int4|w4a16)[\s-](?:awq|gptq)",  # four bits, and who made them
@@ -302,6 +302,24 @@ BOUGHT = re.compile(
     r"(?!\s*(?:/|(?:per|an?|every|each|of\s+\d|at once|in flight|tokens?)\b))",
     re.I,
 )
+# The other way round: "chats per dollar", "what does $10 buy".
+FOR_A_DOLLAR = (
+    rf"(?:\$\s*(?P<many>\d+(?:[.,]\d+)*)?|(?P<dollars>\d+(?:[.,]\d+)*)?\s*(?:one|an?|each|every)?\s*"
+    rf"(?:us\s+)?(?:dollars?|bucks?|usd)\b)(?![\d.,]*\d|\s?[kKmM]\b|{HOUR}|\s*{LONGER}|{EACH_M}(?:in|out)\b)"
+)
+WORTH = rf"(?P<what>(?:(?:input|output|prompt|answer|generated)\s+)?(?:{CHATS}|tok(?:en)?s?))\b"
+A_DOLLAR_BUYS = tuple(
+    re.compile(one, re.I)
+    for one in (
+        rf"(?:\bhow many\s+)?{WORTH}(?!\s*(?:/|per\b|an?\b)\s*(?!\$|dollar|buck|usd)\w)"
+        r"[^,;.$\d]{0,40}?"
+        rf"(?:/|\b(?:per|for|with|from|on|out of|each|an?)\b)\s*{FOR_A_DOLLAR}",
+        rf"\bhow many\s+{WORTH}[^,;.$\d]{{0,40}}?\b(?:do|does|can|will|would)\s+(?:an?\s+|one\s+)?"
+        rf"{FOR_A_DOLLAR}\s*(?:\b(?:buy|get|give|pay|serve|cover|bring)s?\b(?:\s+(?:me|us|for))?)?",
+        rf"\b(?:what|how much|how far)\s+(?:do|does|can|will|would)\s+(?:an?\s+|one\s+|my\s+)?"
+        rf"{FOR_A_DOLLAR}\s*(?:buy|get|go|give|bring)s?\b(?:\s+(?:me|us))?",
+    )
+)
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
@@ -315,13 +333,30 @@ NEED = re.compile(
     r"|\b(?:v?ram|memory)\s+(?:is\s+)?(?:needed|required|requirements?|needs?)\b",
     re.I,
 )
+CHANGING = (
+    r"(?:halv|doubl|tripl|quadrupl|reduc|improv|increas|rais)(?:es?|ing)|(?:cut|lower|boost|hurt"
+    r"|matter)s?|(?:speed|slow)s? (?:up|down)|twice|half"
+)
+# What a user, or a token, takes of the cache.
+ONE_OF = (
+    r"(?:per|each|every|an?|one|single)\s+(?:(?:active|concurrent|single)\s+)?(?:user|request|session"
+    r"|sequence|seq|conversation|chat|token|stream|person)s?\b"
+)
+OF_ONE = re.compile(
+    rf"\b(?:kv|key[\s-]value)\b.{{0,40}}?\b{ONE_OF}|\bkv(?:[\s-]*cache)?\s+(?:size|footprint|memory)\b"
+    rf"|\b(?:how (?:big|large|much)|size of|footprint of)\b.{{0,30}}?\bkv\b"
+    rf"|\b(?:memory|v?ram|gi?b|bytes|cache)\s+(?:for\s+|of\s+|does\s+)?{ONE_OF}",
+    re.I,
+)
 # What one change buys: "what would FP8 KV buy me", "going from H100 to H200".
 GAIN = re.compile(
     r"\bwhat (?:would|does|do|will|could|can|did)\b.{0,60}?"
     r"\b(?:buy|bring|give|gain|save|change)s?\b"
     r"|\bwhat (?:would )?changes?\b|\bgain\b|\b(?:does|do|would|will|is|are|can)\b.{0,60}?"
-    r"\b(?:help|pay off|worth)\b|\bhow much (?:faster|cheaper|better|more|does)\b.{0,60}?"
-    r"\b(?:with|help|save|buy|bring|gain)s?\b|\binstead of\b",
+    rf"\b(?:help|pay off|worth|{CHANGING})\b|\bhow much (?:faster|cheaper|better|more|does)\b"
+    r".{0,60}?\b(?:with|help|save|buy|bring|gain)s?\b|\binstead of\b"
+    r"|\bhow much (?:faster|cheaper|slower|smaller) is\b"
+    r"|\b(?:is|are)\b.{0,40}?\b(?:faster|cheaper|slower|smaller)\b(?!.*\b(?:than|or|vs)\b)",
     re.I,
 )
 HOW_MANY = re.compile(
@@ -366,6 +401,7 @@ FLAGS = {
     "laptop": LAPTOP,
     "everyone": re.compile(rf"\d\s*{PEOPLE}\b", re.I),
     "need": NEED,
+    "of one": OF_ONE,
     "gain": GAIN,
     "onward": re.compile(r"\bgain from\b", re.I),
 }

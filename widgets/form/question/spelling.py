@@ -47,6 +47,7 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
         r"(?:[\w ]{0,20}?)?from\s+(.{1,30}?)\s+to\s+",
         r" gain from \1 vs ",
     ),
+    (r"\b(?:a second|one more|another)\s+(?=(?:rtx\s*)?[a-z]*\d{2,4}\w*\b)", "tp 2 over tp 1 on "),
     # what retrieval puts into a prompt
     (
         r"(?<![\w.])(\d+)\s*(?:chunks?|passages?|snippets?)\s*(?:of|with|at|x)?\s*(\d+)\s*tokens?\b",

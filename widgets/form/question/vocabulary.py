@@ -32,7 +32,8 @@ SILENT = frozenset(
     that the their them then throughput to tok/s token tokens tokens/s ttft under up us usd use
     user users using versus vram vs want watt watts way we what what's when where which why will
     window with within worth would
-    able annual capable fastest fine good hold happens k8s kubernetes long max_num_seqs
-    month monthly possible process processing slo slos usage w year yearly
+    able against annual bytes capable compared fastest fine footprint good happens hold if k8s
+    kubernetes long max_num_seqs memory month monthly possible process processing request sequence session slo
+    slos slower smaller usage w year yearly
     """.split()  # noqa: SIM905 - a list has a line a word
 )
