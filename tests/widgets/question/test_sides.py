@@ -227,3 +227,49 @@ def test_without_a_start_on_both_sides_there_is_no_ratio():
     _, messages = answer("calculate", "does fp8 halve the cost of Llama-3.3-70B on 2 H100?")
     assert "BF16 weights: does not start" in all_text(messages)
     assert "Both have to start for a ratio" in all_text(messages)
+
+
+def test_stages_stand_beside_a_split_by_tensors():
+    """Two ways to split over four cards: neither has two of them."""
+    text = "tp2 pp2 vs tp4 for llama 3.3 70b on A100"
+    state, _ = answer("compare", text)
+    assert [(state[f"{x}.tp"], state[f"{x}.pp"]) for x in "ab"] == [(2, 2), (4, 1)]
+    (first, second), said, _ = sides(text)
+    assert "TP-2 x PP-2: room" in said and "copy" not in said
+    assert first[2] / second[2] == pytest.approx(second[1] / first[1], rel=0.05)  # at one rent
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "values"),
+    [
+        ("int8 kv vs fp8 kv", "kv", ["int8", "fp8"]),
+        ("int8 kv cache or fp8 kv cache", "kv", ["int8", "fp8"]),
+        ("int8 weights vs fp8 weights", "weights", ["int8", "fp8"]),
+    ],
+)
+def test_formats_with_their_noun_each_are_of_that_noun(text, name, values):
+    state, messages = answer("compare", f"{text}, qwen3-14b on L40S")
+    assert [state[f"{x}.{name}"] for x in "ab"] == values
+    other = "weights" if name == "kv" else "kv"
+    assert f"fp8 {other}" not in all_text(messages)
+
+
+def test_a_list_of_loads_is_no_list_of_cards():
+    found, _, state = sides("gpt-oss-120b on B200 at batch 1, 16, 64")
+    assert len(found) == 3 and (state["users"], state["tp"]) == (64, 1)
+    state, _ = answer("calculate", "qwen3-8b on 4090, context 8k, 64 users")  # no context of 4090
+    assert (state["gpu"], state["in"] + state["out"], state["users"]) == ("rtx-4090", 8000, 64)
+
+
+def test_a_batch_is_told_what_it_costs():
+    """So many hours of a rent of $0.50: the price over the hours."""
+    said = all_text(answer("calculate", "1M pdfs of 5k tokens, qwen3-8b on L4 at $0.50/h")[1])
+    hours, usd = re.search(r"about ([\d,.]+) hours, .* for \$([\d,.]+)\.", said).groups()
+    assert float(usd.replace(",", "")) == pytest.approx(
+        0.5 * float(hours.replace(",", "")), rel=0.01
+    )
+
+
+def test_users_of_a_day_are_said_to_be_taken_at_once():
+    said = all_text(answer("calculate", "what would 1000 daily users cost with gpt-oss-120b")[1])
+    assert "All 1,000 people are taken as 1,000 users asking at once" in said

@@ -347,7 +347,7 @@ WORK = {
 }
 
 
-def takes(deployment, prompt, answer, pieces):
+def takes(deployment, prompt, answer, pieces, usd_h=None):
     """Say how long a batch takes that nobody gave a time.
 
     Parameters
@@ -358,6 +358,8 @@ def takes(deployment, prompt, answer, pieces):
         Lengths of a request [tokens].
     pieces : tuple of float and str
         How many requests, and what they are called.
+    usd_h : float, optional
+        Rent of all cards, where it is known [USD/h].
 
     Returns
     -------
@@ -378,7 +380,12 @@ def takes(deployment, prompt, answer, pieces):
         return ""
     many, what = pieces
     hours = many / most_rps / 3600
-    return f"All {many:,.0f} {what} take about {hours:,.2g} hours, at {most_rps:.2g} requests/s."
+    usd = hours * (usd_h or 0)
+    price = f", for ${f'{usd:,.2f}' if usd < 100 else _rounded(usd)}" * bool(usd)
+    return (
+        f"All {many:,.0f} {what} take about {_rounded(hours)} hours, at {most_rps:.2g} requests/s"
+        f"{price}."
+    )
 
 
 def worth(bought, workload, usd_h, most_rps, title=""):

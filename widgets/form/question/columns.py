@@ -26,10 +26,30 @@ def side_by_side(question, models, cards):
         A model, cards, and what else a side has by input; None for what is not named. As many as
         there are columns.
     """
+    if sides := _fleets(question.numbers, models, cards):
+        return sides[: len(LETTERS)]
     others = {name: (question.numbers[name], *more) for name, more in question.also.items()}
+    rents = question.numbers.get("rents", ())
+    rents = dict(zip(cards, rents, strict=True)) if len(rents) == len(cards) else {}
     every = product(models or [None], cards or [None], *others.values())
-    sides = [(model, card, dict(zip(others, rest, strict=True))) for model, card, *rest in every]
+    sides = [
+        (
+            model,
+            card,
+            dict(zip(others, rest, strict=True)) | ({"usd": rents[card]} if card in rents else {}),
+        )
+        for model, card, *rest in every
+    ]
     return sides[: len(LETTERS)]
+
+
+def _fleets(numbers, models, cards):
+    """The sides of "2 replicas TP 2 vs one TP 4", each with its split."""
+    splits = [{"tp": str(tp), "pp": str(pp)} for _, tp, pp in numbers.get("fleets", ())]
+    if len(splits) != len(cards):
+        return []
+    model = models[0] if models else None
+    return [(model, card, split) for card, split in zip(cards, splits, strict=True)]
 
 
 def columns(question, state):

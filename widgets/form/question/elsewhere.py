@@ -29,7 +29,7 @@ def elsewhere(question, values, fields, text):
     """
     _, more = titles(question, fields)
     search = CARDS in fields
-    if not search and not question.models and question.cards and WHICH_MODEL.search(text):
+    if not search and not question.models and WHICH_MODEL.search(text):
         yield "Which models a card runs is a question for Design.", "design"
     elif not search and "columns" not in fields and _more_than_answered(question, fields, more):
         yield "Several side by side are a question for Compare.", "compare"
@@ -43,6 +43,8 @@ def elsewhere(question, values, fields, text):
         yield "How many cards it takes is a question for Design.", "design"
     elif ("which cards" in question.numbers and not search) or _of_a_size(question.numbers):
         yield "Which cards to take is a question for Design.", "design"
+    if question.numbers.keys() & {"api", "api_in"} and "api" not in fields:
+        yield "An API's price beside one's own is a question for Calculate.", "calculate"
     if "bought" in question.numbers and not {"config", "tp", "in"} <= fields:
         yield "What a request costs is a question for Calculate.", "calculate"
     if "longest" in question.numbers and "ctx" not in question.numbers:

@@ -6,6 +6,7 @@ from .patterns import COUNT, JOIN, MANY
 
 COPIES = r"(?:replicas?|copies|copy|instances?|pods?|deployments?|groups?)"
 LINK = r"\s*(?:(?:of|with|at|on|in|using|each|running|,)\s*)*"
+PP = r"(?:pp|pipeline[\s-]parallel(?:ism)?)[\s=:-]*(?:of\s+)?"
 TP = r"(?:tp|tensor[\s-]parallel(?:ism)?)[\s=:-]*(?:of\s+)?"
 DP = r"(?:dp|data[\s-]parallel(?:ism)?)[\s=:-]*(?:of\s+)?"
 CARD = r"(?P<card>gpus?|cards?|accelerators?|[a-z]{1,4}\s?\d{2,4}[a-z]*)"
@@ -13,12 +14,15 @@ CARD = r"(?P<card>gpus?|cards?|accelerators?|[a-z]{1,4}\s?\d{2,4}[a-z]*)"
 SIDES = (
     rf"\b{DP}(?P<copies>\d+)\s*[x×,+&/]?\s*{TP}(?P<cards>\d+)",
     rf"\b{TP}(?P<cards>\d+)\s*[x×,+&/]?\s*{DP}(?P<copies>\d+)",
+    rf"\b{TP}(?P<cards>\d+)\s*[x×,+&/]?\s*{PP}(?P<stages>\d+)",
+    rf"\b{PP}(?P<stages>\d+)\s*[x×,+&/]?\s*{TP}(?P<cards>\d+)",
     rf"\b(?P<copies>{COUNT})[\s-]+{TP}(?P<cards>\d+)\s+{COPIES}\b",
     rf"\b(?P<copies>{COUNT})\s*[x×]?\s*{COPIES}?{LINK}\b{TP}(?P<cards>\d+)",
     rf"\b(?P<copies>{COUNT})\s*[x×]?\s*(?P<cards>{COUNT})[\s-]+{CARD}\s+{COPIES}\b",
     rf"\b(?P<copies>{COUNT})\s*[x×]?\s*{COPIES}{LINK}(?P<cards>{COUNT})\s*[x×]?\s*{CARD}\b(?:\s*each\b)?",
     rf"\b{DP}(?P<copies>\d+)\b(?!\s*attention)",
     rf"\b{TP}(?P<cards>\d+)",
+    rf"\b{PP}(?P<stages>\d+)",
 )
 BETWEEN = re.compile(rf"{JOIN}|\brather than\b|\bcompared (?:to|with)\b", re.I)
 
@@ -34,13 +38,13 @@ def fleets(text):
     Returns
     -------
     tuple of list of tuple of int, and str
-        Copies and the cards of each by side, none where there are no two or nothing is copied;
-        and the question without them.
+        By side the copies, and the TP and the stages of each: none where there are no two, or all
+        are one copy without stages; and the question without them.
 
     Examples
     --------
     >>> fleets("2 replicas TP 2 vs one TP 4 of Llama-3.3-70B on H100")
-    ([(2, 2), (1, 4)], ', vs , of Llama-3.3-70B on H100')
+    ([(2, 2, 1), (1, 4, 1)], ', vs , of Llama-3.3-70B on H100')
     >>> fleets("qwen3-8b on H100, TP 2 vs TP 4")[0]
     []
     """
@@ -48,12 +52,12 @@ def fleets(text):
     for shape in SIDES:
         for match in re.finditer(shape, rest, re.I):
             parts = match.groupdict()
-            side = _count(parts.get("copies")), _count(parts.get("cards"))
+            side = tuple(_count(parts.get(part)) for part in ("copies", "cards", "stages"))
             found.append((match.start(), side))
         # a card keeps its name, and words their places
         rest = re.sub(shape, _blank, rest, flags=re.I)
     sides = [side for _, side in sorted(found)]
-    if len(sides) < 2 or not BETWEEN.search(rest) or all(copies == 1 for copies, _ in sides):
+    if len(sides) < 2 or not BETWEEN.search(rest) or all(n == m == 1 for n, _, m in sides):
         return [], text
     return sides, " ".join(f" {rest} ".split())
 

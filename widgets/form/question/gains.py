@@ -127,12 +127,12 @@ def _of_fleets(question, state):
     sides, numbers = question.numbers["fleets"], dict(question.numbers)
     names = [name for name, _ in question.cards] or [_standing("gpu", state)]
     if own_card.is_own(names[0]) or "gpus" in state:
-        words = [f"{copies}x TP-{cards}" for copies, cards in sides]
+        words = [f"{copies}x TP-{tp} PP-{pp}" for copies, tp, pp in sides]
         return question._replace(lost=[*question.lost, *words])
     names = names if len(names) == len(sides) else names[:1] * len(sides)
-    for name in ("uncounted", "copies", "tp", "other tp", "cards"):
+    for name in ("uncounted", "copies", "tp", "pp", "other tp", "cards"):
         numbers.pop(name, None)
-    cards = [(name, each) for name, (_, each) in zip(names, sides, strict=True)]
+    cards = [(name, tp * pp) for name, (_, tp, pp) in zip(names, sides, strict=True)]
     return question._replace(numbers=numbers, cards=cards)
 
 
@@ -265,10 +265,12 @@ def words(deployments):
     >>> words([one, replace(one, kv=catalog.format("fp8"))])
     ['BF16 cache', 'FP8 cache']
     """
+    is_staged = any(d.pp > 1 for d in deployments)
     parts = [
         (
             d.model.name,
             f"{d.num_gpus}x {lists.listed_title(d.gpu.name)}",
+            f"TP-{d.tp} x PP-{d.pp}" * is_staged,
             f"{d.weights.short_title} weights",
             f"{d.kv.short_title} cache",
             d.engine.title,

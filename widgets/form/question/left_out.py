@@ -12,7 +12,7 @@ ASIDE = frozenset(
     """
     show sweep most power nodes cards open memory longest count home laptop slips uncounted
     everyone need gain onward caching times unhurried pieces hours two whole monthly yearly
-    standing bought fleets loads
+    standing bought fleets loads rents
     """.split()  # noqa: SIM905 - a list has a line a word
 ) | {"which cards", "most rps", "per dollar", "of one"}
 EACH_COPY = ["What follows is of one copy with all the users: the numbers above share them."]
@@ -63,7 +63,8 @@ def left_out(question, values, fields):
     names = [n for n in OF_ITS_OWN if n in numbers and not answered.get(n)]
     notes += [OF_ITS_OWN[name].format(numbers[name]) for name in names]
     notes += ONE_COPY * ("copies" in numbers and "copies" not in fields)
-    notes += EACH_COPY * ("fleets" in numbers and {"in", "users"} <= fields)
+    is_copied = any(copies > 1 for copies, *_ in numbers.get("fleets", ()))
+    notes += EACH_COPY * (is_copied and {"in", "users"} <= fields)
     notes += _two_limits(numbers)
     gb = int(numbers.get("memory", 0))
     if question.cards and gb and not any(is_sold_with(name, gb) for name, _ in question.cards):
@@ -92,6 +93,7 @@ def _unused(question, values, fields):
         {"itlp", "ttftp"} if {"config", "tp", "in"} <= fields else set()
     )  # said beside the view
     unused = [*([] if both else titles(question, fields)[1]), *in_words(question, names)]
+    unused += [f"rent ${usd}/h" for usd in question.numbers.get("rents", [])[1:] if not both]
     if both or "gain" in question.numbers:  # the other side of a change is nobody's words
         return unused
     return unused + [one for also in question.also.values() for one in also]

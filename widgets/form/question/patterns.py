@@ -5,7 +5,7 @@ import re
 MAX_TEXT = 300
 WINDOW = 7  # words of a name: "a MacBook Pro M4 Max 128 GB"
 MOST_LOST = 8  # words not understood; whoever types more asks something else
-NUMBER = r"(?<![\w.])(\d[\d.,]*\s?(?:[kKmM]i?\b)?)"
+NUMBER = r"(?<![\w.])(\d+(?:[.,]\d+)*\s?(?:[kKmM]i?\b)?)"  # and no comma behind it
 SUM = r"(?<![\w.])(?![\d.,]*\s?k\b)(\d[\d.,]*)"  # by the thousand, it buys cards and rents none
 MONEY = rf"(?:\$\s*)?{SUM}\s*(?:\$|usd\b|dollars?\b)?"
 DOLLARS = rf"(?:\$\s*{SUM}|{SUM}\s*(?:\$|usd\b|dollars?\b))"
@@ -92,6 +92,8 @@ JOIN = (
     r"\s*(?:,|/|\bor\b|\binstead of\b|(?:\b(?:faster|slower|cheaper|better|smaller)\s+)?\bthan\b"
     r"|\b(?:twice\s+|half\s+)?as\s+\w+\s+as\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
 )
+# What each of several cards costs: "MI300X at $2/h or H100 at $2.50/h".
+RENTED = rf"(?:\bat|@|\bfor)\s*{DOLLARS}{HOUR}"
 FORMAT_NAMES = (
     r"(?:int4|w4a16)[\s-](?:awq|gptq)",  # four bits, and who made them
     *("fp32", "bf16", "fp16", "fp8", "int8", "int4", "nvfp4", "mxfp4", "mxfp8", "awq", "gptq"),
@@ -186,6 +188,7 @@ NUMBERS = (
     ("active", rf"{NUMBER}{ACTIVE}(?!\s+{NOT_ALONE})"),
     ("batch", BATCH),
     ("batch", DOCUMENTS),
+    ("batch", rf"\b(?:queue|backlog)\s+of\s+{AMOUNT}\s*{PIECES}\b"),
     ("both", rf"{AMOUNT}\s*(?:input|prompt)\s*(?:tokens?)?\s*(?:and|,|/|\+|&)\s*{AMOUNT}\s*"
      rf"(?:output|answer|completion|generated)\s*(?:tokens?)?\s*{EVERY}"),
     ("burst", rf"{PEAK}\s*(?:of|to|up to|at|is|:|=|\s)*(\d+(?:[.,]\d+)*\s*(?:x\b|times\b|users?\b"
@@ -250,6 +253,8 @@ NUMBERS = (
     ("rate", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
     ("users", rf"\b(?:conc(?:urrency)?|batch(?:[\s-]size)?|bs)\s*(?:of|=|:)?\s*{PLAIN}"),
     ("users", rf"{NUMBER}\s*(?:{CROWD}|{AT_ONCE})"),
+    ("users", r"\b(?:concurrency|users|load)\s+(?:goes|grows|rises|climbs|increases)\s+to\s*"
+     rf"{PLAIN}"),
     ("users", rf"\busers\s*(?:of|=|:)?\s*{NUMBER}"),
     ("other tp", r"\b(?:over|instead of|vs\.?|versus|against|from|rather than|or)\s+"
      r"tp[\s=-]*(\d+)\b"),
@@ -355,6 +360,7 @@ GAIN = re.compile(
     r"|\bwhat (?:would )?changes?\b|\bgain\b|\b(?:does|do|would|will|is|are|can)\b.{0,60}?"
     rf"\b(?:help|pay off|worth|{CHANGING})\b|\bhow much (?:faster|cheaper|better|more|does)\b"
     r".{0,60}?\b(?:with|help|save|buy|bring|gain)s?\b|\binstead of\b"
+    r"|\b(?:roi|benefits?|advantages?|speed-?ups?|savings?)\b"
     r"|\bhow much (?:faster|cheaper|slower|smaller) is\b"
     r"|\b(?:is|are)\b.{0,40}?\b(?:faster|cheaper|slower|smaller)\b(?!.*\b(?:than|or|vs)\b)",
     re.I,
@@ -399,7 +405,10 @@ FLAGS = {
     "yearly": YEARLY,
     "home": HOME,
     "laptop": LAPTOP,
-    "everyone": re.compile(rf"\d\s*{PEOPLE}\b", re.I),
+    "everyone": re.compile(
+        rf"\d\s*[km]?\s*(?:{PEOPLE}|(?:daily|weekly|monthly|registered)(?:\s+active)?\s+users)\b",
+        re.I,
+    ),
     "need": NEED,
     "of one": OF_ONE,
     "gain": GAIN,
@@ -408,7 +417,7 @@ FLAGS = {
 OVER = r"\b(?:over|by|along|with|as|against)\s+(?:the\s+)?(?:growing\s+|number of\s+)?"
 SWEEPS = {"ctx": "context", "users": "users", "in": "prompts?", "out": "answers?"}
 SHOWS = {
-    "price": r"\b(?:price|cost|costs|cheap\w*|per million|\$/m)\b",
+    "price": r"\b(?:price|cost|costs|value|cheap\w*|per million|\$/m)\b",
     "ttft": WAIT,
     "rate": r"\b(?:speed|fast\w*|tok/s|tokens a second)\b",
     "gap": GAP,

@@ -137,7 +137,9 @@ def _time(form, question, values, state):
     if CARDS in state:
         return ["Say how long it may take, as in 8 hours, for the fewest cards."]
     deployment = meaning.deployment(whole)
-    return [amounts.takes(deployment, whole["in"], whole["out"], question.numbers["pieces"])]
+    usd_h = design.card(deployment, meaning.load(whole), Slo()).usd_h
+    pieces = question.numbers["pieces"]
+    return [amounts.takes(deployment, whole["in"], whole["out"], pieces, usd_h)]
 
 
 def _memory(form, question, values, state):
@@ -202,9 +204,9 @@ def _gain(form, question, values, state):
         deployments = [meaning.deployment(side) for side in sides]
         deployment, load = _served(whole)
     if len(deployments) > 1:
-        copies = [many for many, _ in numbers.get("fleets", [(1, 0)] * 2)]
+        copies = [many for many, *_ in numbers.get("fleets", [(1,)] * 2)]
         words = gains.words(deployments)
-        if "fleets" in numbers:
+        if set(copies) != {1}:
             many = ["1 copy" if n == 1 else f"{n} copies" for n in copies]
             words = [f"{n} of {one}" for n, one in zip(many, words, strict=False)]
         loads = [load] * len(words)

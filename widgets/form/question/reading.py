@@ -34,6 +34,7 @@ from .patterns import (
     PRICE_ASKED,
     PRICED,
     RATE,
+    RENTED,
     SHOWS,
     STRAY,
     SWEEPS,
@@ -96,7 +97,7 @@ def read(text):
     numbers |= {"foreign": money[0]} if (money := re.search(FOREIGN, text, re.I)) else {}
     if "of one" in numbers:
         rest = re.sub(rf"\bgi?b\s+(?={ONE_OF})", " ", rest, flags=re.I)
-    rest = _requests_bought(numbers, rest)
+    rest = _requests_bought(numbers, _rents(numbers, rest))
     stated, also, rest = _stated(PRICED.sub(" ", rest))
     numbers |= {name: value for name, value in stated.items() if name not in numbers}
     rest = re.sub(DRAFTS, TAKEN, rest, flags=re.I)
@@ -151,6 +152,15 @@ def _subjects(rest):
             numbers.setdefault("sweep", name)
             rest = _without(rest, *match.span())
     return numbers, rest
+
+
+def _rents(numbers, rest):
+    """Read the rents of several cards, and give what is left of a question."""
+    rents = [next(filter(None, one.groups())) for one in re.finditer(RENTED, rest, re.I)]
+    if len(rents) < 2:
+        return rest
+    numbers |= {"rents": rents, "usd": rents[0]}
+    return re.sub(RENTED, " ", rest, flags=re.I)
 
 
 def _requests_bought(numbers, rest):

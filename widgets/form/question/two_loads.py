@@ -2,6 +2,7 @@
 
 import re
 
+from llmcap_kernel.explain import counted
 from llmcap_kernel.refuse import typed_number
 
 from .patterns import AT_ONCE, CROWD
@@ -16,7 +17,7 @@ UNITS = {
     "ctx": rf"{TOKENS}(?:contexts?|ctx|(?:context|sequence)[\s-]lengths?){LENGTH}",
     "in": rf"{TOKENS}(?:prompts?|inputs?){LENGTH}",
     "out": rf"{TOKENS}(?:outputs?|answers?|completions?|responses?){LENGTH}",
-    "users": rf"(?:{CROWD}|{AT_ONCE})",
+    "users": rf"(?:{CROWD}|{AT_ONCE}|batch(?:es|[\s-]sizes?)?)",
 }
 BEHIND = (
     rf"(?:\b(?:from|(?P<both>between|both))\s+)?(?P<first>{MOVED}(?:\s*,\s*{MOVED})*)\s*(?:{{unit}})?"
@@ -26,6 +27,12 @@ BEFORE = (
     rf"\b{{unit}}\s+(?:[a-z]+\s+){{{{0,4}}}}?(?:from|between|of|at)?\s*(?P<first>{MOVED})"
     rf"\s*(?:{{unit}}|tokens?)?{TO}(?P<last>{MOVED})(?:\s*(?:{{unit}}|tokens?))?"
     r"(?!\s*(?:[x×]|gpus?\b|cards?\b|ms\b|s\b|tok|%|[a-z]+\d))"
+)
+# "batch 1, 16, 64", and no "context 8k, 64 users"
+LISTED = (
+    rf"\b{{unit}}\s*(?:of|at|=|:)?\s*(?P<first>{MOVED}(?:\s*,\s*{MOVED})*)\s*,\s*(?:(?:and|or)\s+)?"
+    rf"(?P<last>{NUMBER})(?![\w.])(?!\s*(?:[x×%]|gpus?\b|cards?\b|m?s\b|tok|in\b|inputs?\b|outs?\b"
+    rf"|outputs?\b|req|[rq]ps\b|rtx|{CROWD}|[a-z]+\d))"
 )
 LONG = rf"\bfrom\s+(?P<first>{MOVED}){TO}(?P<last>{MOVED})(?:\s*tokens?\b)?"
 # Times what it is now, and how often.
@@ -58,7 +65,7 @@ def two_loads(text):
     >>> two_loads("qwen3-8b, 8k vs 32k context")[:2], two_loads("32 users on H100")
     (('ctx', ['8k', '32k']), None)
     """
-    for shape in (BEHIND, BEFORE):
+    for shape in (BEHIND, BEFORE, LISTED):
         for name, unit in UNITS.items():
             match = re.search(shape.format(unit=unit), text, re.I)
             if match and (values := _values(match)):
@@ -153,4 +160,4 @@ def load_words(name, value):
     >>> load_words("users", 32), load_words("ctx", 8000)
     ('32 users', '8,000 tokens of context')
     """
-    return WORDS.get(name, "{} users").format(f"{value:,.0f}")
+    return WORDS[name].format(f"{value:,.0f}") if name in WORDS else counted(round(value), "user")

@@ -32,8 +32,9 @@ SILENT = frozenset(
     that the their them then throughput to tok/s token tokens tokens/s ttft under up us usd use
     user users using versus vram vs want watt watts way we what what's when where which why will
     window with within worth would
-    able against annual bytes capable compared fastest fine footprint good happens hold if k8s
-    kubernetes long max_num_seqs memory month monthly possible process processing request sequence session slo
-    slos slower smaller usage w year yearly
+    able advantage against annual benefit bytes capable compared fastest fine footprint good
+    happens hold if k8s kubernetes long max_num_seqs memory month monthly possible process
+    processing request roi savings sequence session slo slos slower smaller speedup usage value w
+    year yearly
     """.split()  # noqa: SIM905 - a list has a line a word
 )
