@@ -13,7 +13,7 @@ GAINED = r"has ([\d.]+)x the room and ([\d.]+)x the speed"
 def sides(text, calculator="calculate"):
     """Users, tokens a second and the price of each side; the sentence; and the state."""
     state, messages = answer(calculator, text)
-    (said,) = [one["text"] for one in messages if " room for " in one["text"]]
+    (said,) = [one["text"] for one in messages if "tok/s for one of " in one["text"]]
     assert "Not understood" not in all_text(messages)
     found = re.findall(SIDE, said)
     return [[float(n.replace(",", "")) for n in one] for one in found], said, state
@@ -273,3 +273,32 @@ def test_a_batch_is_told_what_it_costs():
 def test_users_of_a_day_are_said_to_be_taken_at_once():
     said = all_text(answer("calculate", "what would 1000 daily users cost with gpt-oss-120b")[1])
     assert "All 1,000 people are taken as 1,000 users asking at once" in said
+
+
+def test_a_list_of_splits_is_one_of_cards():
+    found, said, _ = sides("tp 1, 2, 4, 8 for llama 3.1 8b on H100 at batch 1")
+    assert len(found) == 4 and said.startswith("1x H100") and "8x H100" in said
+    state, _ = answer("compare", "tp 1, 2, 4 or 8 for llama 3.1 8b on H100")
+    assert [state[f"{x}.tp"] for x in "abcd"] == [1, 2, 4, 8]
+
+
+def test_a_format_over_another_is_set_beside_it():
+    _, said, _ = sides("is int4 worth it over fp8 on L40S for mistral small")
+    assert said.startswith("FP8 weights") and " INT4 AWQ weights: room" in said
+
+
+def test_what_a_card_is_bought_for_is_no_rent():
+    for text in ("which card should i buy under $2000 for qwen3-32b", "budget $5,000, qwen3-32b"):
+        state, messages = answer("design", text)
+        assert state["budget"] != 2000 and state["budget"] != 5000
+        assert "A price to buy at" in all_text(messages)
+    state, _ = answer("design", "budget $2000/h, qwen3-32b")
+    assert state["budget"] == 2000
+
+
+def test_a_limit_before_its_whole_answer_is_read():
+    _, messages = answer(
+        "calculate", "99% of requests under 5s e2e, llama 8b, 1k in, 200 out, L40S"
+    )
+    said = all_text(messages)
+    assert "5 s" in said and "5s" not in said.partition("Not understood")[2]

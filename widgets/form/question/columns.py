@@ -77,7 +77,7 @@ def columns(question, state):
 
 
 def before_and_after(question, state):
-    """Make the inputs of the first two deployments side by side, in one format.
+    """Make the inputs of deployments side by side, in one format.
 
     Parameters
     ----------
@@ -91,7 +91,8 @@ def before_and_after(question, state):
     list of dict
         Values by input, of each.
     """
-    sides = dict(zip("ab", side_by_side(question, question.models, question.cards), strict=False))
+    every = side_by_side(question, question.models, question.cards)
+    sides = dict(zip(LETTERS, every, strict=False))
     values: dict[str, Any] = {}
     for letter, (model, card, other) in sides.items():
         side = deployment(model, card, question.numbers | other, state)

@@ -71,4 +71,4 @@ def _more_than_answered(question, fields, more):
     """Whether a question has sides that this calculator does not set beside each other."""
     both = is_of_one_deployment(question.numbers, fields)
     sides = len(side_by_side(question, question.models, question.cards))
-    return bool(more or question.also) and not (both and sides == 2)
+    return bool(more or question.also) and not (both and sides > 1)

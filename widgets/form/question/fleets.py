@@ -48,6 +48,11 @@ def fleets(text):
     >>> fleets("qwen3-8b on H100, TP 2 vs TP 4")[0]
     []
     """
+    if several := re.search(
+        rf"\b{TP}(\d+(?:{JOIN}(?:{TP})?\d+){{2,}})(?!\s*[x×]|\w|\s+[a-z]*users)", text, re.I
+    ):
+        rest = text[: several.start()] + " , " + text[several.end() :]
+        return [(1, int(n), 1) for n in re.findall(r"\d+", several[1])], rest
     found, rest = [], text
     for shape in SIDES:
         for match in re.finditer(shape, rest, re.I):

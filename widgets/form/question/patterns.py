@@ -73,7 +73,11 @@ CLOSED = (
     r"\b(gpt-?[345](?:[.-]?[\do]\w*)?(?:-\w+)*|chatgpt|claude(?:[\s-][\w.]+)?"
     r"|gemini(?:[\s-][\w.]+)?)\b"
 )
-PURCHASE = r"((?:\bbudget\s*(?:of\s*)?)?\$\s*\d[\d.,]*\s?k\b)"
+# What cards are bought for: by the thousand, or a thousand and more without an hour.
+PURCHASE = (
+    r"((?:\bbudget\s*(?:of\s*)?)?\$\s*(?:\d[\d.,]*\s?k\b|(?:\d{1,3}(?:,\d{3})+|\d{4,})(?![\d.,]*\d)"
+    rf"(?!{HOUR})(?!\s*(?:/|an?\b|per\b|every\b)\s*\w)))"
+)
 SIZED = r"\b(\d+)\s?gi?b\s+(?:of\s+)?(?:v?ram|gpus?|cards?|graphics cards?)\b"
 MEMORY = re.compile(r"\b(\d+)\s?gi?b\b", re.I)  # whose nobody said
 HOME = re.compile(r"\b(?:at home|home|locally|my (?:own )?(?:pc|computer|desktop))\b", re.I)
@@ -90,7 +94,8 @@ ADAPTERS = (
 EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
 JOIN = (
     r"\s*(?:,|/|\bor\b|\binstead of\b|(?:\b(?:faster|slower|cheaper|better|smaller)\s+)?\bthan\b"
-    r"|\b(?:twice\s+|half\s+)?as\s+\w+\s+as\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
+    r"|(?:\bworth (?:it|the \w+)\s+)?\bover\b|\b(?:twice\s+|half\s+)?as\s+\w+\s+as\b"
+    r"|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
 )
 # What each of several cards costs: "MI300X at $2/h or H100 at $2.50/h".
 RENTED = rf"(?:\bat|@|\bfor)\s*{DOLLARS}{HOUR}"
@@ -229,6 +234,7 @@ NUMBERS = (
     ("budget", rf"(?<!at )(?<!@)(?<!@ ){DOLLARS}{HOUR}"),
     ("whole", rf"(?:{PERCENTILE}{BESIDE})?{WHOLE_ANSWER}{BESIDE}(?:{PERCENTILE})?{NEAR}({LIMIT})"
      rf"(?:\s*(?:at\s+)?({RANKED}))?"),
+    ("whole", rf"(?:{PERCENTILE}{BESIDE})?()({LIMIT})\s*(?:for (?:an?|the)\s+)?{WHOLE_ANSWER}()"),
     ("itlp", rf"{PERCENTILE}(?={BESIDE}{GAP})"),
     ("ttftp", rf"{PERCENTILE}(?={BESIDE}{WAIT})"),
     ("itlp", rf"(?:{GAP}){BESIDE}{PERCENTILE}"),
@@ -300,7 +306,10 @@ PRICE_ASKED = re.compile(
     r"|\$\s*(?:/|per\b)",
     re.I,
 )
-CHATS = r"(?:requests?|quer(?:y|ies)|calls?|messages?|questions?|chats?|conversations?|prompts?)"
+CHATS = (
+    r"(?:requests?|quer(?:y|ies)|calls?|messages?|questions?|chats?|conversations?|prompts?"
+    r"|answers?|repl(?:y|ies)|responses?)"
+)
 BOUGHT = re.compile(
     r"(?<!/s )(?<!sec )(?<!second )(?:\bper|/|\beach|\ban?|\bone|\bof|\bfor)\s*"
     rf"(?P<many>\d[\d.,]*\s?[kKmM]?|thousand|million)?\s*(?P<what>{CHATS})\b"
@@ -367,7 +376,7 @@ GAIN = re.compile(
 )
 HOW_MANY = re.compile(
     r"(?<!/)\b(?:how many|(?:minimum\s+)?number of|min(?:imum)?(?:\s+of)?)\s+"
-    r"(?:gpus?|cards?|accelerators?|nodes?|(?=[a-z]+\d)[\w-]+)\b",
+    r"(?:gpus?|cards?|accelerators?|nodes?|pods?|replicas?|copies|instances|(?=[a-z]+\d)[\w-]+)\b",
     re.I,
 )
 WHICH_CARDS = re.compile(

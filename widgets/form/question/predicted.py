@@ -204,13 +204,13 @@ def _gain(form, question, values, state):
         deployments = [meaning.deployment(side) for side in sides]
         deployment, load = _served(whole)
     if len(deployments) > 1:
-        copies = [many for many, *_ in numbers.get("fleets", [(1,)] * 2)]
+        copies = [many for many, *_ in numbers.get("fleets", [(1,)] * len(deployments))]
         words = gains.words(deployments)
         if set(copies) != {1}:
             many = ["1 copy" if n == 1 else f"{n} copies" for n in copies]
             words = [f"{n} of {one}" for n, one in zip(many, words, strict=False)]
         loads = [load] * len(words)
-        titled = [*map(gains.Side, words, deployments, loads, copies)][:2]
+        titled = [*map(gains.Side, words, deployments, loads, copies)]
         return [gains.sentence(*(titled if "onward" in numbers else titled[::-1]))]
     if "draft" in numbers:
         before, after, taken = gains.drafting(deployment, load)
@@ -260,6 +260,8 @@ def whole_answer(form, question, values, state):
 
 
 def _asks_for_a_month(numbers, fields):
+    if "power" in numbers:  # a bill of electricity is no rent
+        return False
     return bool(numbers.keys() & {"monthly", "yearly"}) and {"config", "tp", "in"} <= fields
 
 

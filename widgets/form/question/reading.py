@@ -42,7 +42,7 @@ from .patterns import (
 )
 from .spelling import FOREIGN, rewritten, without_slips
 from .two_loads import times_load, two_loads
-from .unknown_card import unknown_card
+from .unknown import unknown_card, unknown_model
 from .vocabulary import QUANTS
 
 SIDED = {"weights", "kv", "tp", "engine", "draft", "caching", "prefix"}  # may change by a question
@@ -111,6 +111,8 @@ def read(text):
     models, cards, lost = models_and_cards(rest, numbers)
     if name := unknown_card(spelled, lost, cards):
         numbers["unknown card"] = name
+    elif name := unknown_model(lost, models):
+        numbers["unknown model"] = name
     return Question(models, cards, numbers, [*lost, *stray][:MOST_LOST], also)
 
 

@@ -8,7 +8,7 @@ from llmcap_kernel.refuse import BadInput, shown
 
 from .. import lists
 from .left_out import OF_ITS_OWN
-from .unknown_card import refusal
+from .unknown import refusal
 
 EMPTY = "Type a question, such as Qwen3-32B on two H200, 32K context."
 
@@ -32,8 +32,9 @@ def possible(question):
         Where there is one.
     """
     numbers = question.numbers
-    if "unknown card" in numbers:
-        raise BadInput("question", refusal(numbers["unknown card"]))
+    for kind in ("card", "model"):
+        if name := numbers.get(f"unknown {kind}"):
+            raise BadInput("question", refusal(name, kind))
     for name in ("processor",) * (not question.cards) + ("closed",) * (not question.models):
         if name in numbers:  # what stands on the page is no answer of it
             raise BadInput("question", OF_ITS_OWN[name].format(numbers[name]))

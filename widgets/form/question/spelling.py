@@ -53,6 +53,7 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
         rf"({FORMAT})\s+(kv|cache|weights)(?:\s+cache)?({JOIN})(?={FORMAT}\s+\2\b)",
         r"\1\3",
     ),
+    (r"\bds[\s-]?(?=(?:v3|r1)\b)", "deepseek-"),
     # what retrieval puts into a prompt
     (
         r"(?<![\w.])(\d+)\s*(?:chunks?|passages?|snippets?)\s*(?:of|with|at|x)?\s*(\d+)\s*tokens?\b",

@@ -1,4 +1,4 @@
-"""A machine that a question names and no card is known for: no other card stands in its place."""
+"""A machine or a model that a question names and is not known: no other stands in its place."""
 
 import re
 
@@ -43,6 +43,13 @@ NO_MACHINE = frozenset(
     production stack text top ubuntu week weekend weekends windows wsl
     """.split()  # noqa: SIM905 - a list has a line a word
 )
+ORDINARY = frozenset(("command", "dots", "gpt", "hy", "opt", "step", "yi"))  # families, and words
+# As a model's name is shortened: "dsv3", and no part of a machine.
+CODED = (
+    r"(?!(?:g?ddr|hbm|pcie|nvlink|usb|sxm|cuda|gen|node|rack|zone|rtx|gtx|ssd|core)\d)"
+    r"[a-z]{3,}\d\w*"
+)
+OWN_MODEL = "Name a model of the catalogue, or paste its config.json."
 OWN_CARD = (
     "Name a card of the catalogue, or paste a file of your own where a config.json goes, which "
     "llmcap predict --gpu-file takes too."
@@ -87,6 +94,35 @@ def unknown_card(text, lost, cards):
     return ""
 
 
+def unknown_model(lost, models):
+    """Find the model that a question names and is not known.
+
+    Parameters
+    ----------
+    lost : list of str
+        Its words that mean nothing.
+    models : list of str
+        The models that it names.
+
+    Returns
+    -------
+    str
+        Its name; "" for none, or where another model is named beside it.
+
+    Examples
+    --------
+    >>> unknown_model(["kimi", "k9"], []), unknown_model(["wombat"], [])
+    ('kimi k9', '')
+    """
+    families = {re.findall(r"[a-z]+", name)[0] for name in catalog.models()} - ORDINARY
+    for i, word in enumerate(lost if not models else ()):
+        begins = re.match(r"[a-z]*", _bare(word))
+        if begins and (begins[0] in families or re.fullmatch(CODED, _bare(word))):
+            more = [one for one in lost[i + 1 :][: LONGEST - 1] if re.search(r"\d", one)][:1]
+            return " ".join([word, *more]).strip(".,:;?!'\"()")
+    return ""
+
+
 def _bare(word):
     return word.lower().strip(".,:;?!'\"()")
 
@@ -104,13 +140,15 @@ def _of_unknown(words, unknown):
     return " ".join(name) if any(_bare(one) in unknown for one in name) else ""
 
 
-def refusal(name):
-    """Say that no card is known by a name, and what to do.
+def refusal(name, kind="card"):
+    """Say that nothing is known by a name, and what to do.
 
     Parameters
     ----------
     name : str
         As the question has it.
+    kind : str
+        "card" or "model".
 
     Returns
     -------
@@ -123,10 +161,12 @@ def refusal(name):
     "'rpi 5' is no card known here, so nothing is predicted of it: what is shown"
     """
     said = (
-        f"{shown(name)} is no card known here, so nothing is predicted of it: what is shown is of "
-        "what stood here before."
+        f"{shown(name)} is no {kind} known here, so nothing is predicted of it: what is shown is "
+        "of what stood here before."
     )
-    return " ".join(filter(None, (said, _nearest(name), OWN_CARD)))
+    near = _nearest(name) if kind == "card" else _asked(catalog.model, name)
+    own = {"card": OWN_CARD, "model": OWN_MODEL}[kind]
+    return " ".join(filter(None, (said, near, own)))
 
 
 def _nearest(name):
@@ -135,9 +175,16 @@ def _nearest(name):
         return CHIP
     if not re.search(rf"{AS_CARDS}|\bm\d\s+{KINDS}", name, re.I):
         return ""
+    return _asked(catalog.gpu, name)
+
+
+def _asked(reader, name):
+    """The nearest names, as the catalogue asks for them."""
     try:
-        catalog.gpu(name)
+        reader(name)
     except BadInput as problem:
-        _, asked, near = str(problem).partition("Did you mean ")
-        return asked + near
+        said = str(problem).partition(" Or give its")[0]
+        _, could, several = said.partition(" could be ")
+        _, asked, near = said.partition("Did you mean ")
+        return f"It could be {several}" if could else asked + near
     return ""

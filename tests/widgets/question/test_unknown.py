@@ -62,3 +62,24 @@ def test_what_nobody_can_run_or_predict_leaves_no_other_answer(text):
     state, messages = answer("calculate", text)
     assert state == CALCULATORS["calculate"].FORM.defaults()
     assert messages[0]["level"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "hint"),
+    [
+        ("kimi k9 on 8xH200", "kimi k9", "Did you mean kimi-k2"),
+        ("how fast is qwen on a 4090", "qwen", "It could be qwen1.5-7b, "),
+        ("granite 5 small on L4", "granite 5", "Did you mean granite-3.3-8b"),
+        ("xyzv3 on 8xB200", "xyzv3", "Name a model of the catalogue"),
+    ],
+)
+@pytest.mark.parametrize("calculator", ["calculate", "compare", "design"])
+def test_an_unknown_model_is_said_first_and_no_other_is_predicted(calculator, text, name, hint):
+    state, messages = answer(calculator, text)
+    assert state == CALCULATORS[calculator].FORM.defaults()
+    assert messages[0]["text"].startswith(f"'{name}' is no model known here")
+    assert hint in messages[0]["text"]
+
+
+def test_dsv3_is_deepseek():
+    assert answer("calculate", "dsv3 on 8xB200 nvfp4")[0]["model"] == "deepseek-v3"
