@@ -302,3 +302,48 @@ def test_a_limit_before_its_whole_answer_is_read():
     )
     said = all_text(messages)
     assert "5 s" in said and "5s" not in said.partition("Not understood")[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "values"),
+    [
+        ("how many users at 32k vs 128k", "ctx", "32,000 tokens of context"),
+        ("how much slower is 32k context than 4k", "ctx", "4,000 tokens of context"),
+        ("16 users vs 32", "users", "16 users"),
+    ],
+)
+def test_whose_two_numbers_are_is_said_by_the_word_beside_them(text, name, values):
+    _, said, _ = sides(f"{text}, llama 3.1 8b on H100")
+    assert f"{values}: room for" in said
+
+
+def test_counts_in_brief_are_copies_and_no_mixture():
+    _, said, state = sides("4x1 vs 2x2 vs 1x4 H100 for qwen3-32b", "compare")
+    assert [state[f"{x}.tp"] for x in "abc"] == [1, 2, 4]
+    assert "4 copies of 1x" in said and "2 copies of 2x" in said and "1 copy of 4x" in said
+    assert answer("calculate", "Mixtral 8x7B on 2x8 H100")[0]["model"] == "mixtral-8x7b"
+
+
+def test_so_many_tokens_without_a_time_are_requests_and_no_model():
+    """8,000 tokens each: 125,000 of them; at its most answers a pair of cards takes hours."""
+    text = "1B tokens with qwen3-32b on 2 H100 at $2/h each"
+    state, messages = answer("calculate", text)
+    assert state["model"] == "qwen3-32b"
+    assert "1B tokens are 125,000 requests" in all_text(messages)
+    hours, usd = re.search(
+        r"about ([\d,.]+) hours, .* for \$([\d,.]+)\.", all_text(messages)
+    ).groups()
+    assert float(usd.replace(",", "")) == pytest.approx(4 * float(hours.replace(",", "")), rel=0.01)
+    state, _ = answer("calculate", "llama 3.1 8b on H100, 1M tokens context")
+    assert state["in"] + state["out"] == 1_000_000
+
+
+def test_the_cache_of_so_many_users_is_said():
+    """100 x 8,000 x 262,144 B are 195 GiB."""
+    said = all_text(answer("vram", "KV cache for 100 users at 8k, qwen3-32b")[1])
+    assert "All 100 take 195 GiB" in said
+
+
+def test_the_last_of_two_lengths_in_a_pair_is_the_answer():
+    state, _ = answer("calculate", "max rps of one L40S with qwen3-8b at 1k/200")
+    assert (state["in"], state["out"]) == (1000, 200)

@@ -226,6 +226,16 @@ def _batch(numbers, batch, prompt, answer):
     )
 
 
+def _amount(numbers, amount, prompt, answer):
+    """So many tokens that nobody gives a time, as requests."""
+    number, side = re.split(r"(?<=[mb])\s*", amount, maxsplit=1, flags=re.I)
+    which = next((name for name, words in SIDES.items() if side.lower().strip() in words), "")
+    each = {"in": prompt, "out": answer}.get(which, prompt + answer)
+    count = max(round((typed_number(number) or 0) / each), 1)
+    numbers["pieces"] = (count, "requests")
+    return f"{amount} tokens are {count:,} requests with {_lengths(prompt, answer)} each."
+
+
 def _both(numbers, volumes, prompt, answer):
     """Tokens of prompts and of answers in one time: a rate, and the length that nobody says."""
     into, out, unit = volumes.split()
@@ -341,6 +351,7 @@ WORK = {
     "each": _each,
     "batch": _batch,
     "both": _both,
+    "amount": _amount,
     "burst": _burst,
     "share": _share,
     "spend": _spend,

@@ -45,7 +45,8 @@ def side_by_side(question, models, cards):
 
 def _fleets(numbers, models, cards):
     """The sides of "2 replicas TP 2 vs one TP 4", each with its split."""
-    splits = [{"tp": str(tp), "pp": str(pp)} for _, tp, pp in numbers.get("fleets", ())]
+    sides = numbers.get("fleets", ())
+    splits = [{"tp": str(tp), "pp": str(pp)} if pp else {} for _, tp, pp in sides]
     if len(splits) != len(cards):
         return []
     model = models[0] if models else None

@@ -20,6 +20,7 @@ SIDES = (
     rf"\b(?P<copies>{COUNT})\s*[x×]?\s*{COPIES}?{LINK}\b{TP}(?P<cards>\d+)",
     rf"\b(?P<copies>{COUNT})\s*[x×]?\s*(?P<cards>{COUNT})[\s-]+{CARD}\s+{COPIES}\b",
     rf"\b(?P<copies>{COUNT})\s*[x×]?\s*{COPIES}{LINK}(?P<cards>{COUNT})\s*[x×]?\s*{CARD}\b(?:\s*each\b)?",
+    rf"(?<![\w.])(?P<copies>\d)\s*[x×]\s*(?P<cards>[1-4])(?![\w.])(?:\s*{CARD}\b)?",
     rf"\b{DP}(?P<copies>\d+)\b(?!\s*attention)",
     rf"\b{TP}(?P<cards>\d+)",
     rf"\b{PP}(?P<stages>\d+)",
@@ -38,8 +39,8 @@ def fleets(text):
     Returns
     -------
     tuple of list of tuple of int, and str
-        By side the copies, and the TP and the stages of each: none where there are no two, or all
-        are one copy without stages; and the question without them.
+        By side the copies, and the TP and the stages of each, or their product and 0: none where
+        there are no two, or all are one copy without stages; and the question without them.
 
     Examples
     --------
@@ -57,12 +58,13 @@ def fleets(text):
     for shape in SIDES:
         for match in re.finditer(shape, rest, re.I):
             parts = match.groupdict()
-            side = tuple(_count(parts.get(part)) for part in ("copies", "cards", "stages"))
+            copies, cards, stages = map(_count, map(parts.get, ("copies", "cards", "stages")))
+            side = copies, cards, 0 if "card" in parts else stages
             found.append((match.start(), side))
         # a card keeps its name, and words their places
         rest = re.sub(shape, _blank, rest, flags=re.I)
     sides = [side for _, side in sorted(found)]
-    if len(sides) < 2 or not BETWEEN.search(rest) or all(n == m == 1 for n, _, m in sides):
+    if len(sides) < 2 or not BETWEEN.search(rest) or all(n == 1 and m < 2 for n, _, m in sides):
         return [], text
     return sides, " ".join(f" {rest} ".split())
 

@@ -127,12 +127,12 @@ def _of_fleets(question, state):
     sides, numbers = question.numbers["fleets"], dict(question.numbers)
     names = [name for name, _ in question.cards] or [_standing("gpu", state)]
     if own_card.is_own(names[0]) or "gpus" in state:
-        words = [f"{copies}x TP-{tp} PP-{pp}" for copies, tp, pp in sides]
+        words = [f"{copies}x {tp * max(pp, 1)} cards" for copies, tp, pp in sides]
         return question._replace(lost=[*question.lost, *words])
     names = names if len(names) == len(sides) else names[:1] * len(sides)
     for name in ("uncounted", "copies", "tp", "pp", "other tp", "cards"):
         numbers.pop(name, None)
-    cards = [(name, tp * pp) for name, (_, tp, pp) in zip(names, sides, strict=True)]
+    cards = [(name, tp * max(pp, 1)) for name, (_, tp, pp) in zip(names, sides, strict=True)]
     return question._replace(numbers=numbers, cards=cards)
 
 

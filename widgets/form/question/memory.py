@@ -39,7 +39,7 @@ def needed(books):
     )
 
 
-def of_one(deployment, context_tokens):
+def of_one(deployment, context_tokens, users=1):
     """Say what one user takes of the cache.
 
     Parameters
@@ -48,6 +48,8 @@ def of_one(deployment, context_tokens):
         What serves it.
     context_tokens : int
         Tokens of the user's prompt and answer [tokens].
+    users : int
+        How many there are, where a question says so.
 
     Returns
     -------
@@ -71,10 +73,12 @@ def of_one(deployment, context_tokens):
         )
         said += f" ({quantity(eight, 'GiB')} in FP8)"
     said += f", {taken / context_tokens:,.0f} B a token"
-    if d.num_gpus == 1:
-        return f"{said}."
-    each = capacity.kv_sequence_bytes(d, context_tokens, running=True)
-    return f"{said}: {quantity(each, 'GiB')} on each of {d.num_gpus} cards."
+    if d.num_gpus > 1:
+        each = capacity.kv_sequence_bytes(d, context_tokens, running=True)
+        said += f": {quantity(each, 'GiB')} on each of {d.num_gpus} cards"
+    return (
+        f"{said}. All {users:,} take {quantity(users * taken, 'GiB')}." if users > 1 else f"{said}."
+    )
 
 
 def times(books, logged):

@@ -95,7 +95,7 @@ EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
 JOIN = (
     r"\s*(?:,|/|\bor\b|\binstead of\b|(?:\b(?:faster|slower|cheaper|better|smaller)\s+)?\bthan\b"
     r"|(?:\bworth (?:it|the \w+)\s+)?\bover\b|\b(?:twice\s+|half\s+)?as\s+\w+\s+as\b"
-    r"|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
+    r"|\bto\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
 )
 # What each of several cards costs: "MI300X at $2/h or H100 at $2.50/h".
 RENTED = rf"(?:\bat|@|\bfor)\s*{DOLLARS}{HOUR}"
@@ -204,6 +204,8 @@ NUMBERS = (
     ("each", rf"\b(?:each|every one)\s+(?:\w+\s+)?{NUMBER}\s*(?:{REQUESTS}|times)\s*{EVERY}"),
     ("spend", rf"(?:(?:{NO_MORE})\s*(?:of|is|=|:)?\s*)?{SPEND}\s*{LONGER}"),
     ("volume", VOLUME),
+    ("amount", rf"(?<![\w.])(\d+(?:[.,]\d+)*\s?[mMbB])\s*{OF_WHICH}(?:tok|tokens)\b"
+     r"(?!\s*(?:of\s+)?(?:context|ctx|prompts?|windows?))"),
     ("nodes", BOXES),
     ("nodes", TWICE),
     ("lora", ADAPTERS),
@@ -286,7 +288,7 @@ NUMBERS = (
     ("out", rf"\b(?:{ANSWERS}|osl)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:context|ctx)\b"),
     ("ctx", rf"\b(?:context|ctx)(?:\s+(?:length|window|size))?\s*(?:of|=|:)?\s*{NUMBER}"),
-    ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b"),
+    ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b(?!\s*/)"),
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*[kK]i?)(?![\w/-])(?!\s*tokens?\s*(?:/|a|per)\b)"
      rf"(?!\s*{RATE})"),
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*\s?(?:[kK]i?)?)\s*tokens?\b(?!\s*(?:/|an?\b|per\s+s))"),
@@ -297,7 +299,8 @@ NUMBERS = (
     ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
 )  # fmt: skip
 PRICED = re.compile(
-    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b(?:\s+(?:output|input)(?=\s+tok))?",
+    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b(?:\s+(?:output|input)(?=\s+tok))?"
+    rf"|(?<![\w.])(?:1\s?|an?\s+)M(?:illion)?(?=\s+(?:(?:output|input)\s+)?tokens?\b(?!\s*(?:{EVERY}|(?:of\s+)?(?:context|ctx))))",
     re.I,
 )  # a price that is asked for
 # A price of so many requests, and not of tokens: "cost per 1k requests".
@@ -357,7 +360,7 @@ ONE_OF = (
     r"|sequence|seq|conversation|chat|token|stream|person)s?\b"
 )
 OF_ONE = re.compile(
-    rf"\b(?:kv|key[\s-]value)\b.{{0,40}}?\b{ONE_OF}|\bkv(?:[\s-]*cache)?\s+(?:size|footprint|memory)\b"
+    rf"\b(?:kv|key[\s-]value)\b.{{0,40}}?\b{ONE_OF}|\bkv(?:[\s-]*cache)?\s+(?:size|footprint|memory|(?:for|of)\s+\d)"
     rf"|\b(?:how (?:big|large|much)|size of|footprint of)\b.{{0,30}}?\bkv\b"
     rf"|\b(?:memory|v?ram|gi?b|bytes|cache)\s+(?:for\s+|of\s+|does\s+)?{ONE_OF}",
     re.I,
@@ -369,7 +372,7 @@ GAIN = re.compile(
     r"|\bwhat (?:would )?changes?\b|\bgain\b|\b(?:does|do|would|will|is|are|can)\b.{0,60}?"
     rf"\b(?:help|pay off|worth|{CHANGING})\b|\bhow much (?:faster|cheaper|better|more|does)\b"
     r".{0,60}?\b(?:with|help|save|buy|bring|gain)s?\b|\binstead of\b"
-    r"|\b(?:roi|benefits?|advantages?|speed-?ups?|savings?)\b"
+    r"|\b(?:roi|benefits?|advantages?|speed-?ups?|savings?|difference|ratio)\b"
     r"|\bhow much (?:faster|cheaper|slower|smaller) is\b"
     r"|\b(?:is|are)\b.{0,40}?\b(?:faster|cheaper|slower|smaller)\b(?!.*\b(?:than|or|vs)\b)",
     re.I,

@@ -139,7 +139,8 @@ def _time(form, question, values, state):
     deployment = meaning.deployment(whole)
     usd_h = design.card(deployment, meaning.load(whole), Slo()).usd_h
     pieces = question.numbers["pieces"]
-    return [amounts.takes(deployment, whole["in"], whole["out"], pieces, usd_h)]
+    said = amounts.takes(deployment, whole["in"], whole["out"], pieces, usd_h)
+    return [said] if said else []
 
 
 def _memory(form, question, values, state):
@@ -181,8 +182,9 @@ def _of_one(form, question, values, state):
     whole = form.check(values, state)[0]
     deployments = _deployments(whole)[: values.get("columns", 1)]
     length = context(question.numbers, whole)
+    users = round(typed_number(str(question.numbers.get("users", ""))) or 1)
     return [
-        f"{one.model.name}: " * (len(deployments) > 1) + memory.of_one(one, length)
+        f"{one.model.name}: " * (len(deployments) > 1) + memory.of_one(one, length, users)
         for one in deployments
     ]
 

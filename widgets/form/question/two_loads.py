@@ -9,7 +9,7 @@ from .patterns import AT_ONCE, CROWD
 
 NUMBER = r"\d+(?:[.,]\d+)*(?:\s?[kKmM]i?\b)?"
 MOVED = rf"(?<![\w.$/-]){NUMBER}"
-TO = r"\s*(?:->|→|=>|\b(?:to|vs|versus|or|against|instead of|rather than)\b\.?)\s*"
+TO = r"\s*(?:->|→|=>|\b(?:to|vs|versus|or|against|instead of|rather than|than)\b\.?)\s*"
 LENGTH = r"(?:\s+(?:tokens?|lengths?|sizes?|windows?))?"
 TOKENS = r"(?:tokens?\s*(?:of\s+|in\s+)?)?"
 # The words of a load by its input, the longest first: a prompt is a part of a context.
@@ -34,7 +34,15 @@ LISTED = (
     rf"(?P<last>{NUMBER})(?![\w.])(?!\s*(?:[x×%]|gpus?\b|cards?\b|m?s\b|tok|in\b|inputs?\b|outs?\b"
     rf"|outputs?\b|req|[rq]ps\b|rtx|{CROWD}|[a-z]+\d))"
 )
-LONG = rf"\bfrom\s+(?P<first>{MOVED}){TO}(?P<last>{MOVED})(?:\s*tokens?\b)?"
+# "32k context than 4k"
+AHEAD = (
+    rf"(?P<first>{MOVED})\s*{{unit}}{TO}(?P<last>{NUMBER})(?![\w.])(?!\s*(?:[x×%]|gpus?\b|cards?\b"
+    r"|repl\w+|cop(?:y|ies)\b|tok|m?s\b|in\b|outs?\b|[a-z]+\d))"
+)
+LONG = (
+    rf"\b(?:from|at|between)\s+(?P<first>{MOVED})(?:{TO}|\s+and\s+)(?P<last>{MOVED})"
+    r"(?:\s*tokens?\b)?"
+)
 # Times what it is now, and how often.
 FACTORS = {"doubl": 2, "twice": 2, "tripl": 3, "quadrupl": 4, "halv": 0.5, "half": 0.5}
 BY = rf"(?P<by>(?:{'|'.join(FACTORS)})(?:e[sd]?|ing)?|\d+\s?[x×]|\d+ times)"
@@ -65,10 +73,13 @@ def two_loads(text):
     >>> two_loads("qwen3-8b, 8k vs 32k context")[:2], two_loads("32 users on H100")
     (('ctx', ['8k', '32k']), None)
     """
-    for shape in (BEHIND, BEFORE, LISTED):
+    for shape in (BEHIND, BEFORE, LISTED, AHEAD):
         for name, unit in UNITS.items():
             match = re.search(shape.format(unit=unit), text, re.I)
-            if match and (values := _values(match)):
+            values = _values(match) if match else []
+            if name == "users" and shape != BEHIND and re.search("[km]", "".join(values), re.I):
+                continue  # "how many users at 8k vs 32k"
+            if match and values:
                 return name, values, match.span()
     match = re.search(LONG, text, re.I)
     if match and all(re.search(r"k|m", match[one], re.I) for one in ("first", "last")):

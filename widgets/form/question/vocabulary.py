@@ -29,11 +29,11 @@ SILENT = frozenset(
     latency least length limit limits llm llms load locally log long machine many max max_num_seqs
     maximum me mean memory million minimal minimum model models month monthly more most much my need
     needed needs node nodes number of off on one or out over p95 pay per please possible power
-    prefill price process processing quant quantization quants rag request required requirements rig
-    roi run running runs save savings says scale sequence serve server session setup should show
-    single size slo slos slower smaller speed speedup t/s take takes than that the their them then
-    throughput to tok/s token tokens tokens/s ttft under up us usage usd use user users using value
-    versus vram vs w want watt watts way we well what what's when where which why will window with
-    within worth would year yearly
+    prefill price process processing quant quantization quants rag ratio request required
+    requirements rig roi run running runs save savings says scale sequence serve server session
+    setup should show single size slo slos slower smaller speed speedup t/s take takes than that the
+    their them then throughput to tok/s token tokens tokens/s ttft under up us usage usd use user
+    users using value versus vram vs w want watt watts way we well what what's when where which why
+    will window with within worth would year yearly
     """.split()  # noqa: SIM905 - a list has a line a word
 )
