@@ -16,6 +16,7 @@ from widgets.session import CALCULATORS
         ("is a steam deck good enough for qwen3-4b?", "steam deck"),
         ("qwen3-8b on my toaster", "toaster"),
         ("qwen3-8b on my wombat 3000", "wombat 3000"),  # in no table
+        ("llama 8b on my old gaming pc", "gaming"),
         ("llama 8b on pixel 9", "pixel 9"),
         ("qwen3-8b on an Intel N100", "Intel N100"),
         ("deepseek r1 on a threadripper with 512GB ram", "threadripper"),
@@ -48,6 +49,7 @@ def test_an_unknown_card_is_told_the_nearest_where_it_is_written_as_cards_are():
     [
         *("qwen3-8b on our documents", "llama 70b on a budget", "qwen3-32b on demand"),
         *("llama 70b on the weekend", "qwen3-8b on my 3060", "can two L4 run llama 8b"),
+        *("qwen3-8b on my desktop", "llama 3 70b on one box", "llama 8b on our new pc"),
         *("llama 8b on M4 Max 64GB", "qwen3-8b on a laptop with 16 GB", "gpt-oss-120b fifty rps"),
     ],
 )

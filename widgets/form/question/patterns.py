@@ -70,7 +70,7 @@ OFFLOAD = (
 )
 PROCESSOR = r"((?:\bon\s+)?\bcpu(?:[\s-]only|\s+inference)?\b|\bwithout\s+(?:a\s+)?gpus?\b)"
 CLOSED = (
-    r"\b(gpt-?[345](?:[.-]?[\do]\w*)?(?:-\w+)*|chatgpt|claude(?:[\s-][\w.]+)?"
+    r"\b(gpt[\s-]?[345](?:[.-]?[\do]\w*)?(?:-\w+)*|chatgpt|claude(?:[\s-][\w.]+)?"
     r"|gemini(?:[\s-][\w.]+)?)\b"
 )
 # What cards are bought for: by the thousand, or a thousand and more without an hour.
@@ -80,7 +80,10 @@ PURCHASE = (
 )
 SIZED = r"\b(\d+)\s?gi?b\s+(?:of\s+)?(?:v?ram|gpus?|cards?|graphics cards?)\b"
 MEMORY = re.compile(r"\b(\d+)\s?gi?b\b", re.I)  # whose nobody said
-HOME = re.compile(r"\b(?:at home|home|locally|my (?:own )?(?:pc|computer|desktop))\b", re.I)
+HOME = re.compile(
+    r"\b(?:at home|home|locally|(?:my|an?|our) (?:(?:own|old|new) )*(?:pc|computer|desktop))\b",
+    re.I,
+)
 LAPTOP = re.compile(r"\b(?:laptop|notebook)s?\b", re.I)
 LONGEST = re.compile(
     r"\b(?:max(?:imum)?|longest|largest|biggest|how (?:long|large|much))(?:\s+(?:an?|of a))?"
@@ -101,7 +104,20 @@ JOIN = (
 RENTED = rf"(?:\bat|@|\bfor)\s*{DOLLARS}{HOUR}"
 FORMAT_NAMES = (
     r"(?:int4|w4a16)[\s-](?:awq|gptq)",  # four bits, and who made them
-    *("fp32", "bf16", "fp16", "fp8", "int8", "int4", "nvfp4", "mxfp4", "mxfp8", "awq", "gptq"),
+    *(
+        "fp32",
+        "bf16",
+        "fp16",
+        "fp8",
+        "int8",
+        "int4",
+        "fp4",
+        "nvfp4",
+        "mxfp4",
+        "mxfp8",
+        "awq",
+        "gptq",
+    ),
     r"(?:ud-)?i?q\d\w*",  # a GGUF file's: Q4_K_M, IQ3_XXS
     r"w\d+a\d+",
     r"(?<![\w-]-)(?<!\w)[48][\s-]?bits?",
@@ -351,8 +367,8 @@ NEED = re.compile(
     re.I,
 )
 CHANGING = (
-    r"(?:halv|doubl|tripl|quadrupl|reduc|improv|increas|rais)(?:es?|ing)|(?:cut|lower|boost|hurt"
-    r"|matter)s?|(?:speed|slow)s? (?:up|down)|twice|half"
+    r"(?:halv|doubl|tripl|quadrupl|reduc|improv|rais)(?:es?|ing)|(?:increase|boost)(?:s|ing)?"
+    r"|(?:cut|lower|hurt|matter)s?|(?:speed|slow)s? (?:up|down)|twice|half"
 )
 # What a user, or a token, takes of the cache.
 ONE_OF = (

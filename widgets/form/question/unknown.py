@@ -38,9 +38,10 @@ PLACES = tuple(
 # What stands behind "on" and is no machine.
 NO_MACHINE = frozenset(
     """
-    average budget cloud cluster code codebase corpus data dataset day days demand docs documents
-    file files holiday infrastructure input inputs linux night paper premise premises prod
-    production stack text top ubuntu week weekend weekends windows wsl
+    average box boxes budget cloud cluster code codebase computer corpus data dataset day days
+    demand desktop docs documents file files holiday infrastructure input inputs linux night
+    paper pc premise premises prod production stack text top ubuntu week weekend weekends windows
+    wsl
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 ORDINARY = frozenset(("command", "dots", "gpt", "hy", "opt", "step", "yi"))  # families, and words
