@@ -59,6 +59,14 @@ def test_what_stands_behind_on_and_is_no_machine_stops_nothing(text):
     assert state["model"] != CALCULATORS["calculate"].FORM.defaults()["model"]
 
 
+def test_an_unknown_card_beside_a_known_one_is_said_to_be_left_out():
+    state, messages = answer("compare", "qwen3-8b on H100 vs rpi 5")
+    assert state["a.gpu"] == "h100-sxm"
+    texts = [one["text"] for one in messages]
+    assert "rpi 5 is no card known here, so nothing is said of it." in texts
+    assert not any(text.startswith("Not understood") for text in texts)
+
+
 @pytest.mark.parametrize("text", ["gpt-4o on H100", "llama 8b on CPU only"])
 def test_what_nobody_can_run_or_predict_leaves_no_other_answer(text):
     state, messages = answer("calculate", text)

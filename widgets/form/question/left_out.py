@@ -29,6 +29,7 @@ OF_ITS_OWN = {
     "processor": "A processor without a card ({}) is not predicted.",
     "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
     "beaten": "Of two limits on the gap the shorter holds alone: {} is not in the answer.",
+    "beside": "{} is no card known here, so nothing is said of it.",
     "no model": "Only language models are predicted, and {} is none.",
     "foreign": "An amount in {} is taken as US dollars: no exchange rate is kept here.",
     "goodput": "Requests that meet the limits ({}) are not counted here: llmcap simulate counts "

@@ -109,10 +109,12 @@ def read(text):
     stray = _stray_numbers(numbers, rest)
     rest = re.sub(rf"{STRAY}|\b{RATE}", TAKEN, rest, flags=re.I)
     models, cards, lost = models_and_cards(rest, numbers)
-    if name := unknown_card(spelled, lost, cards):
-        numbers["unknown card"] = name
-    elif name := unknown_model(lost, models):
-        numbers["unknown model"] = name
+    machine, beside = unknown_card(spelled, lost, cards)
+    if machine:
+        numbers["beside" if beside else "unknown card"] = machine
+        lost = [word for word in lost if word.strip(".,:;?!'\"()") not in machine.split()]
+    if name := unknown_model(lost, models):
+        numbers.setdefault("unknown model", name)
     return Question(models, cards, numbers, [*lost, *stray][:MOST_LOST], also)
 
 

@@ -28,11 +28,11 @@ DOES = r"(?:run|handle|hold|serve|host|do|manage|fit|be|good|enough|able|capable
 PLACES = tuple(
     re.compile(one, re.I)
     for one in (
-        rf"\b(?:on|using|inside|into)\s+(?:{ITS_OWN}\s+)+(?P<what>\S.*)",
-        r"\b(?:on|using|inside|into)\s+(?P<what>(?:\S+\s+)?\S*\d.*)",
+        rf"\b(?:on|using|inside|into)\s+(?:{ITS_OWN}\s+)+(?=(?P<what>\S.*))",
+        r"\b(?:on|using|inside|into)\s+(?=(?P<what>(?:\S+\s+)?\S*\d.*))",
         rf"\b(?:can|could|will|would|does|do|is|are)\s+(?:{ITS_OWN}\s+)+"
         rf"(?P<what>\S+(?:\s+\S+){{0,3}})\s+{DOES}\b",
-        rf"(?<![\w-])(?P<what>(?:{DEVICES}|{AS_CARDS})(?![\w-]).*)",
+        rf"(?<![\w-])(?=(?P<what>(?:{DEVICES}|{AS_CARDS})(?![\w-]).*))",
     )
 )
 # What stands behind "on" and is no machine.
@@ -72,27 +72,27 @@ def unknown_card(text, lost, cards):
 
     Returns
     -------
-    str
-        Its name; "" for none, or where another card is named beside it.
+    tuple of str and bool
+        Its name, "" for none; and whether a card that is known stands beside it.
 
     Examples
     --------
     >>> unknown_card("qwen3-8b on my toaster", ["toaster"], [])
-    'toaster'
+    ('toaster', False)
+    >>> unknown_card("qwen3-8b on H100 or a rpi 5", ["rpi", "5"], [("h100-sxm", 1)])
+    ('rpi 5', True)
     >>> unknown_card("llama 8b on M5 Ultra", ["Ultra"], [("apple-m5", 1)])
-    'M5 Ultra'
+    ('M5 Ultra', False)
     """
     unknown = {_bare(word) for word in lost}
     kind = re.search(rf"(?<![\w.-])((?:rtx\s+)?[a-z]*\d+\w*)\s+({KINDS})(?![\w-])", text, re.I)
     if cards and kind and _bare(kind[2]) in unknown and _bare(kind[1]) not in unknown:
-        return kind[0]
-    if cards:
-        return ""
+        return kind[0], False
     for place in PLACES:
         for match in place.finditer(text):
             if name := _of_unknown(match["what"].split(), unknown):
-                return name
-    return ""
+                return name, bool(cards)
+    return "", False
 
 
 def unknown_model(lost, models):
