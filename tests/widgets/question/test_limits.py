@@ -71,7 +71,10 @@ def test_no_card_or_rent_of_several_is_lost_without_a_word():
     assert any("not in the answer: 1x H200" in one["text"] for one in messages)
     state, messages = answer("compare", "qwen3-32b on H100 at $2.5/h vs H200 at $3.5/h")
     assert (state["a.gpu"], state["b.gpu"]) == ("h100-sxm", "h200-sxm")
-    assert any("$3.5/h" in one["text"] and "Not" in one["text"] for one in messages)
+    assert (state["a.usd"], state["b.usd"]) == (2.5, 3.5)
+    assert "Not" not in all_text(messages)
+    _, messages = answer("calculate", "qwen3-32b on H100 at $2.5/h vs H200 at $3.5/h")
+    assert any("rent $3.5/h" in one["text"] and "Not" in one["text"] for one in messages)
 
 
 def test_a_percentile_without_a_limit_is_not_said_to_be_read():

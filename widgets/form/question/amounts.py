@@ -226,6 +226,16 @@ def _batch(numbers, batch, prompt, answer):
     )
 
 
+def _amount(numbers, amount, prompt, answer):
+    """So many tokens that nobody gives a time, as requests."""
+    number, side = re.split(r"(?<=[mb])\s*", amount, maxsplit=1, flags=re.I)
+    which = next((name for name, words in SIDES.items() if side.lower().strip() in words), "")
+    each = {"in": prompt, "out": answer}.get(which, prompt + answer)
+    count = max(round((typed_number(number) or 0) / each), 1)
+    numbers["pieces"] = (count, "requests")
+    return f"{amount} tokens are {count:,} requests with {_lengths(prompt, answer)} each."
+
+
 def _both(numbers, volumes, prompt, answer):
     """Tokens of prompts and of answers in one time: a rate, and the length that nobody says."""
     into, out, unit = volumes.split()
@@ -341,13 +351,14 @@ WORK = {
     "each": _each,
     "batch": _batch,
     "both": _both,
+    "amount": _amount,
     "burst": _burst,
     "share": _share,
     "spend": _spend,
 }
 
 
-def takes(deployment, prompt, answer, pieces):
+def takes(deployment, prompt, answer, pieces, usd_h=None):
     """Say how long a batch takes that nobody gave a time.
 
     Parameters
@@ -358,6 +369,8 @@ def takes(deployment, prompt, answer, pieces):
         Lengths of a request [tokens].
     pieces : tuple of float and str
         How many requests, and what they are called.
+    usd_h : float, optional
+        Rent of all cards, where it is known [USD/h].
 
     Returns
     -------
@@ -378,7 +391,64 @@ def takes(deployment, prompt, answer, pieces):
         return ""
     many, what = pieces
     hours = many / most_rps / 3600
-    return f"All {many:,.0f} {what} take about {hours:,.2g} hours, at {most_rps:.2g} requests/s."
+    usd = hours * (usd_h or 0)
+    price = f", for ${f'{usd:,.2f}' if usd < 100 else _rounded(usd)}" * bool(usd)
+    return (
+        f"All {many:,.0f} {what} take about {_rounded(hours)} hours, at {most_rps:.2g} requests/s"
+        f"{price}."
+    )
+
+
+def worth(bought, workload, usd_h, most_rps, title=""):
+    """Say what so many dollars buy.
+
+    Parameters
+    ----------
+    bought : tuple of float and str
+        How many dollars, and what is bought.
+    workload : Workload
+        Prompt, answer and users at once.
+    usd_h : float
+        Rent of all cards [USD/h].
+    most_rps : float
+        Requests a second of these users, who ask again at once [requests/s].
+    title : str
+        The deployment, where there are several.
+
+    Returns
+    -------
+    str
+        The number with its arithmetic.
+
+    Examples
+    --------
+    >>> worth((1, "chats"), Workload(7000, 1000, 16), 3.6, 0.5)[:41]
+    'A dollar buys 500 chats of 7,000 tokens i'
+    >>> worth((10, "tokens"), Workload(7000, 1000, 16), 3.6, 0.5)[:35]
+    '$10 buy 5,000,000 tokens of answers'
+    """
+    (dollars, what), load = bought, workload
+    requests = 3600 * most_rps / usd_h * dollars
+    buys = "A dollar buys" if dollars == 1 else f"${dollars:,.6g} buy"
+    each, of = 1, f"{what} of {_lengths(load.input_tokens, load.output_tokens)}"
+    if "tok" in what:
+        is_prompt = any(word in what for word in SIDES["in"])
+        each = load.input_tokens if is_prompt else load.output_tokens
+        of = f"tokens of {'prompts' if is_prompt else 'answers'}"
+        if what.startswith("tok"):
+            of += f", and {_rounded(requests * load.input_tokens)} of their prompts"
+    whose, times = f"{title}: " * bool(title), f" x {dollars:,.6g}" * (dollars != 1)
+    buys = buys.lower() if title else buys
+    return (
+        f"{whose}{buys} {_rounded(requests * each)} {of}: 3,600 s x {digits(most_rps)} requests/s "
+        f"/ ${usd_h:,.2f} an hour{times}, with {counted(load.concurrency, 'user')} asking without "
+        "a pause."
+    )
+
+
+def _rounded(many):
+    """A number of many things with three figures, and in full."""
+    return f"{float(f'{many:.3g}'):,.10g}"
 
 
 def bought(pieces, workload, usd_h, most_rps, asked_rps=None):

@@ -26,10 +26,31 @@ def side_by_side(question, models, cards):
         A model, cards, and what else a side has by input; None for what is not named. As many as
         there are columns.
     """
+    if sides := _fleets(question.numbers, models, cards):
+        return sides[: len(LETTERS)]
     others = {name: (question.numbers[name], *more) for name, more in question.also.items()}
+    rents = question.numbers.get("rents", ())
+    rents = dict(zip(cards, rents, strict=True)) if len(rents) == len(cards) else {}
     every = product(models or [None], cards or [None], *others.values())
-    sides = [(model, card, dict(zip(others, rest, strict=True))) for model, card, *rest in every]
+    sides = [
+        (
+            model,
+            card,
+            dict(zip(others, rest, strict=True)) | ({"usd": rents[card]} if card in rents else {}),
+        )
+        for model, card, *rest in every
+    ]
     return sides[: len(LETTERS)]
+
+
+def _fleets(numbers, models, cards):
+    """The sides of "2 replicas TP 2 vs one TP 4", each with its split."""
+    sides = numbers.get("fleets", ())
+    splits = [{"tp": str(tp), "pp": str(pp)} if pp else {} for _, tp, pp in sides]
+    if len(splits) != len(cards):
+        return []
+    model = models[0] if models else None
+    return [(model, card, split) for card, split in zip(cards, splits, strict=True)]
 
 
 def columns(question, state):
@@ -57,7 +78,7 @@ def columns(question, state):
 
 
 def before_and_after(question, state):
-    """Make the inputs of the first two deployments side by side, in one format.
+    """Make the inputs of deployments side by side, in one format.
 
     Parameters
     ----------
@@ -71,7 +92,8 @@ def before_and_after(question, state):
     list of dict
         Values by input, of each.
     """
-    sides = dict(zip("ab", side_by_side(question, question.models, question.cards), strict=False))
+    every = side_by_side(question, question.models, question.cards)
+    sides = dict(zip(LETTERS, every, strict=False))
     values: dict[str, Any] = {}
     for letter, (model, card, other) in sides.items():
         side = deployment(model, card, question.numbers | other, state)

@@ -4,6 +4,7 @@ from .candidates import WHICH_MODEL
 from .columns import side_by_side
 from .fields import CARDS, LIMITS
 from .gains import is_of_one_deployment
+from .predicted import is_of_loads, is_of_one
 from .wording import titles
 
 
@@ -28,14 +29,22 @@ def elsewhere(question, values, fields, text):
     """
     _, more = titles(question, fields)
     search = CARDS in fields
-    if not search and not question.models and question.cards and WHICH_MODEL.search(text):
+    if not search and not question.models and WHICH_MODEL.search(text):
         yield "Which models a card runs is a question for Design.", "design"
     elif not search and "columns" not in fields and _more_than_answered(question, fields, more):
         yield "Several side by side are a question for Compare.", "compare"
+    if "loads" in question.numbers and not is_of_loads(question.numbers, fields):
+        yield "Two loads are set beside each other by Calculate.", "calculate"
+    if "per dollar" in question.numbers and (search or "in" not in fields):
+        yield "What a dollar buys is a question for Calculate.", "calculate"
+    if "of one" in question.numbers and not is_of_one(question.numbers, fields):
+        yield "What one user takes of the cache is a question for VRAM and concurrency.", "vram"
     if "count" in question.numbers and not search:
         yield "How many cards it takes is a question for Design.", "design"
     elif ("which cards" in question.numbers and not search) or _of_a_size(question.numbers):
         yield "Which cards to take is a question for Design.", "design"
+    if question.numbers.keys() & {"api", "api_in"} and "api" not in fields:
+        yield "An API's price beside one's own is a question for Calculate.", "calculate"
     if "bought" in question.numbers and not {"config", "tp", "in"} <= fields:
         yield "What a request costs is a question for Calculate.", "calculate"
     if "longest" in question.numbers and "ctx" not in question.numbers:
@@ -62,4 +71,4 @@ def _more_than_answered(question, fields, more):
     """Whether a question has sides that this calculator does not set beside each other."""
     both = is_of_one_deployment(question.numbers, fields)
     sides = len(side_by_side(question, question.models, question.cards))
-    return bool(more or question.also) and not (both and sides == 2)
+    return bool(more or question.also) and not (both and sides > 1)

@@ -25,6 +25,7 @@ from .load import in_requests_a_second, load
 from .read_back import read_back
 from .refused import EMPTY, nothing_known, possible
 from .settled import understood
+from .two_loads import from_standing
 from .wording import limits_in_words
 
 # Of a file that is pasted in the place of a question.
@@ -103,7 +104,7 @@ def _whole(form, text, state):
     if not _is_text(text):
         raise BadInput("question", EMPTY)
     question, worked = in_requests_a_second(possible(understood(text)), state)
-    question = gains.with_other_side(question)
+    question = gains.with_other_side(from_standing(question, state), state)
     fields, counted = state.keys(), []
     if "columns" in state or gains.is_of_one_deployment(question.numbers, fields):
         question, counted = fewest_cards(question, state)

@@ -12,9 +12,10 @@ ASIDE = frozenset(
     """
     show sweep most power nodes cards open memory longest count home laptop slips uncounted
     everyone need gain onward caching times unhurried pieces hours two whole monthly yearly
-    standing bought
+    standing bought fleets loads rents
     """.split()  # noqa: SIM905 - a list has a line a word
-) | {"which cards", "most rps"}
+) | {"which cards", "most rps", "per dollar", "of one"}
+EACH_COPY = ["What follows is of one copy with all the users: the numbers above share them."]
 ONE_COPY = ["The numbers are of one copy: ask it with its share of the load."]
 # What no input takes, by what is said of it.
 OF_ITS_OWN = {
@@ -28,6 +29,7 @@ OF_ITS_OWN = {
     "processor": "A processor without a card ({}) is not predicted.",
     "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
     "beaten": "Of two limits on the gap the shorter holds alone: {} is not in the answer.",
+    "beside": "{} is no card known here, so nothing is said of it.",
     "no model": "Only language models are predicted, and {} is none.",
     "foreign": "An amount in {} is taken as US dollars: no exchange rate is kept here.",
     "goodput": "Requests that meet the limits ({}) are not counted here: llmcap simulate counts "
@@ -62,6 +64,8 @@ def left_out(question, values, fields):
     names = [n for n in OF_ITS_OWN if n in numbers and not answered.get(n)]
     notes += [OF_ITS_OWN[name].format(numbers[name]) for name in names]
     notes += ONE_COPY * ("copies" in numbers and "copies" not in fields)
+    is_copied = any(copies > 1 for copies, *_ in numbers.get("fleets", ()))
+    notes += EACH_COPY * (is_copied and {"in", "users"} <= fields)
     notes += _two_limits(numbers)
     gb = int(numbers.get("memory", 0))
     if question.cards and gb and not any(is_sold_with(name, gb) for name, _ in question.cards):
@@ -90,6 +94,7 @@ def _unused(question, values, fields):
         {"itlp", "ttftp"} if {"config", "tp", "in"} <= fields else set()
     )  # said beside the view
     unused = [*([] if both else titles(question, fields)[1]), *in_words(question, names)]
+    unused += [f"rent ${usd}/h" for usd in question.numbers.get("rents", [])[1:] if not both]
     if both or "gain" in question.numbers:  # the other side of a change is nobody's words
         return unused
     return unused + [one for also in question.also.values() for one in also]

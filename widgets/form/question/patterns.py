@@ -5,7 +5,7 @@ import re
 MAX_TEXT = 300
 WINDOW = 7  # words of a name: "a MacBook Pro M4 Max 128 GB"
 MOST_LOST = 8  # words not understood; whoever types more asks something else
-NUMBER = r"(?<![\w.])(\d[\d.,]*\s?(?:[kKmM]i?\b)?)"
+NUMBER = r"(?<![\w.])(\d+(?:[.,]\d+)*\s?(?:[kKmM]i?\b)?)"  # and no comma behind it
 SUM = r"(?<![\w.])(?![\d.,]*\s?k\b)(\d[\d.,]*)"  # by the thousand, it buys cards and rents none
 MONEY = rf"(?:\$\s*)?{SUM}\s*(?:\$|usd\b|dollars?\b)?"
 DOLLARS = rf"(?:\$\s*{SUM}|{SUM}\s*(?:\$|usd\b|dollars?\b))"
@@ -70,13 +70,20 @@ OFFLOAD = (
 )
 PROCESSOR = r"((?:\bon\s+)?\bcpu(?:[\s-]only|\s+inference)?\b|\bwithout\s+(?:a\s+)?gpus?\b)"
 CLOSED = (
-    r"\b(gpt-?[345](?:[.-]?[\do]\w*)?(?:-\w+)*|chatgpt|claude(?:[\s-][\w.]+)?"
+    r"\b(gpt[\s-]?[345](?:[.-]?[\do]\w*)?(?:-\w+)*|chatgpt|claude(?:[\s-][\w.]+)?"
     r"|gemini(?:[\s-][\w.]+)?)\b"
 )
-PURCHASE = r"((?:\bbudget\s*(?:of\s*)?)?\$\s*\d[\d.,]*\s?k\b)"
+# What cards are bought for: by the thousand, or a thousand and more without an hour.
+PURCHASE = (
+    r"((?:\bbudget\s*(?:of\s*)?)?\$\s*(?:\d[\d.,]*\s?k\b|(?:\d{1,3}(?:,\d{3})+|\d{4,})(?![\d.,]*\d)"
+    rf"(?!{HOUR})(?!\s*(?:/|an?\b|per\b|every\b)\s*\w)))"
+)
 SIZED = r"\b(\d+)\s?gi?b\s+(?:of\s+)?(?:v?ram|gpus?|cards?|graphics cards?)\b"
 MEMORY = re.compile(r"\b(\d+)\s?gi?b\b", re.I)  # whose nobody said
-HOME = re.compile(r"\b(?:at home|home|locally|my (?:own )?(?:pc|computer|desktop))\b", re.I)
+HOME = re.compile(
+    r"\b(?:at home|home|locally|(?:my|an?|our) (?:(?:own|old|new) )*(?:pc|computer|desktop))\b",
+    re.I,
+)
 LAPTOP = re.compile(r"\b(?:laptop|notebook)s?\b", re.I)
 LONGEST = re.compile(
     r"\b(?:max(?:imum)?|longest|largest|biggest|how (?:long|large|much))(?:\s+(?:an?|of a))?"
@@ -90,11 +97,27 @@ ADAPTERS = (
 EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
 JOIN = (
     r"\s*(?:,|/|\bor\b|\binstead of\b|(?:\b(?:faster|slower|cheaper|better|smaller)\s+)?\bthan\b"
-    r"|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
+    r"|(?:\bworth (?:it|the \w+)\s+)?\bover\b|\b(?:twice\s+|half\s+)?as\s+\w+\s+as\b"
+    r"|\bto\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
 )
+# What each of several cards costs: "MI300X at $2/h or H100 at $2.50/h".
+RENTED = rf"(?:\bat|@|\bfor)\s*{DOLLARS}{HOUR}"
 FORMAT_NAMES = (
     r"(?:int4|w4a16)[\s-](?:awq|gptq)",  # four bits, and who made them
-    *("fp32", "bf16", "fp16", "fp8", "int8", "int4", "nvfp4", "mxfp4", "mxfp8", "awq", "gptq"),
+    *(
+        "fp32",
+        "bf16",
+        "fp16",
+        "fp8",
+        "int8",
+        "int4",
+        "fp4",
+        "nvfp4",
+        "mxfp4",
+        "mxfp8",
+        "awq",
+        "gptq",
+    ),
     r"(?:ud-)?i?q\d\w*",  # a GGUF file's: Q4_K_M, IQ3_XXS
     r"w\d+a\d+",
     r"(?<![\w-]-)(?<!\w)[48][\s-]?bits?",
@@ -186,6 +209,7 @@ NUMBERS = (
     ("active", rf"{NUMBER}{ACTIVE}(?!\s+{NOT_ALONE})"),
     ("batch", BATCH),
     ("batch", DOCUMENTS),
+    ("batch", rf"\b(?:queue|backlog)\s+of\s+{AMOUNT}\s*{PIECES}\b"),
     ("both", rf"{AMOUNT}\s*(?:input|prompt)\s*(?:tokens?)?\s*(?:and|,|/|\+|&)\s*{AMOUNT}\s*"
      rf"(?:output|answer|completion|generated)\s*(?:tokens?)?\s*{EVERY}"),
     ("burst", rf"{PEAK}\s*(?:of|to|up to|at|is|:|=|\s)*(\d+(?:[.,]\d+)*\s*(?:x\b|times\b|users?\b"
@@ -196,6 +220,8 @@ NUMBERS = (
     ("each", rf"\b(?:each|every one)\s+(?:\w+\s+)?{NUMBER}\s*(?:{REQUESTS}|times)\s*{EVERY}"),
     ("spend", rf"(?:(?:{NO_MORE})\s*(?:of|is|=|:)?\s*)?{SPEND}\s*{LONGER}"),
     ("volume", VOLUME),
+    ("amount", rf"(?<![\w.])(\d+(?:[.,]\d+)*\s?[mMbB])\s*{OF_WHICH}(?:tok|tokens)\b"
+     r"(?!\s*(?:of\s+)?(?:context|ctx|prompts?|windows?))"),
     ("nodes", BOXES),
     ("nodes", TWICE),
     ("lora", ADAPTERS),
@@ -226,6 +252,7 @@ NUMBERS = (
     ("budget", rf"(?<!at )(?<!@)(?<!@ ){DOLLARS}{HOUR}"),
     ("whole", rf"(?:{PERCENTILE}{BESIDE})?{WHOLE_ANSWER}{BESIDE}(?:{PERCENTILE})?{NEAR}({LIMIT})"
      rf"(?:\s*(?:at\s+)?({RANKED}))?"),
+    ("whole", rf"(?:{PERCENTILE}{BESIDE})?()({LIMIT})\s*(?:for (?:an?|the)\s+)?{WHOLE_ANSWER}()"),
     ("itlp", rf"{PERCENTILE}(?={BESIDE}{GAP})"),
     ("ttftp", rf"{PERCENTILE}(?={BESIDE}{WAIT})"),
     ("itlp", rf"(?:{GAP}){BESIDE}{PERCENTILE}"),
@@ -250,6 +277,8 @@ NUMBERS = (
     ("rate", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
     ("users", rf"\b(?:conc(?:urrency)?|batch(?:[\s-]size)?|bs)\s*(?:of|=|:)?\s*{PLAIN}"),
     ("users", rf"{NUMBER}\s*(?:{CROWD}|{AT_ONCE})"),
+    ("users", r"\b(?:concurrency|users|load)\s+(?:goes|grows|rises|climbs|increases)\s+to\s*"
+     rf"{PLAIN}"),
     ("users", rf"\busers\s*(?:of|=|:)?\s*{NUMBER}"),
     ("other tp", r"\b(?:over|instead of|vs\.?|versus|against|from|rather than|or)\s+"
      r"tp[\s=-]*(\d+)\b"),
@@ -275,7 +304,7 @@ NUMBERS = (
     ("out", rf"\b(?:{ANSWERS}|osl)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:context|ctx)\b"),
     ("ctx", rf"\b(?:context|ctx)(?:\s+(?:length|window|size))?\s*(?:of|=|:)?\s*{NUMBER}"),
-    ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b"),
+    ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b(?!\s*/)"),
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*[kK]i?)(?![\w/-])(?!\s*tokens?\s*(?:/|a|per)\b)"
      rf"(?!\s*{RATE})"),
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*\s?(?:[kK]i?)?)\s*tokens?\b(?!\s*(?:/|an?\b|per\s+s))"),
@@ -286,7 +315,8 @@ NUMBERS = (
     ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
 )  # fmt: skip
 PRICED = re.compile(
-    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b(?:\s+(?:output|input)(?=\s+tok))?",
+    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b(?:\s+(?:output|input)(?=\s+tok))?"
+    rf"|(?<![\w.])(?:1\s?|an?\s+)M(?:illion)?(?=\s+(?:(?:output|input)\s+)?tokens?\b(?!\s*(?:{EVERY}|(?:of\s+)?(?:context|ctx))))",
     re.I,
 )  # a price that is asked for
 # A price of so many requests, and not of tokens: "cost per 1k requests".
@@ -295,12 +325,33 @@ PRICE_ASKED = re.compile(
     r"|\$\s*(?:/|per\b)",
     re.I,
 )
-CHATS = r"(?:requests?|quer(?:y|ies)|calls?|messages?|questions?|chats?|conversations?|prompts?)"
+CHATS = (
+    r"(?:requests?|quer(?:y|ies)|calls?|messages?|questions?|chats?|conversations?|prompts?"
+    r"|answers?|repl(?:y|ies)|responses?)"
+)
 BOUGHT = re.compile(
     r"(?<!/s )(?<!sec )(?<!second )(?:\bper|/|\beach|\ban?|\bone|\bof|\bfor)\s*"
     rf"(?P<many>\d[\d.,]*\s?[kKmM]?|thousand|million)?\s*(?P<what>{CHATS})\b"
     r"(?!\s*(?:/|(?:per|an?|every|each|of\s+\d|at once|in flight|tokens?)\b))",
     re.I,
+)
+# The other way round: "chats per dollar", "what does $10 buy".
+FOR_A_DOLLAR = (
+    rf"(?:\$\s*(?P<many>\d+(?:[.,]\d+)*)?|(?P<dollars>\d+(?:[.,]\d+)*)?\s*(?:one|an?|each|every)?\s*"
+    rf"(?:us\s+)?(?:dollars?|bucks?|usd)\b)(?![\d.,]*\d|\s?[kKmM]\b|{HOUR}|\s*{LONGER}|{EACH_M}(?:in|out)\b)"
+)
+WORTH = rf"(?P<what>(?:(?:input|output|prompt|answer|generated)\s+)?(?:{CHATS}|tok(?:en)?s?))\b"
+A_DOLLAR_BUYS = tuple(
+    re.compile(one, re.I)
+    for one in (
+        rf"(?:\bhow many\s+)?{WORTH}(?!\s*(?:/|per\b|an?\b)\s*(?!\$|dollar|buck|usd)\w)"
+        r"[^,;.$\d]{0,40}?"
+        rf"(?:/|\b(?:per|for|with|from|on|out of|each|an?)\b)\s*{FOR_A_DOLLAR}",
+        rf"\bhow many\s+{WORTH}[^,;.$\d]{{0,40}}?\b(?:do|does|can|will|would)\s+(?:an?\s+|one\s+)?"
+        rf"{FOR_A_DOLLAR}\s*(?:\b(?:buy|get|give|pay|serve|cover|bring)s?\b(?:\s+(?:me|us|for))?)?",
+        rf"\b(?:what|how much|how far)\s+(?:do|does|can|will|would)\s+(?:an?\s+|one\s+|my\s+)?"
+        rf"{FOR_A_DOLLAR}\s*(?:buy|get|go|give|bring)s?\b(?:\s+(?:me|us))?",
+    )
 )
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
 MOST = re.compile(
@@ -315,18 +366,36 @@ NEED = re.compile(
     r"|\b(?:v?ram|memory)\s+(?:is\s+)?(?:needed|required|requirements?|needs?)\b",
     re.I,
 )
+CHANGING = (
+    r"(?:halv|doubl|tripl|quadrupl|reduc|improv|rais)(?:es?|ing)|(?:increase|boost)(?:s|ing)?"
+    r"|(?:cut|lower|hurt|matter)s?|(?:speed|slow)s? (?:up|down)|twice|half"
+)
+# What a user, or a token, takes of the cache.
+ONE_OF = (
+    r"(?:per|each|every|an?|one|single)\s+(?:(?:active|concurrent|single)\s+)?(?:user|request|session"
+    r"|sequence|seq|conversation|chat|token|stream|person)s?\b"
+)
+OF_ONE = re.compile(
+    rf"\b(?:kv|key[\s-]value)\b.{{0,40}}?\b{ONE_OF}|\bkv(?:[\s-]*cache)?\s+(?:size|footprint|memory|(?:for|of)\s+\d)"
+    rf"|\b(?:how (?:big|large|much)|size of|footprint of)\b.{{0,30}}?\bkv\b"
+    rf"|\b(?:memory|v?ram|gi?b|bytes|cache)\s+(?:for\s+|of\s+|does\s+)?{ONE_OF}",
+    re.I,
+)
 # What one change buys: "what would FP8 KV buy me", "going from H100 to H200".
 GAIN = re.compile(
     r"\bwhat (?:would|does|do|will|could|can|did)\b.{0,60}?"
     r"\b(?:buy|bring|give|gain|save|change)s?\b"
     r"|\bwhat (?:would )?changes?\b|\bgain\b|\b(?:does|do|would|will|is|are|can)\b.{0,60}?"
-    r"\b(?:help|pay off|worth)\b|\bhow much (?:faster|cheaper|better|more|does)\b.{0,60}?"
-    r"\b(?:with|help|save|buy|bring|gain)s?\b|\binstead of\b",
+    rf"\b(?:help|pay off|worth|{CHANGING})\b|\bhow much (?:faster|cheaper|better|more|does)\b"
+    r".{0,60}?\b(?:with|help|save|buy|bring|gain)s?\b|\binstead of\b"
+    r"|\b(?:roi|benefits?|advantages?|speed-?ups?|savings?|difference|ratio)\b"
+    r"|\bhow much (?:faster|cheaper|slower|smaller) is\b"
+    r"|\b(?:is|are)\b.{0,40}?\b(?:faster|cheaper|slower|smaller)\b(?!.*\b(?:than|or|vs)\b)",
     re.I,
 )
 HOW_MANY = re.compile(
     r"(?<!/)\b(?:how many|(?:minimum\s+)?number of|min(?:imum)?(?:\s+of)?)\s+"
-    r"(?:gpus?|cards?|accelerators?|nodes?|(?=[a-z]+\d)[\w-]+)\b",
+    r"(?:gpus?|cards?|accelerators?|nodes?|pods?|replicas?|copies|instances|(?=[a-z]+\d)[\w-]+)\b",
     re.I,
 )
 WHICH_CARDS = re.compile(
@@ -364,15 +433,19 @@ FLAGS = {
     "yearly": YEARLY,
     "home": HOME,
     "laptop": LAPTOP,
-    "everyone": re.compile(rf"\d\s*{PEOPLE}\b", re.I),
+    "everyone": re.compile(
+        rf"\d\s*[km]?\s*(?:{PEOPLE}|(?:daily|weekly|monthly|registered)(?:\s+active)?\s+users)\b",
+        re.I,
+    ),
     "need": NEED,
+    "of one": OF_ONE,
     "gain": GAIN,
     "onward": re.compile(r"\bgain from\b", re.I),
 }
 OVER = r"\b(?:over|by|along|with|as|against)\s+(?:the\s+)?(?:growing\s+|number of\s+)?"
 SWEEPS = {"ctx": "context", "users": "users", "in": "prompts?", "out": "answers?"}
 SHOWS = {
-    "price": r"\b(?:price|cost|costs|cheap\w*|per million|\$/m)\b",
+    "price": r"\b(?:price|cost|costs|value|cheap\w*|per million|\$/m)\b",
     "ttft": WAIT,
     "rate": r"\b(?:speed|fast\w*|tok/s|tokens a second)\b",
     "gap": GAP,

@@ -3,16 +3,17 @@
 from dataclasses import replace
 
 from llmcap_kernel import capacity, design
-from llmcap_kernel.address import MEAN
+from llmcap_kernel.address import LETTERS, MEAN
 from llmcap_kernel.design.limits import MET, WORDS, expected
 from llmcap_kernel.refuse import BadInput, typed_number
 from llmcap_kernel.spec import Slo, Tail
 
 from .. import meaning
-from . import amounts, gains, memory
+from . import amounts, gains, memory, two_loads
 from .columns import before_and_after
 from .fields import CARDS
 from .load import context, rate_of_users
+from .load import load as loaded
 from .patterns import PER
 from .settled import milliseconds
 
@@ -136,7 +137,10 @@ def _time(form, question, values, state):
     if CARDS in state:
         return ["Say how long it may take, as in 8 hours, for the fewest cards."]
     deployment = meaning.deployment(whole)
-    return [amounts.takes(deployment, whole["in"], whole["out"], question.numbers["pieces"])]
+    usd_h = design.card(deployment, meaning.load(whole), Slo()).usd_h
+    pieces = question.numbers["pieces"]
+    said = amounts.takes(deployment, whole["in"], whole["out"], pieces, usd_h)
+    return [said] if said else []
 
 
 def _memory(form, question, values, state):
@@ -150,14 +154,65 @@ def _memory(form, question, values, state):
     return notes + [memory.needed(books)] * ("need" in numbers)
 
 
+def is_of_one(numbers, fields):
+    """Say whether a calculator tells what one user takes of the cache.
+
+    Parameters
+    ----------
+    numbers : dict
+        What a question says, by the input's name.
+    fields : set of str
+        The inputs that there are.
+
+    Returns
+    -------
+    bool
+        Whether it does, and is asked to.
+
+    Examples
+    --------
+    >>> is_of_one({"of one": True}, {"model", "tp", "ctx"})
+    True
+    """
+    return "of one" in numbers and bool({"ctx", "in"} & fields) and CARDS not in fields
+
+
+def _of_one(form, question, values, state):
+    """Say what one user takes of the cache, of each deployment that is named."""
+    whole = form.check(values, state)[0]
+    deployments = _deployments(whole)[: values.get("columns", 1)]
+    length = context(question.numbers, whole)
+    users = round(typed_number(str(question.numbers.get("users", ""))) or 1)
+    return [
+        f"{one.model.name}: " * (len(deployments) > 1) + memory.of_one(one, length, users)
+        for one in deployments
+    ]
+
+
+def _asks_for_a_gain(numbers, fields):
+    return gains.is_of_one_deployment(numbers, fields) or (
+        "fleets" in numbers and {"columns", "in"} <= fields
+    )
+
+
 def _gain(form, question, values, state):
     """Say what one deployment does without and with the change that is asked about."""
-    numbers = question.numbers
-    deployment, load = _served(form.check(values, state)[0])
-    sides = [form.check(values | side, state)[0] for side in before_and_after(question, state)]
-    if len(sides) > 1:
+    numbers, whole = question.numbers, form.check(values, state)[0]
+    if "columns" in state:
+        deployments = _deployments(whole)[: len(numbers["fleets"])]
+        deployment, load = deployments[0], meaning.load(whole)
+    else:
+        sides = [form.check(values | side, state)[0] for side in before_and_after(question, state)]
         deployments = [meaning.deployment(side) for side in sides]
-        titled = [*zip(gains.words(deployments), deployments, (load, load), strict=True)]
+        deployment, load = _served(whole)
+    if len(deployments) > 1:
+        copies = [many for many, *_ in numbers.get("fleets", [(1,)] * len(deployments))]
+        words = gains.words(deployments)
+        if set(copies) != {1}:
+            many = ["1 copy" if n == 1 else f"{n} copies" for n in copies]
+            words = [f"{n} of {one}" for n, one in zip(many, words, strict=False)]
+        loads = [load] * len(words)
+        titled = [*map(gains.Side, words, deployments, loads, copies)]
         return [gains.sentence(*(titled if "onward" in numbers else titled[::-1]))]
     if "draft" in numbers:
         before, after, taken = gains.drafting(deployment, load)
@@ -207,6 +262,8 @@ def whole_answer(form, question, values, state):
 
 
 def _asks_for_a_month(numbers, fields):
+    if "power" in numbers:  # a bill of electricity is no rent
+        return False
     return bool(numbers.keys() & {"monthly", "yearly"}) and {"config", "tp", "in"} <= fields
 
 
@@ -281,6 +338,77 @@ def _requests(form, question, values, state):
     return [amounts.bought(question.numbers["bought"], load, card.usd_h, rate_rps, asked_rps)]
 
 
+def is_of_loads(numbers, fields):
+    """Say whether a calculator sets two values of a load beside each other.
+
+    Parameters
+    ----------
+    numbers : dict
+        What a question says, by the input's name.
+    fields : set of str
+        The inputs that there are.
+
+    Returns
+    -------
+    bool
+        Whether it does, and is asked to.
+
+    Examples
+    --------
+    >>> is_of_loads({"loads": ("users", ["32", "64"])}, {"in", "out", "users", "config"})
+    True
+    """
+    of_many = CARDS in fields
+    return "loads" in numbers and {"in", "out", "users"} <= fields and not of_many
+
+
+def _loads(form, question, values, state):
+    """Say what each deployment does under each value of a load."""
+    name, typed = question.numbers["loads"]
+    wholes = []
+    for value in typed:
+        moved = loaded(question.numbers | {name: value}, state, state.keys())
+        wholes.append(form.check(values | moved, state)[0])
+    words = [two_loads.load_words(name, typed_number(value)) for value in typed]
+    loads = [meaning.load(whole) for whole in wholes]
+    deployments = _deployments(wholes[-1])[: values.get("columns", 1)]
+    titles = gains.words(deployments) if len(deployments) > 1 else [""]
+    said = []
+    for title, one in zip(titles, deployments, strict=True):
+        sides = [gains.Side(word, one, load) for word, load in zip(words, loads, strict=True)]
+        said.append(f"{title}: " * bool(title) + gains.sentence(*sides))
+    return said
+
+
+def _asks_for_a_dollar(numbers, fields):
+    return (
+        "per dollar" in numbers
+        and {"in", "out", "users", "budget"} <= fields
+        and CARDS not in fields
+    )
+
+
+def _a_dollar(form, question, values, state):
+    """Say what so many dollars buy, of each deployment."""
+    whole = form.check(values, state)[0]
+    load = _served(whole)[1] if "columns" not in state else meaning.load(whole)
+    deployments = _deployments(whole)[: values.get("columns", 1)]
+    titles = gains.words(deployments) if len(deployments) > 1 else [""]
+    said, dollars = [], question.numbers["per dollar"]
+    for title, one in zip(titles, deployments, strict=True):
+        card = design.card(one, load, Slo())
+        if card.starts and card.usd_h:
+            rate_rps = card.expected.output_tok_s.value / load.output_tokens
+            said.append(amounts.worth(dollars, load, card.usd_h, rate_rps, title))
+    return said or ["No rent of these cards is known: name one, as in $2 an hour each."]
+
+
+def _deployments(state):
+    """The deployments of a state."""
+    letters = LETTERS[: state["columns"]] if "columns" in state else ()
+    return [meaning.deployment(state, p) for p in [f"{one}." for one in letters] or [""]]
+
+
 ANSWERS = (
     (_asks_for_the_most, _most),
     (_asks_for_requests, _requests),
@@ -288,5 +416,8 @@ ANSWERS = (
     (_asks_for_a_month, _month),
     (_asks_for_a_time, _time),
     (_asks_for_memory, _memory),
-    (gains.is_of_one_deployment, _gain),
+    (is_of_one, _of_one),
+    (_asks_for_a_gain, _gain),
+    (is_of_loads, _loads),
+    (_asks_for_a_dollar, _a_dollar),
 )

@@ -50,7 +50,8 @@ def _set_beside(question, fields):
     """The further engines and formats that columns take, in words."""
     if "columns" not in fields:
         return []
-    return [WORDS[name].format(one) for name, more in question.also.items() for one in more]
+    also = question.also | {"usd": question.numbers.get("rents", [])[1:]}
+    return [WORDS[name].format(one) for name, more in also.items() for one in more]
 
 
 def _people(many):

@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 from llmcap_kernel.address import MEAN
 from llmcap_kernel.refuse import typed_number
 
+from .fleets import fleets
 from .names_in_it import models_and_cards
 from .patterns import (
+    A_DOLLAR_BUYS,
     BOUGHT,
+    CHANGING,
     DEADLINE,
     DRAFTS,
     EACH_OF,
@@ -23,6 +26,7 @@ from .patterns import (
     NUMBER,
     NUMBERS,
     OF_STARTING,
+    ONE_OF,
     OVER,
     OVERNIGHT,
     PAIR,
@@ -30,14 +34,18 @@ from .patterns import (
     PRICE_ASKED,
     PRICED,
     RATE,
+    RENTED,
     SHOWS,
     STRAY,
     SWEEPS,
     WHICH_ONE,
 )
 from .spelling import FOREIGN, rewritten, without_slips
+from .two_loads import times_load, two_loads
+from .unknown import unknown_card, unknown_model
 from .vocabulary import QUANTS
 
+SIDED = {"weights", "kv", "tp", "engine", "draft", "caching", "prefix"}  # may change by a question
 TAKEN = " , "  # stands where words were taken out, so that those around them are no phrase
 
 
@@ -82,20 +90,57 @@ def read(text):
     {'ctx': '32K'}
     """
     text, slips = without_slips(text.strip()[:MAX_TEXT])
-    numbers, rest = _subjects(rewritten(text))
+    several, text = _several(text)
+    numbers, rest = _subjects(spelled := rewritten(text))
+    numbers |= several
     numbers |= {"slips": slips} if slips else {}
     numbers |= {"foreign": money[0]} if (money := re.search(FOREIGN, text, re.I)) else {}
-    rest = _requests_bought(numbers, rest)
+    if "of one" in numbers:
+        rest = re.sub(rf"\bgi?b\s+(?={ONE_OF})", " ", rest, flags=re.I)
+    rest = _requests_bought(numbers, _rents(numbers, rest))
     stated, also, rest = _stated(PRICED.sub(" ", rest))
     numbers |= {name: value for name, value in stated.items() if name not in numbers}
     rest = re.sub(DRAFTS, TAKEN, rest, flags=re.I)
+    if "gain" in numbers and numbers.keys() & SIDED:
+        rest = re.sub(rf"\b(?:{CHANGING})\b", " ", rest, flags=re.I)
     if "batch" in numbers:
         rest = _until(numbers, rest)
     rest = _lengths_in_a_pair(numbers, rest)
     stray = _stray_numbers(numbers, rest)
     rest = re.sub(rf"{STRAY}|\b{RATE}", TAKEN, rest, flags=re.I)
     models, cards, lost = models_and_cards(rest, numbers)
+    machine, beside = unknown_card(spelled, lost, cards)
+    if machine:
+        numbers["beside" if beside else "unknown card"] = machine
+        lost = [word for word in lost if word.strip(".,:;?!'\"()") not in machine.split()]
+    if name := unknown_model(lost, models):
+        numbers.setdefault("unknown model", name)
     return Question(models, cards, numbers, [*lost, *stray][:MOST_LOST], also)
+
+
+def _several(text):
+    """What a question has several values of: copies of cards, a load; and what a dollar buys."""
+    sides, text = fleets(text)
+    numbers: dict[str, Any] = {"fleets": sides, "gain": True, "onward": True} if sides else {}
+    if moved := two_loads(text):
+        name, values, span = moved
+        numbers |= {"loads": (name, values), name: values[-1], "sweep": name}
+        text = _without(text, *span)
+    elif moved := times_load(text):
+        name, factor, span = moved
+        numbers["times load"] = name, factor, text[slice(*span)]
+        text = _without(text, *span)
+    for shape in A_DOLLAR_BUYS:
+        if bought := shape.search(text):
+            numbers |= {"per dollar": _per_dollar(bought.groupdict()), "show": "price"}
+            text = _without(text, *bought.span())
+    return numbers, text
+
+
+def _per_dollar(bought):
+    """How many dollars, and what is bought with them."""
+    many = typed_number(bought["many"] or bought["dollars"] or "1") or 1
+    return many, (bought.get("what") or "tokens").lower()
 
 
 def _subjects(rest):
@@ -111,6 +156,15 @@ def _subjects(rest):
             numbers.setdefault("sweep", name)
             rest = _without(rest, *match.span())
     return numbers, rest
+
+
+def _rents(numbers, rest):
+    """Read the rents of several cards, and give what is left of a question."""
+    rents = [next(filter(None, one.groups())) for one in re.finditer(RENTED, rest, re.I)]
+    if len(rents) < 2:
+        return rest
+    numbers |= {"rents": rents, "usd": rents[0]}
+    return re.sub(RENTED, " ", rest, flags=re.I)
 
 
 def _requests_bought(numbers, rest):

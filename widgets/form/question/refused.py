@@ -8,6 +8,7 @@ from llmcap_kernel.refuse import BadInput, shown
 
 from .. import lists
 from .left_out import OF_ITS_OWN
+from .unknown import refusal
 
 EMPTY = "Type a question, such as Qwen3-32B on two H200, 32K context."
 
@@ -31,6 +32,12 @@ def possible(question):
         Where there is one.
     """
     numbers = question.numbers
+    for kind in ("card", "model"):
+        if name := numbers.get(f"unknown {kind}"):
+            raise BadInput("question", refusal(name, kind))
+    for name in ("processor",) * (not question.cards) + ("closed",) * (not question.models):
+        if name in numbers:  # what stands on the page is no answer of it
+            raise BadInput("question", OF_ITS_OWN[name].format(numbers[name]))
     if "no model" in numbers and not question.models:
         raise BadInput("question", OF_ITS_OWN["no model"].format(numbers["no model"]))
     if "absurd" in numbers:

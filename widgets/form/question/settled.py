@@ -159,7 +159,8 @@ def _speed(numbers):
 def _counted_cards(question):
     """The cards of a question and how many of each; one where their memory alone is said."""
     numbers, cards = dict(question.numbers), list(question.cards)
-    if question.models and not cards and numbers.keys() & {"memory", "home", "laptop"}:
+    nameless = numbers.keys() & {"memory", "home", "laptop"} and "unknown card" not in numbers
+    if question.models and not cards and nameless:
         name, numbers["open"] = own_machine(question.models, numbers)
         cards = [(name, 1)]
     if each := int(numbers.get("cards", 0)):  # "MI300X or H100, 8 cards each"

@@ -5,7 +5,7 @@ from typing import Any
 
 from llmcap_kernel.refuse import shown
 
-from .patterns import A_RATE, PEAK, PEOPLE, PER
+from .patterns import A_RATE, FORMAT, JOIN, PEAK, PEOPLE, PER
 
 FOREIGN = r"(?:€|£|\b(?:euros?|eur|gbp)\b)"  # money that is no dollar
 # A size of Llama without its number is the newest of it, in a question of today.
@@ -47,6 +47,13 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
         r"(?:[\w ]{0,20}?)?from\s+(.{1,30}?)\s+to\s+",
         r" gain from \1 vs ",
     ),
+    (r"\b(?:a second|one more|another)\s+(?=(?:rtx\s*)?[a-z]*\d{2,4}\w*\b)", "tp 2 over tp 1 on "),
+    # what follows each of several formats follows all: "int8 kv vs fp8 kv"
+    (
+        rf"({FORMAT})\s+(kv|cache|weights)(?:\s+cache)?({JOIN})(?={FORMAT}\s+\2\b)",
+        r"\1\3",
+    ),
+    (r"\bds[\s-]?(?=(?:v3|r1)\b)", "deepseek-"),
     # what retrieval puts into a prompt
     (
         r"(?<![\w.])(\d+)\s*(?:chunks?|passages?|snippets?)\s*(?:of|with|at|x)?\s*(\d+)\s*tokens?\b",
