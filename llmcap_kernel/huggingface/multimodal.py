@@ -7,6 +7,7 @@ from ..refuse import BadInput, printable, shown
 from ..spec import Tensor
 from .assemble import Draft, assemble, layer_count
 from .config import Fields
+from .defaults import CLASSES
 from .parts import Part, gqa, mlp, vector
 from .registry import FAMILIES, Builder, family
 from .towers import tower
@@ -126,6 +127,13 @@ TEXT_ALONE = {
     *("MllamaForCausalLM", "Llama4ForCausalLM", "Qwen3_5ForCausalLM", "Qwen3_5MoeForCausalLM"),
     *("Dots3NoteForCausalLM", "Emu3ForCausalLM"),
 }
+
+
+def classes_in(c: Fields, family: str) -> tuple[str, dict[str, str]]:
+    """Name the class of a config's own fields, and those of its objects that name none."""
+    text = WRAPPERS.get(family, "")
+    whole = not text or family in CLASSES or any(c.has(n) for n in INNER)
+    return family if whole else text, {**dict.fromkeys(INNER, text), "vision_config": family}
 
 
 def wrapped(c: Fields) -> Draft:
