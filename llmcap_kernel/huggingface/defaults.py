@@ -7,6 +7,7 @@ out what the class fills in again, which is not what the other fields would give
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..refuse import BadInput
 from .config import ALIASES
 
 # Transformers 5.24, models/*/configuration_*.py: a field, its value, and the classes that have it,
@@ -31,6 +32,7 @@ TABLE: dict[str, dict[Any, str]] = {
         1: """
             axk1 axk2 dots3_note_text exaone_moe glm4_moe_lite hy_v3 hy_v4
             hy_v4_vl_text laguna mistral_large4_text sarvam_mla
+            glm4_moe glm4v_moe_text sarvam_moe
             unlimited_ocr_text
         """,
         3: "deepseek_v3 deepseek_v32 glm5_next_text glm_moe_dsa",
@@ -106,8 +108,8 @@ TABLE: dict[str, dict[Any, str]] = {
         1: """
             axk1 axk2 deepseek_v3 deepseek_v32 deepseek_v4 dots3_note_text glm4_moe
             glm4_moe_lite glm4v_moe_text glm5_next_text glm_moe_dsa hy_v4
-            hy_v4_vl_text mistral4 mistral_large4_text sarvam_mla sarvam_moe
-            solar_open
+            hy_v4_vl_text kimi_linear mistral4 mistral_large4_text sarvam_mla
+            sarvam_moe solar_open bailing_hybrid
         """,
         2: "deepseek_v2 inkling_text unlimited_ocr_text",
     },
@@ -153,6 +155,7 @@ TABLE: dict[str, dict[Any, str]] = {
         20: "helium",
         32: "chameleon dots1 exaone4 exaone_moe qwen2 qwen3 qwen3_vl_text stablelm",
     },
+    "num_kv_shared_layers": {0: "gemma4_text"},
     "num_local_experts": {
         8: "granitemoehybrid",
         256: "muse_spark_text",
@@ -203,7 +206,7 @@ TABLE: dict[str, dict[Any, str]] = {
         513: "flint kolibri1",
         1024: "afmoe dory gemma4_unified_text",
         2048: "muse_glimmer_text muse_spark_text",
-        4096: "cohere2 cohere2_moe gemma2 gemma3_text vaultgemma voxtral_realtime_text",
+        4096: "cohere2 cohere2_moe gemma2 gemma3_text mistral vaultgemma voxtral_realtime_text",
         8192: "cwm",
     },
     "swa_num_key_value_heads": {16: "inkling_text"},
@@ -216,19 +219,82 @@ TABLE: dict[str, dict[Any, str]] = {
     "vocab_size": {262208: "gemma3_text"},
     "zero_expert_num": {256: "longcat_flash"},
 }
+# Fields that files state and classes do not, or not as one number: what is taken without them.
+TAKEN: dict[str, tuple[str, str]] = {
+    "attn_type_list": ("full attention in every second layer", "minimax_m1"),
+    "compress_ratios": ("those of the class", "deepseek_ref deepseek_v4"),
+    "first_k_dense_replace": ("none", "deepseek_v2 deepseek_vl_v2 dots1 kimi_k2"),
+    "head_dim": (
+        "hidden_size / num_attention_heads",
+        """
+            glm4_moe glm4v_moe_text mimo_v2 minimax_m1 mistral qwen3_moe
+            qwen3_omni_moe_text qwen3_vl_moe_text
+        """,
+    ),
+    "layer_types": ("those of the class", "cwm gemma4_text laguna"),
+    "mamba_ssm_dtype": ("that of the weights", "qwen3_5_moe_text qwen3_5_text"),
+    "moe_latent_size": ("none", "nemotron_h"),
+    "multi_query_attention": ("false", "chatglm"),
+    "n_shared_experts": ("none", "dots1"),
+    "new_decoder_architecture": ("false", "falcon"),
+    "num_global_key_value_heads": ("num_key_value_heads", "gemma4_text"),
+    "num_key_value_heads": (
+        "one for each query head",
+        """
+            afmoe apertus apertus1p5_text arcee aria_text cohere cohere2 cohere2_moe
+            cohere_compass_text diffllama doge flex_olmo granite
+            granite4_vision_text granitemoe granitemoe_swa granitemoehybrid
+            granitemoeshared grok grok-1 hunyuan_v1_dense hunyuan_v1_moe
+            hunyuan_vl_text hyperclovax internlm2 jais2 llama mimo mimo_v2 minicpm
+            minicpm4 minimax_m1 nanochat nemotron olmo olmo2 olmo3 olmo_hybrid olmoe
+            phi phi3 recurrent_gemma
+        """,
+    ),
+    "num_kv_heads": ("one for each query head", "falcon"),
+    "sliding_window": ("none", "laguna phi3 starcoder2 step3p5 step3p7"),
+    "sparse_attention_config": ("attention to all", "minimax_m3_vl_text"),
+    "swa_num_key_value_heads": ("num_key_value_heads", "mimo_v2"),
+    "tie_word_embeddings": (
+        "false",
+        """
+            arcee cwm exaone4 glm4 hunyuan_v1_dense internlm3 llama ministral3
+            mistral nemotron olmo2 phi3 qwen2 qwen3 qwen3_5_text qwen3_vl_text
+            seed_oss
+        """,
+    ),
+    "v_head_dim": ("head_dim", "mimo_v2"),
+}
+# Fields without which the model could be any: their names, and the classes that need one of them.
+NEEDED: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("n_routed_experts", "num_experts"), "deepseek_vl_v2 kimi_k2"),
+    (("n_shared_experts",), "deepseek_ref deepseek_vl_v2 kimi_k2"),
+    (("kv_lora_rank",), "kimi_k2"),
+    (("q_lora_rank",), "kimi_k2"),
+    (("moe_layer_freq", "mlp_layer_types"), "mimo_v2 mimo_v2_flash minimax_m3_vl_text"),
+)
 FIELDS = {
     field: {family: value for value, names in table.items() for family in names.split()}
     for field, table in TABLE.items()
 }
+USUAL_HEAD = 128
+# Fields of a whole model that hold for its text model.
+INHERITED = ("tie_word_embeddings",)
 CLASSES = {family for values in FIELDS.values() for family in values}
 # Fields of a part that a class may lack, each filled in where the file has that part's own field.
 BESIDE = {
     "enable_moe_block": "num_experts",
     "kv_lora_rank": "qk_rope_head_dim",
+    "moe_latent_size": "n_routed_experts",
     "moe_shared_expert_intermediate_size": "n_routed_experts",
+    "multi_query_attention": "multi_query_group_num",
+    "num_global_key_value_heads": "attention_k_eq_v",
+    "num_kv_heads": "new_decoder_architecture",
     "q_lora_rank": "qk_rope_head_dim",
 }
-INSTEAD = {"first_k_dense_replace": ("first_k_dense_replace", "mlp_layer_types")}
+INSTEAD = {
+    "compress_ratios": ("compress_ratios", "layer_types"),
+    "first_k_dense_replace": ("first_k_dense_replace", "mlp_layer_types"),
+}
 SAME = INSTEAD | {
     name: (field, *others) for field, others in ALIASES.items() for name in (field, *others)
 }
@@ -253,39 +319,70 @@ def filled(
     tuple of dict and tuple of str
         The config with the fields, and a sentence of those that each class filled in.
 
+    Raises
+    ------
+    BadInput
+        When a field is missing that no class has and every model has its own of.
+
     Examples
     --------
     >>> filled({"hidden_size": 3584, "sliding_window": None}, "gemma2", {})[1]
     ('the file leaves out head_dim 256, num_key_value_heads 4: taken from gemma2 in transformers',)
     """
-    own = dict(_missing(data, family))
-    changed = {**data, **own}
-    notes = (_note(own, family),) if own else ()
+    _needs(data, family)
+    own = {f: v[family] for f, v in FIELDS.items() if family in v and _silent(data, f)}
+    changed = {**data, **{f: list(v) if isinstance(v, tuple) else v for f, v in own.items()}}
+    notes = tuple(_notes(own, data, family))
     for name, value in data.items():
         if isinstance(value, dict) and name.endswith("_config"):
-            changed[name], said = filled(value, _kind(name, value, inner), {})
+            tied = {f: data[f] for f in INHERITED if f in data}
+            changed[name], said = filled({**tied, **value}, _kind(name, value, inner), {})
             notes += said
     return changed, notes
 
 
-def _missing(data: Mapping[str, Any], family: str) -> Iterator[tuple[str, Any]]:
-    """The fields that a class fills in and the file has by no name; null is no silence."""
-    for field, values in FIELDS.items():
-        stated = any(name in data for name in SAME.get(field, (field,)))
-        lacks = field in BESIDE and data.get(BESIDE[field]) is None
-        if family in values and not stated and not lacks:
-            value = values[family]
-            yield field, list(value) if isinstance(value, tuple) else value
+def _silent(data: Mapping[str, Any], field: str) -> bool:
+    """Whether a file has a field by no name, and the part it belongs to; null is no silence."""
+    if any(name in data for name in SAME.get(field, (field,))):
+        return False
+    return field not in BESIDE or bool(data.get(BESIDE[field]))
 
 
 def _kind(name: str, value: Mapping[str, Any], inner: Mapping[str, str]) -> str:
     """The class of an object in a config; a tower may be called as the whole model is."""
-    kind = value.get("model_type")
-    kind = kind if isinstance(kind, str) else inner.get(name, "")
-    tower = f"{kind}_vision" if name == "vision_config" else ""
-    return tower if tower in CLASSES else kind
+    own = value.get("model_type")
+    kind = own if isinstance(own, str) else inner.get(name, "")
+    tower = f"{kind}_vision"
+    if name == "vision_config" and (tower in CLASSES or kind != own):
+        return tower
+    return kind
 
 
-def _note(own: Mapping[str, Any], family: str) -> str:
-    listed = ", ".join(f"{name} {str(value).lower()}" for name, value in sorted(own.items()))
-    return f"the file leaves out {listed}: taken from {family} in transformers"
+def _notes(own: Mapping[str, Any], data: Mapping[str, Any], family: str) -> Iterator[str]:
+    """What is said of the fields of a class that fill a config, and of those that nothing fills."""
+    if own:
+        listed = ", ".join(f"{name} {str(value).lower()}" for name, value in sorted(own.items()))
+        yield f"the file leaves out {listed}: taken from {family} in transformers"
+    for field, (what, names) in TAKEN.items() if _is_model(data) else ():
+        if family in names.split() and _silent(data, field) and not _usual(field, data):
+            yield f"{field} is not stated: {what} is taken"
+
+
+def _usual(field: str, data: Mapping[str, Any]) -> bool:
+    """Whether a width of heads that follows from others is that of most models."""
+    if field != "head_dim":
+        return False
+    hidden, heads = data.get("hidden_size"), data.get("num_attention_heads")
+    return isinstance(hidden, int) and isinstance(heads, int) and hidden == USUAL_HEAD * heads
+
+
+def _is_model(data: Mapping[str, Any]) -> bool:
+    return any(name in data for name in SAME["hidden_size"])
+
+
+def _needs(data: Mapping[str, Any], family: str) -> None:
+    for fields, names in NEEDED if _is_model(data) else ():
+        if family in names.split() and not any(field in data for field in fields):
+            also = f" (or {fields[1]})" if fields[1:] else ""
+            message = f"{fields[0]}{also} is missing: {family} cannot be counted without it."
+            raise BadInput(fields[0], message)

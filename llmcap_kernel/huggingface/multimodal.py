@@ -144,6 +144,8 @@ def wrapped(c: Fields) -> Draft:
     if named and all(isinstance(n, str) and n in TEXT_ALONE for n in named):
         return draft
     rows, notes = tower(c, draft.hidden)
+    if not rows:
+        notes += ("the file describes no tower: the text model is counted alone",)
     return replace(
         draft,
         pieces=[*draft.pieces, *((t, None) for t in rows)],
@@ -210,7 +212,9 @@ def omni(c: Fields) -> Draft:
     thinker.family = f"{c.family}_thinker"
     draft = wrapped(thinker)
     apart = "the talker and what makes sound of its tokens are left out: the thinker alone"
-    return replace(draft, notes=(*draft.notes, apart))
+    towers = [n for n in ("vision_config", "audio_config") if not thinker.has(n)]
+    lost = tuple(f"{thinker.path(n)} is not stated: that tower is left out" for n in towers)
+    return replace(draft, notes=(*draft.notes, apart, *lost))
 
 
 @family("mllama_text_model")

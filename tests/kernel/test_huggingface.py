@@ -63,6 +63,45 @@ def test_every_config_loads(path):
     assert catalog.format(m.native_format).name == m.native_format
 
 
+# Left out, these are what the class has where it has no field, or one list of several in an object.
+AS_THE_CLASS = {
+    *(("indexer_types", "glm_moe_dsa"), ("full_attn_layers", "kimi_linear")),
+    *(("sparse_attention_freq", "minimax_m3_vl"), ("tie_word_embeddings", "starcoder2")),
+    ("tie_word_embeddings", "falcon_mamba"),
+}
+ONE_OF_EACH = {
+    data.get("model_type"): data for data in map(json.loads, map(Path.read_text, CONFIGS))
+}
+
+
+def without_one(data):
+    """Every config that lacks one field of this one, or of an object in it, and the field."""
+    for name, value in data.items():
+        if name not in ("model_type", "architectures", "quantization_config") and value is not None:
+            yield name, {n: v for n, v in data.items() if n != name}
+        if isinstance(value, dict) and name.endswith("_config") and name != "quantization_config":
+            for inner, fewer in without_one(value):
+                yield inner, {**data, name: fewer}
+
+
+@pytest.mark.parametrize("kind", ONE_OF_EACH)
+def test_a_field_left_out_moves_no_count_in_silence(kind):
+    """Half a percent of parameters or of a token's cache is refused, or said in a note."""
+    whole = load(ONE_OF_EACH[kind])
+    for name, fewer in without_one(ONE_OF_EACH[kind]):
+        try:
+            m = load(fewer)
+        except BadInput:
+            continue
+        moved = max(
+            abs(m.params / whole.params - 1),
+            abs(m.active_params / whole.active_params - 1),
+            abs((elements_per_token(m) or 1) / (elements_per_token(whole) or 1) - 1),
+        )
+        said = len(m.notes) > len(whole.notes)
+        assert moved < 0.005 or said or (name, kind) in AS_THE_CLASS, name
+
+
 def test_the_seventy_three_real_files_are_here():
     assert sum("_source" not in json.loads(p.read_text()) for p in CONFIGS) >= 73
 
