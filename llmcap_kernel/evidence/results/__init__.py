@@ -82,7 +82,8 @@ FORMS = (
         batched_bench.LINES,
     ),
     *(llama_bench.SQL, JSON, genai_perf.CSV, genai_perf.PRINTED, guidellm_tables.CSV, vllm.PRINTED),
-    *(guidellm_tables.DUMPED, llama_timings.TIMINGS, periodic.PRINTED, wide.TABLE),
+    *(guidellm_tables.PRINTED, guidellm_tables.DUMPED),
+    *(llama_timings.TIMINGS, periodic.PRINTED, wide.TABLE),
     *(csv_form(lambda header: _reader(header) is not None), JSON_IN_A_LOG),
 )
 

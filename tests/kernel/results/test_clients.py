@@ -68,6 +68,8 @@ USERS, RATE = (20, None, None), (None, 2.0, 100)
         ("guidellm.csv", 1, {USERS}),
         ("guidellm_0.3.csv", 1, {USERS}),
         ("guidellm.yaml", 1, {USERS}),
+        ("guidellm.txt", 1, {USERS}),
+        ("guidellm_0.3.txt", 1, {USERS}),
     ],
 )
 def test_a_server_under_load(name, runs, wanted):
@@ -133,6 +135,8 @@ def test_the_percentiles_of_a_block_are_rows(name):
         ("guidellm.csv", {("ttft", 99.0, 900.0), ("tpot", 75.0, 40.0)}),
         ("guidellm_0.3.csv", {("ttft", 99.0, 900.0), ("tpot", 75.0, 40.0)}),
         ("guidellm.yaml", {("ttft", 99.0, 900.0), ("tpot", 95.0, 60.0)}),
+        ("guidellm.txt", {("ttft", 95.0, 900.0), ("tpot", 95.0, 60.0)}),
+        ("guidellm_0.3.txt", {("ttft", 99.0, 900.0), ("tpot", 99.0, 40.0)}),
     ],
 )
 def test_the_percentiles_of_other_clients_are_rows(name, wanted):
@@ -352,6 +356,46 @@ def test_a_run_of_which_nothing_was_answered_says_so(name):
     assert before in text
     lines = results.parse(text.replace(before, after).encode(), name)
     assert lines and all("no request came through" in line.problem for line in lines)
+
+
+@pytest.mark.parametrize("name", ["vllm_rates.txt", "sglang_rates.txt"])
+def test_the_rates_of_a_server_s_own_log_are_of_the_requests_that_ran_all_the_time(name):
+    """The first line's time began with none running; the mean of the next two is 400."""
+    made, bad = measured(name, **MODEL, input_tokens=1000, output_tokens=200)
+    assert not bad and loads(made) == {USERS}
+    assert [(m.load.metric, m.value) for m in made] == [("output_tok_s_total", 400.0)]
+    assert {stated.meaning(m.spelled).family for m in made} == {name.partition("_")[0]}
+    assert measured(name, **MODEL)[1] == ["input_tokens is not stated (give --input)"]
+
+
+RATE_OF = (
+    "Engine {engine:03d}: Avg prompt throughput: {prompt} tokens/s, Avg generation throughput: "
+    "{rate} tokens/s, Running: {users} reqs, Waiting: {waiting} reqs, GPU KV cache usage: 1.0%"
+)
+
+
+def rates(*lines):
+    usual = {"engine": 0, "prompt": 0.0, "rate": 500.0, "users": 10, "waiting": 0}
+    text = "\n".join(RATE_OF.format(**usual | line) for line in lines)
+    return results.parse(text.encode(), "server.log")
+
+
+def test_without_a_prompt_a_rate_is_that_of_decoding():
+    (line,) = rates({}, {}, {})
+    assert (line.fields["metric"], line.fields["value"]) == ("decode_tok_s_per_user", 50.0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (({}, {"users": 20}), "no two lines in a row"),
+        (({"waiting": 5}, {"waiting": 5}), "none waiting"),
+        (({}, {"engine": 1}, {}), "lines of 2 replicas, 000 to 001"),
+    ],
+)
+def test_a_rate_of_no_number_of_users_is_refused(lines, says):
+    (line,) = rates(*lines)
+    assert says in line.problem
 
 
 # By hand, as loadgen/results.cc writes them: 2,000 tokens a second are 10 answers of 200.
