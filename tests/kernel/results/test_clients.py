@@ -442,6 +442,30 @@ def test_mlperf_server():
         measurements.measurement(lines[0], MODEL)
 
 
+SUBMITTED = (
+    "Organization,SystemName,Model,MlperfModel,Scenario,Result,number_of_nodes,"
+    "accelerator_model_name,accelerators_per_node,framework,Units,weight_data_types\n"
+    "Acme,X8,llama2-70b-99.9,llama2-70b-99.9,{scenario},24000,2,NVIDIA H100-SXM-80GB,8,"
+    "TensorRT 10.8,{units},fp8\n"
+)
+
+
+def test_the_table_of_an_mlperf_submission_has_the_rate_of_a_card():
+    """24,000 tokens a second of two nodes of eight."""
+    text = SUBMITTED.format(scenario="Offline", units="Tokens/s").encode()
+    (line,) = results.parse(text, "summary.csv")
+    said = {"input_tokens": 294, "output_tokens": 294, "concurrency": 512, "tp": 2}
+    m = measurements.measurement(line, said)
+    assert (m.load.metric, m.value) == ("output_tok_s_per_gpu", 1500.0)
+    d = stated.meaning(m.spelled).deployment
+    assert (d.model.name, d.gpu.name, d.weights.name) == ("llama-2-70b", "h100-sxm", "fp8")
+    for name in said:
+        with pytest.raises(BadInput, match=f"{name} is not stated"):
+            measurements.measurement(line, {n: v for n, v in said.items() if n != name})
+    (latency,) = results.parse(text.replace(b"Tokens/s", b"Samples/s"), "summary.csv")
+    assert latency.problem == "Offline in Samples/s is not read: Offline and Server in Tokens/s are"
+
+
 def test_mlperf_offline_and_what_is_not_read():
     (rate,) = (
         one
