@@ -2,13 +2,14 @@
 
 import bisect
 import itertools
+import operator
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from ...catalog import names
 from ...refuse import BadInput, shown
-from . import bench, code, relatives
+from . import bench, code, relatives, slurm
 
 MAX_CHARS = 200_000
 MOST_WORDS = 2_000
@@ -41,6 +42,14 @@ ASSIGNED = re.compile(r"(?:\$env:)?([A-Za-z_]\w{0,80})(\+?)=(.*)", re.S | re.I)
 VARIABLE = re.compile(
     r"\$(?:(?:env:)?(\w+)|\{(?:env:)?(\w+)(?:\[[@*]\])?(?::?[-=]([^}]*))?\})|%([A-Za-z_]\w*)%", re.I
 )
+# $((A * 8))
+SUM = re.compile(r"\$\(\(([\w\s$*/+-]{1,80})\)\)")
+WORKED_OUT = {
+    "*": operator.mul,
+    "+": operator.add,
+    "-": operator.sub,
+    "/": operator.floordiv,
+}
 # A list of words in bash: ARGS=(--a 1 --b "c d").
 ARRAY = re.compile(
     r"^([ \t]*(?:declare -a |local )?\w{1,80}\+?)=\(((?:[^()\n#]|\n(?!\)))*)\n?[ \t]*\)", re.M
@@ -371,10 +380,14 @@ def find(text: str) -> list[Command]:
 
 def _of_script(text: str, env: dict[str, str], deep: int) -> list[Command]:
     rest, files = without_files(text)
-    return [
-        one._replace(files=files | one.files) if files else one
-        for one in _launches(split(rest), env, deep)
-    ]
+    job = slurm.job(rest)
+    found = _launches(split(rest), env | job.env if job else env, deep)
+    if job:
+        cards = job.nodes * job.cards
+        found = [
+            one._replace(num_gpus=one.num_gpus or cards, gpu=one.gpu or job.gpu) for one in found
+        ]
+    return [one._replace(files=files | one.files) if files else one for one in found]
 
 
 def other(text: str) -> tuple[str, str, str]:
@@ -531,7 +544,39 @@ def _filled(word: str, env: dict[str, str]) -> str:
         name = found[1] or found[2] or found[4]
         return env.get(name, found[0] if found[3] is None else found[3])
 
-    return VARIABLE.sub(value, word)
+    return SUM.sub(lambda found: _worked_out(found, env), VARIABLE.sub(value, word))
+
+
+def _worked_out(found: re.Match[str], env: dict[str, str]) -> str:
+    """A product or a sum of numbers and variables that are known; the text of any other."""
+    filled = re.sub(r"[A-Za-z_]\w*", lambda name: env.get(name[0], name[0]), found[1])
+    parts = re.fullmatch(r"\s*(\d{1,6})\s*([-+*/])\s*(\d{1,6})\s*", filled)
+    if not parts or (parts[2] == "/" and not int(parts[3])):
+        return filled.strip() if filled.strip().isdecimal() else found[0]
+    return str(WORKED_OUT[parts[2]](int(parts[1]), int(parts[3])))
+
+
+def unset(text: str) -> str:
+    """Name what a shell would fill in here and the text does not say.
+
+    Parameters
+    ----------
+    text : str
+        The value of an option.
+
+    Returns
+    -------
+    str
+        The variable, or what the shell would run; "" where there is neither.
+
+    Examples
+    --------
+    >>> unset("$TP"), unset("$(nvidia-smi -L | wc -l)"), unset("4")
+    ('TP', '$(nvidia-smi -L | wc -l)', '')
+    """
+    if found := VARIABLE.search(text):
+        return found[1] or found[2] or found[4]
+    return text if "$" in text or text.startswith("`") else ""
 
 
 def _all_filled(words: list[str], env: dict[str, str]) -> list[str]:
