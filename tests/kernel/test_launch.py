@@ -945,7 +945,54 @@ vllm serve Qwen/Qwen3-8B \\
   accelerators: H100:8
 run: |
   vllm serve Qwen/Qwen3-235B-A22B-FP8 --tensor-parallel-size 8 --enable-expert-parallel""",
-        {"tp": 8, "gpu": "H100:8"},
+        {"tp": 8, "gpu": "H100"},
+    ),
+    "skypilot's variables": (
+        """resources:
+  accelerators: H100:8
+envs:
+  MODEL: Qwen/Qwen3-32B
+run: |
+  vllm serve $MODEL --tensor-parallel-size $SKYPILOT_NUM_GPUS_PER_NODE""",
+        {"tp": 8, "gpu": "H100", "num_gpus": 8, "model": "Qwen/Qwen3-32B"},
+    ),
+    "quadlet": (
+        """[Container]
+Image=docker.io/vllm/vllm-openai:v0.11.0
+AddDevice=nvidia.com/gpu=all
+Environment=CUDA_VISIBLE_DEVICES=0,1
+Exec=--model Qwen/Qwen3-8B \\
+  --max-model-len 16384""",
+        {"model": "Qwen/Qwen3-8B", "version": "0.11.0", "max_model_len": 16384, "num_gpus": 2},
+    ),
+    "powershell's variables": (
+        '$env:CUDA_VISIBLE_DEVICES = "0,1"\n$Model = "Qwen/Qwen3-8B"\nvllm serve $Model -tp 2',
+        {"model": "Qwen/Qwen3-8B", "tp": 2, "num_gpus": 2},
+    ),
+    "a makefile": (
+        "MODEL ?= Qwen/Qwen3-4B\nTP := 2\nserve:\n\tvllm serve $(MODEL) -tp $(TP)",
+        {"model": "Qwen/Qwen3-4B", "tp": 2},
+    ),
+    "a list with names": (
+        'N = 2\nM = "Qwen/Qwen3-8B"\nsubprocess.Popen(["vllm", "serve", M, "-tp", str(N)])',
+        {"model": "Qwen/Qwen3-8B", "tp": 2},
+    ),
+    "kserve's storage": (
+        """kind: InferenceService
+spec:
+  predictor:
+    model:
+      args: ["--model_name=l", "--tensor-parallel-size=2"]
+      storageUri: hf://Qwen/Qwen3-8B""",
+        {"model": "Qwen/Qwen3-8B", "tp": 2},
+    ),
+    "a loop": (
+        "for TP in 1 2 4; do vllm serve Qwen/Qwen3-8B -tp $TP; done",
+        {"tp": 4, "notes": ("TP is 1, 2 or 4: 4 is taken",)},
+    ),
+    "a condition": (
+        "if [ $N = 8 ]; then TP=8; else TP=4; fi\nvllm serve Qwen/Qwen3-8B -tp $TP",
+        {"tp": 4, "notes": ("TP is 8 or 4: 4 is taken",)},
     ),
     "runai": (
         "runai submit a --image vllm/vllm-openai:v0.9.0 -g 2 -- --model Qwen/Qwen3-32B -tp 2",

@@ -160,7 +160,7 @@ def _not_read(text: str) -> str:
 
 
 def _launch(command: Command) -> Launch:
-    engine, notes = command.engine, [*command.said, *words.hidden(command.env)]
+    engine, notes = command.engine, [*command.said, *command.doubts, *words.hidden(command.env)]
     if not engine:
         engine = max(options.ENGINES, key=lambda name: options.known(command.words, name))
         notes.append(f"the engine is not named: {TITLES[engine]} taken, whose options these are")
