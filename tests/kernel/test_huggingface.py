@@ -450,6 +450,22 @@ def test_what_the_vision_tower_keeps_says_nothing_of_the_text_model():
     assert bits["self_attn.q_proj"] == 0 and bits["visual.attn.qkv"] == 16
 
 
+@pytest.mark.parametrize(
+    ("listed", "part"),
+    [
+        (["lm_head", "model.layers.3.mlp"], 1 / 36),
+        (["model.layers.0.mlp.down_proj", "model.layers.1.mlp.down_proj"], 2 / 36),
+        (["lm_head", "model.layers.7.mlp.down_proj", "model.layers.8.mlp.down_proj"], 2 / 36),
+        (["lm_head", "model.layers.0.input_layernorm", "model.layers.0.mlp.down_proj"], 1),
+        (["mtp*", "mtp.layers.0*"], 0),
+    ],
+)
+def test_a_list_of_one_layer_is_of_all_where_it_may_have_been_cut(listed, part):
+    """Three names that begin with a first layer are what is left of a list in some copies."""
+    down = Tensor("mlp.down_proj", "mlp", 1000, copies=36)
+    assert modules.share(modules.named(listed), down, range(36)) == pytest.approx(part)
+
+
 def test_modules_named_for_eight_bits_beside_four():
     """Qwen3.6-27B-NVFP4: groups with targets; MiniMax-M3-NVFP4: quantized_layers."""
     bits = bits_of(config("nvidia__Qwen3.6-27B-NVFP4"))
