@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from statistics import fmean
 from typing import NamedTuple
 
+from ..logs.printed import printed
 from .line import Document, Fields, Form, Line, Problem, Reader, metrics, number, whole
 from .tables import lines_of
 
@@ -27,6 +28,11 @@ LINES = {
     ),
 }
 REPLICA = re.compile(r"\b(?:Engine |DP)(\d{1,4})\b")
+GUESSED = re.compile(r"SpecDecoding metrics:|\baccept (?:len|rate): \d")
+CACHED = re.compile(r"Prefix cache hit rate: (\d{1,3}(?:\.\d)?)%")
+CACHED_FROM = 5.0  # percent
+# A client's own result, which may stand in the same log.
+OF_A_CLIENT = re.compile(r'"(?:request_throughput|output_throughput|mean_ttft_ms|benchmarks)":')
 ALIKE = 0.05  # requests come and go between two lines
 UNSTEADY = (
     "no two lines in a row have as many requests running and none waiting: a rate over such a time "
@@ -44,14 +50,20 @@ class Said(NamedTuple):
     rate: float
     running: int
     waiting: int
+    cached: float | None  # percent of prompts' tokens; None where it is not printed
 
 
 def _prints(text: str) -> bool:
-    return any(pattern.search(text) for pattern in LINES.values())
+    return any(pattern.search(text) for pattern in LINES.values()) and not OF_A_CLIENT.search(text)
+
+
+def _collected(text: str) -> bool:
+    """Whether a collector wrote each line as JSON."""
+    return text.lstrip().startswith('{"') and _prints(text)
 
 
 def _said(text: str) -> Iterator[Said]:
-    for at, line in enumerate(lines_of(text), 1):
+    for at, line in enumerate(lines_of(printed(text)), 1):
         for engine, pattern in LINES.items():
             found = pattern.search(line[:2000])
             if found:
@@ -59,9 +71,10 @@ def _said(text: str) -> Iterator[Said]:
                 prompt = number(cells["prompt"]) or 0.0 if "prompt" in cells else None
                 of = REPLICA.search(line[: found.start()])
                 counts = int(cells["running"]), int(cells["waiting"])
-                yield Said(
-                    at, engine, of[1] if of else "", prompt, number(cells["rate"]) or 0.0, *counts
-                )
+                hits = CACHED.search(line[found.end() :])
+                cached = float(hits[1]) if hits else None
+                rate, replica = number(cells["rate"]) or 0.0, of[1] if of else ""
+                yield Said(at, engine, replica, prompt, rate, *counts, cached)
 
 
 def _runs(lines: list[Said]) -> Iterator[list[Said]]:
@@ -86,8 +99,9 @@ def _documents(text: str) -> Iterator[Document]:
     runs = [run for run in _runs(lines) if run]
     if not runs:
         yield "file", Problem(UNSTEADY)
+    guessed = GUESSED.search(text) is not None
     for run in runs:
-        yield f"line {run[0].at}", {"periodic": run}
+        yield f"line {run[0].at}", {"periodic": run, "guessed": guessed}
 
 
 def _recognises(data: Fields) -> bool:
@@ -102,6 +116,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
         "served": True,
         "concurrency": whole(users),
         "needs": ("input_tokens", "output_tokens"),
+        "assumed": "; ".join(_not_taken(run, data["guessed"])),
     }
     # Without a prompt in all that time nothing but decoding was measured.
     decoded = all(one.prompt == 0 for one in run)
@@ -112,5 +127,15 @@ def _lines(data: Fields, where: str) -> list[Line]:
     return metrics(common, values, where, "a rate above zero")
 
 
+def _not_taken(run: list[Said], guessed: bool) -> Iterator[str]:
+    """What made such a run faster than is predicted."""
+    if guessed:
+        yield "tokens were guessed ahead: predicted without"
+    cached = fmean(one.cached or 0.0 for one in run)
+    if cached > CACHED_FROM:
+        yield f"{cached:.0f}% of prompts' tokens were in the prefix cache: predicted without"
+
+
 READERS = (Reader(_recognises, _lines),)
 PRINTED = Form(_prints, _documents)
+COLLECTED = Form(_collected, _documents)

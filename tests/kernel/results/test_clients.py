@@ -385,6 +385,23 @@ def test_without_a_prompt_a_rate_is_that_of_decoding():
     assert (line.fields["metric"], line.fields["value"]) == ("decode_tok_s_per_user", 50.0)
 
 
+def test_what_made_a_server_faster_than_predicted_is_said():
+    text = "\n".join(RATE_OF.format(engine=0, prompt=9.0, rate=500.0, users=10, waiting=0)
+                     for _ in range(2))  # fmt: skip
+    more = (
+        f"{text}, Prefix cache hit rate: 80.0%\nSpecDecoding metrics: Mean acceptance length: 2.6"
+    )
+    (line,) = results.parse(more.encode(), "server.log")
+    guessed = "tokens were guessed ahead: predicted without"
+    cached = "80% of prompts' tokens were in the prefix cache: predicted without"
+    assert line.fields["assumed"] == f"{guessed}; {cached}"
+    wrapped = "\n".join(
+        json.dumps({"log": one + "\n", "stream": "stderr"}) for one in more.split("\n")
+    )
+    (same,) = results.parse(wrapped.encode(), "container.log")
+    assert same.fields == line.fields
+
+
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
