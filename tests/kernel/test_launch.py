@@ -986,6 +986,28 @@ spec:
       storageUri: hf://Qwen/Qwen3-8B""",
         {"model": "Qwen/Qwen3-8B", "tp": 2},
     ),
+    "nomad": (
+        'config {\n  image = "vllm/vllm-openai:v0.11.0"\n  args = ["--model", "Qwen/Qwen3-8B",\n'
+        '    "--tensor-parallel-size", "2"]\n}',
+        {"model": "Qwen/Qwen3-8B", "tp": 2, "version": "0.11.0"},
+    ),
+    "ecs": (
+        '{"containerDefinitions": [{"image": "vllm/vllm-openai:v0.9.0", "command": ["--model", '
+        '"Qwen/Qwen3-8B"], "resourceRequirements": [{"type": "GPU", "value": "4"}]}]}',
+        {"model": "Qwen/Qwen3-8B", "num_gpus": 4},
+    ),
+    "a case": (
+        'case "$GPU" in\n  h100) TP=4;;\n  a100) TP=8;;\nesac\nvllm serve Qwen/Qwen3-8B -tp $TP',
+        {"tp": 8, "notes": ("TP is 4 or 8: 8 is taken",)},
+    ),
+    "cards that a shell lists": (
+        "CUDA_VISIBLE_DEVICES=$(seq -s, 0 3) vllm serve Qwen/Qwen3-8B -tp 4",
+        {"tp": 4, "num_gpus": 0},
+    ),
+    "a loop in a loop": (
+        "for bs in 1 8; do for tp in 1 2; do vllm serve Qwen/Qwen3-8B -tp $tp; done; done",
+        {"tp": 2, "notes": ("tp is 1 or 2: 2 is taken",)},
+    ),
     "a loop": (
         "for TP in 1 2 4; do vllm serve Qwen/Qwen3-8B -tp $TP; done",
         {"tp": 4, "notes": ("TP is 1, 2 or 4: 4 is taken",)},

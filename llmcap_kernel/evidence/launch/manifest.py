@@ -18,7 +18,7 @@ KEYS = re.compile(
     r"modelSpec|llm_configs|resources):",
     re.M,
 )
-IN_JSON = re.compile(r'"containers"\s*:\s*\[')
+IN_JSON = re.compile(r'"container(?:s|Definitions)"\s*:\s*\[')
 # The file of an engine's own settings: a model, and its options by their names.
 SETTINGS = re.compile(r"^model(?:[-_]path|[-_]tag)?:[ \t]+\S", re.M)
 # The file of TensorRT-LLM's settings, which goes beside a command that has the model.
@@ -635,6 +635,9 @@ def _cards(container: dict[str, Any]) -> int:
     counts += [str(one.get("count", "")) for one in reserved if isinstance(one, dict)]
     gpus = container.get("gpus")
     counts += [gpus] if isinstance(gpus, str) else []
+    for one in _first(container, "resourceRequirements", list):  # of Amazon ECS
+        is_gpu = isinstance(one, dict) and one.get("type") == "GPU"
+        counts += [str(one.get("value", ""))] if is_gpu else []
     several = ACCELERATORS.fullmatch(_first(container, "accelerators"))
     counts += [several[2]] if several else []
     return next((int(one) for one in counts if one.isdecimal() and int(one) < 10_000), 0)

@@ -57,6 +57,9 @@ WORKED_OUT = {
 ARRAY = re.compile(
     r"^([ \t]*(?:declare -a |local )?\w{1,80}\+?)=\(((?:[^()\n#]|\n(?!\)))*)\n?[ \t]*\)", re.M
 )
+# HCL: Nomad's and Terraform's, a name, = and a text or a list of them.
+HCL_IMAGE = re.compile(r'^[ \t]*image[ \t]*=[ \t]*"([^"\n]{1,300})"', re.M)
+HCL_WORDS = re.compile(r"^[ \t]*(?:args|command|entrypoint)[ \t]*=[ \t]*\[([^\]]{1,4000})\]", re.M)
 QUADLET = re.compile(r"^\[Container\](?:[^\[]*\n)??Image=(\S{1,300})", re.M)
 VISIBLE = (
     *("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"),
@@ -374,10 +377,9 @@ def find(text: str) -> list[Command]:
         return [_read_as(modelfile, {})]
     if called := code.of_python(text):
         return [Command(called.words, called.engine, offline=called.offline)]
-    if quadlet := QUADLET.search(text):
-        return _of_quadlet(quadlet[1], text)
-    if built := code.of_dockerfile(text):
-        return contained(built.image, list(built.words), built.env)
+    image, run, env = _of_an_image(text)
+    if image:
+        return contained(image, run, env)
     found = _of_script(text, {}, 0)
     listed = LISTED.search(text) if not found else None
     if listed:  # a list of a program: subprocess.Popen(["vllm", "serve", ...])
@@ -387,12 +389,20 @@ def find(text: str) -> list[Command]:
     return _of_script(shelled[2], {}, 0) if shelled else found
 
 
-def _of_quadlet(image: str, text: str) -> list[Command]:
-    """The engine of a unit of Podman's: an image, and what is handed to its program."""
-    lines = GOES_ON.sub(" ", text).split("\n")
-    run = [word for line in lines if line.startswith("Exec=") for word in split(line[5:])[0]]
-    given = [w for one in lines if one.startswith("Environment=") for w in split(one[12:])[0]]
-    return contained(image, run, dict(_assigned(given)))
+def _of_an_image(text: str) -> tuple[str, list[str], dict[str, str]]:
+    """The image that a unit of Podman, HCL or a Dockerfile runs, its words and its variables."""
+    if quadlet := QUADLET.search(text):
+        lines = GOES_ON.sub(" ", text).split("\n")
+        own: dict[str, list[str]] = {"Exec": [], "Environment": []}
+        for name, equals, rest in (line.partition("=") for line in lines):
+            if equals and name in own:
+                own[name] += itertools.chain(*split(rest))
+        return quadlet[1], own["Exec"], dict(_assigned(own["Environment"]))
+    if (image := HCL_IMAGE.search(text)) and (listed := HCL_WORDS.search(text)):
+        return image[1], re.findall(r'"([^"\n]*)"', listed[1]), {}
+    if built := code.of_dockerfile(text):
+        return built.image, list(built.words), built.env
+    return "", [], {}
 
 
 def _of_script(text: str, env: dict[str, str], deep: int) -> list[Command]:
@@ -457,6 +467,9 @@ def of_words(words: list[str]) -> list[Command]:
     return _launches([words], {}, 0)
 
 
+BEFORE = ("do", "then", "else")  # of a command in a loop or a condition
+
+
 class Several:
     """Variables that loops and conditions of a script set, and their values."""
 
@@ -466,6 +479,7 @@ class Several:
 
     def of_a_loop(self, words: list[str], env: dict[str, str]) -> dict[str, str]:
         """Take the largest value of a loop's variable, or the last where they are no numbers."""
+        words = words[1:] if words[:1] and words[0] in BEFORE else words
         if words[:1] != ["for"] or words[2:3] != ["in"]:
             return {}
         listed = _all_filled(words[3:], env)
@@ -477,7 +491,8 @@ class Several:
 
     def of_a_condition(self, words: list[str], given: dict[str, str], env: dict[str, str]) -> None:
         """Keep the values that the branches of a condition set; the last one counts."""
-        self.deep += (words[:1] == ["if"]) - (words[:1] == ["fi"])
+        first = words[0] if words else ""
+        self.deep += (first in ("if", "case")) - (first in ("fi", "esac"))
         for name, value in given.items() if self.deep > 0 else ():
             self.values.setdefault(name, [env[name]] if name in env else []).append(value)
 
@@ -709,7 +724,8 @@ def _script(words: list[str]) -> str:
 def _visible(env: dict[str, str]) -> int:
     """How many cards the variables show; 0 when they do not say."""
     for name in VISIBLE:
-        shown_cards = [one for one in env.get(name, "").split(",") if one.strip()]
+        listed = "" if unset(env.get(name, "")) else env.get(name, "")
+        shown_cards = [one for one in listed.split(",") if one.strip()]
         if shown_cards and shown_cards[0].strip() not in ("all", "void", "none", "-1"):
             return len(shown_cards)
     return 0
