@@ -134,8 +134,16 @@ LISTED = re.compile(
 )
 # A unit of systemd, a line of PowerShell, of make and of a notebook.
 UNIT = (
-    (re.compile(r"^[ \t]*\$(?:env:)?([a-z_]\w*)[ \t]+=[ \t]*(?=\S)", re.M | re.I), r"\1="),
-    (re.compile(r"^([A-Z_]\w*)[ \t]*[?:]:?=[ \t]*([^\n\"']*\S)[ \t]*$", re.M), r'\1="\2"'),
+    (
+        re.compile(
+            r"^[ \t]{0,40}\$(?:env:)?([a-z_]\w{0,80})[ \t]{1,9}=[ \t]{0,9}(?=\S)", re.M | re.I
+        ),
+        r"\1=",
+    ),
+    (
+        re.compile(r"^([A-Z_]\w{0,80})[ \t]{0,9}[?:]:?=[ \t]{0,9}([^\s\"'][^\n\"']{0,400})$", re.M),
+        r'\1="\2"',
+    ),
     (re.compile(r"^Environment=", re.M), "export "),
     (re.compile(r"^Exec(?:Start|StartPre|StartPost|Stop|Reload)=[-@:+!]*", re.M), ""),
     (re.compile(r"^[ \t]*!(?=\w)", re.M), ""),
