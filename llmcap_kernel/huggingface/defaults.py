@@ -284,7 +284,7 @@ CLASSES = {family for values in FIELDS.values() for family in values}
 BESIDE = {
     "enable_moe_block": "num_experts",
     "kv_lora_rank": "qk_rope_head_dim",
-    "moe_latent_size": "moe_shared_expert_overlap",
+    "moe_latent_size": "num_nextn_predict_layers",
     "moe_shared_expert_intermediate_size": "n_routed_experts",
     "multi_query_attention": "multi_query_group_num",
     "num_global_key_value_heads": "attention_k_eq_v",
