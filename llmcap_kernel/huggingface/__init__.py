@@ -11,7 +11,9 @@ from ..refuse import BadInput, shown
 from ..spec import Model
 from . import originals, sparsity
 from .config import Fields, read_json
+from .defaults import filled
 from .families import FAMILIES, family_of
+from .multimodal import classes_in
 from .quantization import QUANTIZED, declared_kv, mark, native_format, quantization
 from .rotary import table_bytes
 
@@ -75,7 +77,8 @@ def load(
     source = source if isinstance(source, str) else ""
     try:
         kind = family_of(c)
-        draft = FAMILIES[kind](Fields(data, family=kind))
+        whole, left_out = filled(data, *classes_in(c, kind))
+        draft = FAMILIES[kind](Fields(whole, family=kind))
         return Model(
             name=_name(name, data, kind),
             family=kind,
@@ -93,7 +96,7 @@ def load(
             tied_embeddings=draft.tied,
             table_bytes=table_bytes(data, draft),
             source=source[:300],
-            notes=(*draft.notes, *_said(c)),
+            notes=(*draft.notes, *left_out, *_said(c)),
         )
     except RecursionError:
         raise BadInput("config", "config nests its objects too deeply to be read.") from None

@@ -36,23 +36,8 @@ def gemma(c: Fields) -> Draft:
     )
 
 
-# Defaults of Gemma3TextConfig in transformers, which published files omit.
-GEMMA3 = {
-    "vocab_size": 262_208,
-    "hidden_size": 2304,
-    "intermediate_size": 9216,
-    "num_hidden_layers": 26,
-    "num_attention_heads": 8,
-    "num_key_value_heads": 4,
-    "head_dim": 256,
-    "sliding_window": 4096,
-    "max_position_embeddings": 131_072,
-}
-
-
 @family("gemma3_text")
 def gemma3(c: Fields) -> Draft:
-    c = c.under(GEMMA3)
     period = c.whole("sliding_window_pattern", "_sliding_window_pattern", default=6)
     default = every(layer_count(c), period, "full")
     mixers = alternating(c, default, lambda w: gqa(c, qk_norm="head", window=w))

@@ -248,7 +248,7 @@ def dots1(c: Fields) -> Draft:
 def mellum(c: Fields) -> Draft:
     if not c.has("num_local_experts") and not c.has("num_experts"):
         return FAMILIES["llama"](c)
-    default = every(layer_count(c), 4, "full")
+    default = ["full"] * layer_count(c)
     mixers = alternating(c, default, lambda w: gqa(c, qk_norm="head", window=w))
     return assemble(c, mixers, qwen_moe(c))
 
@@ -512,7 +512,7 @@ def granitemoe(c: Fields) -> Draft:
         c.whole("intermediate_size", limit="ffn"),
         shared=c.whole("shared_intermediate_size", default=0, low=0, limit="ffn"),
     )
-    default = ["full"] * layer_count(c)
+    default = every(layer_count(c), 4 if c.family == "granitemoe_swa" else 1, "full")
     mixers = alternating(c, default, lambda w: gqa(c, qkv_bias=bias, o_bias=bias, window=w))
     return assemble(c, mixers, sparse, tied=True)
 

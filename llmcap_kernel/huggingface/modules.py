@@ -15,9 +15,9 @@ _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)(?=$|[.*])")
 _NUMBERED = re.compile(r"^.*?(?:\b(?:layers|h|blocks)\.|^|\*\.?)(\d{1,4})(?=$|[.*?])")
 _ANY_LAYER = re.compile(r"^.*\b(?:layers|h|blocks)\.[*?]\.")
 _WHOLE_LAYER = re.compile(r"^\.?\*?$")
-# Some published copies of a config truncate lists to their first entries: a module
-# that such a list names for one layer is taken as excluded in all layers.
-STUMP = 3
+# Some published copies of a config truncate lists to their first three entries: a module that such
+# a list names for one of the first layers is taken as excluded in all layers.
+STUMP, FIRST_LAYERS = 3, ("0", "1")
 REGEX = "re:"
 
 # A pattern of names, and the layers it is about; None for all of them.
@@ -33,8 +33,8 @@ def named(items: Iterable[str], stump: int = STUMP) -> Named:
         Names of modules, with the index of a layer or without; a regular expression follows
         "re:".
     stump : int
-        Length up to which a list may have been cut to its first entries, so that a module of
-        one layer stands for that of all.
+        Length of a list that may have been cut to its first entries, so that a module of one of
+        the first layers stands for that of all; 0 for none.
 
     Returns
     -------
@@ -48,17 +48,18 @@ def named(items: Iterable[str], stump: int = STUMP) -> Named:
     {'lm_head': None, 'mlp.down_proj': {0, 1, 2, 3}}
     """
     items = list(items)
-    cut, found = len(items) <= stump, Named()
+    stub, found = len(items) == stump, Named()
     for item in items:
         if item.startswith(REGEX) and not of_tower(item):
             for rest, index in _expanded(item.removeprefix(REGEX)):
                 _add(found, rest, index)
             continue
         layer = _LAYER.search(item)
-        if len(item) > MAX_NAME or layer is None or of_tower(item):
+        apart = of_tower(item) or item.startswith("mtp")  # with layers of their own
+        if len(item) > MAX_NAME or layer is None or apart:
             _add(found, item[:MAX_NAME], None)
             continue
-        rest = item[layer.end() :].removesuffix(".weight")
+        rest, cut = item[layer.end() :].removesuffix(".weight"), stub and layer[1] in FIRST_LAYERS
         whole = _WHOLE_LAYER.match(rest) or rest == ".*"
         if not whole and cut:
             _add(found, rest.lstrip("."), None)

@@ -7,6 +7,7 @@ from ..refuse import BadInput, printable, shown
 from ..spec import Tensor
 from .assemble import Draft, assemble, layer_count
 from .config import Fields
+from .defaults import CLASSES
 from .parts import Part, gqa, mlp, vector
 from .registry import FAMILIES, Builder, family
 from .towers import tower
@@ -128,6 +129,13 @@ TEXT_ALONE = {
 }
 
 
+def classes_in(c: Fields, family: str) -> tuple[str, dict[str, str]]:
+    """Name the class of a config's own fields, and those of its objects that name none."""
+    text = WRAPPERS.get(family, "")
+    whole = not text or family in CLASSES or any(c.has(n) for n in INNER)
+    return family if whole else text, {**dict.fromkeys(INNER, text), "vision_config": family}
+
+
 def wrapped(c: Fields) -> Draft:
     """Count a multimodal model: its text model, its towers and what projects them."""
     text = _text_model(c)
@@ -136,6 +144,8 @@ def wrapped(c: Fields) -> Draft:
     if named and all(isinstance(n, str) and n in TEXT_ALONE for n in named):
         return draft
     rows, notes = tower(c, draft.hidden)
+    if not rows:
+        notes += ("the file describes no tower: the text model is counted alone",)
     return replace(
         draft,
         pieces=[*draft.pieces, *((t, None) for t in rows)],
@@ -202,7 +212,9 @@ def omni(c: Fields) -> Draft:
     thinker.family = f"{c.family}_thinker"
     draft = wrapped(thinker)
     apart = "the talker and what makes sound of its tokens are left out: the thinker alone"
-    return replace(draft, notes=(*draft.notes, apart))
+    towers = [n for n in ("vision_config", "audio_config") if not thinker.has(n)]
+    lost = tuple(f"{thinker.path(n)} is not stated: that tower is left out" for n in towers)
+    return replace(draft, notes=(*draft.notes, apart, *lost))
 
 
 @family("mllama_text_model")

@@ -12,7 +12,6 @@ from typing import Any
 from ..refuse import BadInput
 from ..spec import Attention, Tensor
 from .config import Fields
-from .defaults import of_the_class
 
 
 @dataclass(frozen=True)
@@ -67,10 +66,8 @@ def shape(c: Fields) -> tuple[int, int, int, int]:
     """Read hidden size, query heads, KV heads and head width from their usual fields."""
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", limit="heads")
-    kv_heads = of_the_class(c, "num_key_value_heads", heads)
-    kv = c.whole("num_key_value_heads", default=kv_heads, limit="heads")
-    width = of_the_class(c, "head_dim", max(1, hidden // heads))
-    head = c.whole("head_dim", default=width, limit="head")
+    kv = c.whole("num_key_value_heads", default=heads, limit="heads")
+    head = c.whole("head_dim", default=max(1, hidden // heads), limit="head")
     if heads % kv:
         raise BadInput(
             c.path("num_key_value_heads"),

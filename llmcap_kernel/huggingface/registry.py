@@ -7,7 +7,6 @@ from ..refuse import BadInput
 from ..spec import Tensor
 from .assemble import Draft, layer_count, max_context
 from .config import Fields
-from .defaults import of_the_class
 from .parts import (
     Part,
     matrix,
@@ -32,8 +31,7 @@ def family(*names: str) -> Callable[[Builder], Builder]:
 
 def window_of(c: Fields) -> int:
     """Read the sliding window; 0 without one or when it covers the context [tokens]."""
-    usual = of_the_class(c, "sliding_window", 0)
-    window = c.whole("sliding_window", default=usual, low=0, limit="tokens")
+    window = c.whole("sliding_window", default=0, low=0, limit="tokens")
     return 0 if window >= max_context(c, default=window + 1) else window
 
 

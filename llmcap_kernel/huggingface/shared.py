@@ -18,6 +18,8 @@ def _layers(c: Fields) -> list[int]:
     layers = layer_count(c)
     if c.has("layers_block_type"):
         found = c.per_layer("layers_block_type", layers, KINDS)
+    elif c.family == "zamba":
+        found = _by_period(c, layers)
     else:
         at = set(c.wholes("hybrid_layer_ids"))
         found = [int(i in at) for i in range(layers)]
@@ -27,6 +29,13 @@ def _layers(c: Fields) -> list[int]:
             f"{c.path('layers_block_type')} names no hybrid layer: {c.family} needs one.",
         )
     return found
+
+
+def _by_period(c: Fields, layers: int) -> list[int]:
+    """Zamba's rule where its layers are not listed: configuration_zamba.py, layers_block_type."""
+    period = c.whole("attn_layer_period", default=6, limit="layers")
+    offset = c.whole("attn_layer_offset", default=4, low=0, limit="layers")
+    return ([0, 0, 1] + [int(i % period == offset) for i in range(max(0, layers - 3))])[:layers]
 
 
 def _block(c: Fields, hidden: int) -> tuple[tuple[Tensor, ...], Attention]:

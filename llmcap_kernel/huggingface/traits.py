@@ -66,8 +66,8 @@ class Traits:
 
 
 LIKE_LLAMA = """
-    llama aquila yi xverse open_llama helium cwm code_llama youtu iquestcoder hyperclovax
-    granite_swa ministral ministral3 mistral vaultgemma baichuan minicpm4 emu3_text_model diffllama
+    llama aquila yi xverse open_llama helium code_llama youtu iquestcoder hyperclovax
+    ministral ministral3 mistral baichuan minicpm4 emu3_text_model diffllama
     granite4_vision_text skywork teleflm fairseq2_llama step1 PanguEmbedded pangu_embedded
 """
 
@@ -77,6 +77,9 @@ TABLE = {
         ("smollm3", "granite", "minicpm", "ernie4_5", "paddleocr_vl_text", "granite_docling_text"),
         Traits(tied=True),
     ),
+    "cwm": Traits(period=4),
+    "granite_swa": Traits(period=4),
+    "vaultgemma": Traits(period=2),
     "cosmos3_edge_text": Traits(gated=False),
     "spark2_5": Traits(gate="head", period=4),
     "xverse_moe": Traits(),

@@ -303,3 +303,17 @@ def test_a_field_that_the_class_fills_in_may_be_missing(row, field):
     fewer = {name: value for name, value in row["config"].items() if name != field}
     whole, without = load(row["config"]), load(fewer)
     assert without.params == whole.params and without.attention == whole.attention
+
+
+def test_zamba_s_layers_follow_its_period_where_they_are_not_listed():
+    row = next(row for row in COUNTED if row["model_type"] == "zamba")
+    fewer = {name: value for name, value in row["config"].items() if name != "layers_block_type"}
+    assert load(fewer).params == load(row["config"]).params
+    assert set(load(fewer).attention) == set(load(row["config"]).attention)
+
+
+@pytest.mark.parametrize("kind", ["cwm", "granite_swa", "granitemoe_swa", "mellum", "vaultgemma"])
+def test_layers_that_a_file_does_not_list_are_those_of_the_class(kind):
+    row = next(row for row in COUNTED if row["model_type"] == kind)
+    fewer = {name: value for name, value in row["config"].items() if name != "layer_types"}
+    assert set(load(fewer).attention) == set(load(row["config"]).attention)

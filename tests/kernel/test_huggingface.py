@@ -63,6 +63,45 @@ def test_every_config_loads(path):
     assert catalog.format(m.native_format).name == m.native_format
 
 
+# Left out, these are what the class has where it has no field, or one list of several in an object.
+AS_THE_CLASS = {
+    *(("indexer_types", "glm_moe_dsa"), ("full_attn_layers", "kimi_linear")),
+    *(("sparse_attention_freq", "minimax_m3_vl"), ("tie_word_embeddings", "starcoder2")),
+    ("tie_word_embeddings", "falcon_mamba"),
+}
+ONE_OF_EACH = {
+    data.get("model_type"): data for data in map(json.loads, map(Path.read_text, CONFIGS))
+}
+
+
+def without_one(data):
+    """Every config that lacks one field of this one, or of an object in it, and the field."""
+    for name, value in data.items():
+        if name not in ("model_type", "architectures", "quantization_config") and value is not None:
+            yield name, {n: v for n, v in data.items() if n != name}
+        if isinstance(value, dict) and name.endswith("_config") and name != "quantization_config":
+            for inner, fewer in without_one(value):
+                yield inner, {**data, name: fewer}
+
+
+@pytest.mark.parametrize("kind", ONE_OF_EACH)
+def test_a_field_left_out_moves_no_count_in_silence(kind):
+    """Half a percent of parameters or of a token's cache is refused, or said in a note."""
+    whole = load(ONE_OF_EACH[kind])
+    for name, fewer in without_one(ONE_OF_EACH[kind]):
+        try:
+            m = load(fewer)
+        except BadInput:
+            continue
+        moved = max(
+            abs(m.params / whole.params - 1),
+            abs(m.active_params / whole.active_params - 1),
+            abs((elements_per_token(m) or 1) / (elements_per_token(whole) or 1) - 1),
+        )
+        said = len(m.notes) > len(whole.notes)
+        assert moved < 0.005 or said or (name, kind) in AS_THE_CLASS, name
+
+
 def test_the_seventy_three_real_files_are_here():
     assert sum("_source" not in json.loads(p.read_text()) for p in CONFIGS) >= 73
 
@@ -409,6 +448,22 @@ def test_what_the_vision_tower_keeps_says_nothing_of_the_text_model():
     bits = bits_of(data)
     assert load(data).native_format == "fp8"
     assert bits["self_attn.q_proj"] == 0 and bits["visual.attn.qkv"] == 16
+
+
+@pytest.mark.parametrize(
+    ("listed", "part"),
+    [
+        (["lm_head", "model.layers.3.mlp"], 1 / 36),
+        (["model.layers.0.mlp.down_proj", "model.layers.1.mlp.down_proj"], 2 / 36),
+        (["lm_head", "model.layers.7.mlp.down_proj", "model.layers.8.mlp.down_proj"], 2 / 36),
+        (["lm_head", "model.layers.0.input_layernorm", "model.layers.0.mlp.down_proj"], 1),
+        (["mtp*", "mtp.layers.0*"], 0),
+    ],
+)
+def test_a_list_of_one_layer_is_of_all_where_it_may_have_been_cut(listed, part):
+    """Three names that begin with a first layer are what is left of a list in some copies."""
+    down = Tensor("mlp.down_proj", "mlp", 1000, copies=36)
+    assert modules.share(modules.named(listed), down, range(36)) == pytest.approx(part)
 
 
 def test_modules_named_for_eight_bits_beside_four():

@@ -351,7 +351,7 @@ def test_a_part_of_a_card_is_said_to_be_taken_whole():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("LLM(model=NAME)", "model is '$NAME': write its value, a variable"),
+        ("LLM(model=NAME)", "model is '$NAME': write its name, a variable"),
         ("LLM('Qwen/Qwen3-8B', tensor_parallel_size=count())", "tensor-parallel-size is"),
         ("LLM(model='x'", "launches no engine known here"),
         ("model: Qwen/Qwen3-8B\ngpu: H100\nttft_ms: 150", "launches no engine known here"),
@@ -359,7 +359,7 @@ def test_a_part_of_a_card_is_said_to_be_taken_whole():
 )
 def test_code_that_cannot_be_read_is_one_sentence(text, told):
     with pytest.raises(BadInput) as caught:
-        launch.read(text)
+        launch.meant(launch.read(text), gpu="h100")
     assert told in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -448,7 +448,6 @@ def test_switches(typed, eager):
         ("vllm serve x/y --enforce-eager=maybe", "is 'maybe': it takes true or false."),
         ("vllm serve x/y --speculative-config mtp", "is 'mtp': it takes a JSON object."),
         ("vllm serve $MODEL", "model is '$MODEL': write its name"),
-        ("vllm serve x/y -tp $TP", "-tp is '$TP': write its value"),
         ("vllm serve 'x/y --port 3", "a quote that is not closed"),
         ("vllm serve a/b\nvllm serve c/d", "launches 2 engines: give one of them"),
         ("vllm bench sweep plot x", "launches no engine known here: it takes vllm serve"),
@@ -464,8 +463,52 @@ def test_switches(typed, eager):
 )
 def test_what_cannot_be_read_is_one_sentence(text, words_of_it):
     with pytest.raises(BadInput) as caught:
-        launch.read(text)
+        launch.meant(launch.read(text), gpu="h100")
     assert words_of_it in str(caught.value) and "\n" not in str(caught.value)
+
+
+BATCH = """#!/bin/bash
+#SBATCH --job-name=serve -N 2
+#SBATCH --gres=gpu:h100:4
+srun vllm serve {model} --tensor-parallel-size {tp} --max-model-len ${{LEN:-8192}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("tp", "wanted"),
+    [
+        ("$SLURM_GPUS_ON_NODE", 4), ("$((SLURM_NNODES * 4))", 8), ("${SLURM_GPUS}", 8),
+        ("${TP:-2}", 2), ("$((SLURM_GPUS_PER_NODE / 2))", 2),
+    ],
+)  # fmt: skip
+def test_a_batch_script_sets_what_slurm_does(tp, wanted):
+    """sbatch's page: SLURM_GPUS_ON_NODE of one node, SLURM_GPUS of all."""
+    one = launch.read(BATCH.format(model="Qwen/Qwen3-32B", tp=tp))
+    assert (one.tp, one.num_gpus, one.gpu, one.max_model_len) == (wanted, 8, "h100", 8192)
+
+
+@pytest.mark.parametrize(
+    ("text", "tp", "notes"),
+    [
+        ("vllm serve Qwen/Qwen3-8B -tp $TP --max-num-seqs ${SEQS}", 1, [
+            "-tp is '$TP', which has no value here: 1 taken",
+            "--max-num-seqs is '${SEQS}', which has no value here: the engine's own is taken"]),
+        ("CUDA_VISIBLE_DEVICES=0,1,2,3 vllm serve Qwen/Qwen3-8B -tp $(nvidia-smi -L | wc -l)", 4, [
+            "-tp is '$(nvidia-smi -L | wc -l)', which has no value here: 4 taken, for the cards "
+            "that are seen"]),
+        (BATCH.format(model="Qwen/Qwen3-8B", tp="$N --pipeline-parallel-size 2"), 4, [
+            "--tensor-parallel-size is '$N', which has no value here: 4 taken, for the cards that "
+            "are seen"]),
+    ],
+)  # fmt: skip
+def test_a_variable_without_a_value_is_named_and_the_rest_is_read(text, tp, notes):
+    one = launch.read(text)
+    assert one.tp == tp and list(one.notes) == notes
+
+
+def test_a_model_of_a_variable_may_be_named_apart():
+    one = launch.read("vllm serve $MODEL -tp 2")
+    assert launch.meant(one, gpu="h100", model="qwen3-8b")[0].tp == 2
 
 
 def test_a_part_of_a_name_is_taken_where_it_is_one_option_s_alone():
@@ -902,7 +945,76 @@ vllm serve Qwen/Qwen3-8B \\
   accelerators: H100:8
 run: |
   vllm serve Qwen/Qwen3-235B-A22B-FP8 --tensor-parallel-size 8 --enable-expert-parallel""",
-        {"tp": 8, "gpu": "H100:8"},
+        {"tp": 8, "gpu": "H100"},
+    ),
+    "skypilot's variables": (
+        """resources:
+  accelerators: H100:8
+envs:
+  MODEL: Qwen/Qwen3-32B
+run: |
+  vllm serve $MODEL --tensor-parallel-size $SKYPILOT_NUM_GPUS_PER_NODE""",
+        {"tp": 8, "gpu": "H100", "num_gpus": 8, "model": "Qwen/Qwen3-32B"},
+    ),
+    "quadlet": (
+        """[Container]
+Image=docker.io/vllm/vllm-openai:v0.11.0
+AddDevice=nvidia.com/gpu=all
+Environment=CUDA_VISIBLE_DEVICES=0,1
+Exec=--model Qwen/Qwen3-8B \\
+  --max-model-len 16384""",
+        {"model": "Qwen/Qwen3-8B", "version": "0.11.0", "max_model_len": 16384, "num_gpus": 2},
+    ),
+    "powershell's variables": (
+        '$env:CUDA_VISIBLE_DEVICES = "0,1"\n$Model = "Qwen/Qwen3-8B"\nvllm serve $Model -tp 2',
+        {"model": "Qwen/Qwen3-8B", "tp": 2, "num_gpus": 2},
+    ),
+    "a makefile": (
+        "MODEL ?= Qwen/Qwen3-4B\nTP := 2\nserve:\n\tvllm serve $(MODEL) -tp $(TP)",
+        {"model": "Qwen/Qwen3-4B", "tp": 2},
+    ),
+    "a list with names": (
+        'N = 2\nM = "Qwen/Qwen3-8B"\nsubprocess.Popen(["vllm", "serve", M, "-tp", str(N)])',
+        {"model": "Qwen/Qwen3-8B", "tp": 2},
+    ),
+    "kserve's storage": (
+        """kind: InferenceService
+spec:
+  predictor:
+    model:
+      args: ["--model_name=l", "--tensor-parallel-size=2"]
+      storageUri: hf://Qwen/Qwen3-8B""",
+        {"model": "Qwen/Qwen3-8B", "tp": 2},
+    ),
+    "nomad": (
+        'config {\n  image = "vllm/vllm-openai:v0.11.0"\n  args = ["--model", "Qwen/Qwen3-8B",\n'
+        '    "--tensor-parallel-size", "2"]\n}',
+        {"model": "Qwen/Qwen3-8B", "tp": 2, "version": "0.11.0"},
+    ),
+    "ecs": (
+        '{"containerDefinitions": [{"image": "vllm/vllm-openai:v0.9.0", "command": ["--model", '
+        '"Qwen/Qwen3-8B"], "resourceRequirements": [{"type": "GPU", "value": "4"}]}]}',
+        {"model": "Qwen/Qwen3-8B", "num_gpus": 4},
+    ),
+    "a case": (
+        'case "$GPU" in\n  h100) TP=4;;\n  a100) TP=8;;\nesac\nvllm serve Qwen/Qwen3-8B -tp $TP',
+        {"tp": 8, "notes": ("TP is 4 or 8: 8 is taken",)},
+    ),
+    "cards that a shell lists": (
+        "CUDA_VISIBLE_DEVICES=$(seq -s, 0 3) vllm serve Qwen/Qwen3-8B -tp 4",
+        {"tp": 4, "num_gpus": 0},
+    ),
+    "a loop in a loop": (
+        "for bs in 1 8; do for tp in 1 2; do vllm serve Qwen/Qwen3-8B -tp $tp; done; done",
+        {"tp": 2, "notes": ("tp is 1 or 2: 2 is taken",)},
+    ),
+    "a loop": (
+        "for TP in 1 2 4; do vllm serve Qwen/Qwen3-8B -tp $TP; done",
+        {"tp": 4, "notes": ("TP is 1, 2 or 4: 4 is taken",)},
+    ),
+    "a condition": (
+        "if [ $N = 8 ]; then TP=8; else TP=4; fi\nvllm serve Qwen/Qwen3-8B -tp $TP",
+        {"tp": 4, "notes": ("TP is 8 or 4: 4 is taken",)},
     ),
     "runai": (
         "runai submit a --image vllm/vllm-openai:v0.9.0 -g 2 -- --model Qwen/Qwen3-32B -tp 2",

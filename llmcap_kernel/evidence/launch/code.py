@@ -99,6 +99,37 @@ def _value(node: ast.expr, text: str) -> Any:
         return f"${ast.unparse(node)[:60]}"
 
 
+def of_list(listed: str, text: str) -> list[str]:
+    """Read a list of a program and its arguments, as Python hands one to a process.
+
+    Parameters
+    ----------
+    listed : str
+        The list.
+    text : str
+        The program around it, with its constants.
+
+    Returns
+    -------
+    list of str
+        The words; a variable without a value as `$NAME`.
+
+    Examples
+    --------
+    >>> of_list('["vllm", "serve", MODEL, "-tp", str(N)]', 'MODEL = "a/b"\\nN = 2')
+    ['vllm', 'serve', 'a/b', '-tp', '2']
+    """
+    try:
+        found = ast.parse(listed, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return [word for _, word in re.findall(r"""(["'])(.*?)\1""", listed, re.S)]
+    items = found.elts if isinstance(found, ast.List) else []
+    written = (
+        one.args[0] if isinstance(one, ast.Call) and len(one.args) == 1 else one for one in items
+    )
+    return [str(_value(one, text)) for one in written if not isinstance(one, ast.Starred)]
+
+
 def _option(name: str, value: Any) -> list[str]:
     option = f"--{name.replace('_', '-')}"
     if value is None or not name:

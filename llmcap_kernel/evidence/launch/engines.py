@@ -63,9 +63,6 @@ def value(engine: str, given: Given) -> Any:
     text = (given.value or "").strip()
     if not text:
         raise BadInput(given.flag, f"{given.flag} has no value: it takes {TAKES[kind]}.")
-    if "$" in text and kind != "json":
-        message = "write its value, a variable is not known here"
-        raise BadInput(given.flag, f"{given.flag} is {shown(text)}: {message}.")
     return KINDS[kind](given.flag, text)
 
 
@@ -162,9 +159,6 @@ def settle(engine: str, given: Values, bare: list[str]) -> tuple[Values, list[st
         changed = {"rope_scaling": given["rope_scaling"], **changed}
     if changed:
         out["overrides"] = json.dumps(changed)
-    if "$" in out.get("model", ""):
-        message = "write its name, a variable is not known here"
-        raise BadInput("model", f"model is {shown(out['model'])}: {message}.")
     return out, notes, rest
 
 

@@ -18,7 +18,7 @@ KEYS = re.compile(
     r"modelSpec|llm_configs|resources):",
     re.M,
 )
-IN_JSON = re.compile(r'"containers"\s*:\s*\[')
+IN_JSON = re.compile(r'"container(?:s|Definitions)"\s*:\s*\[')
 # The file of an engine's own settings: a model, and its options by their names.
 SETTINGS = re.compile(r"^model(?:[-_]path|[-_]tag)?:[ \t]+\S", re.M)
 # The file of TensorRT-LLM's settings, which goes beside a command that has the model.
@@ -36,6 +36,7 @@ PRODUCTS = (
     *("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator"),
     *("amd.com/gpu.product-name", "accelerator_type", "accelerators"),
 )
+ACCELERATORS = re.compile(r"([A-Za-z][\w.-]{0,40}):(\d{1,3})")  # a card and how many
 RUNS = ("entrypoint", "command", "args", "extraArgs", "run")
 # Charts and Ray Serve state a model and the engine's settings by name: where the model stands, and
 # the settings.
@@ -124,6 +125,7 @@ def _of_document(document: Any) -> list[Command]:
         document = {"services": services}
     products = (_first(document, name) for name in PRODUCTS)
     gpu = next(filter(None, products), "")
+    gpu = several[1] if (several := ACCELERATORS.fullmatch(gpu)) else gpu
     copies = _first(document, "replicas") or _first(document, "replicaCount")
     replicas = int(copies) if copies.isdecimal() and 0 < int(copies) < 10_000 else 1
     launched = [one for container in _containers(document) for one in _launched(container)]
@@ -563,6 +565,9 @@ def _served(document: Any, command: Command) -> Command:
     if kind == "InferenceService":  # the options of KServe's own server, which hands others on
         run = [re.sub(r"^--model_id(?==|$)", "--model", w) for w in run]
         run = [w for w in run if not w.startswith("--model_name=")]
+        stored = _first(document, "storageUri")
+        if stored.startswith("hf://") and not any(w.startswith("--model") for w in run):
+            run += ["--model", stored.removeprefix("hf://")]
     artifacts = _first(document, "modelArtifacts", dict)  # of llm-d's chart
     stated = kind == "LLMInferenceService" or artifacts
     uri = re.sub(r"^\w*\+?hf://", "", _first(artifacts or document, "uri")) if stated else ""
@@ -578,7 +583,11 @@ def _served(document: Any, command: Command) -> Command:
 def _launched(container: dict[str, Any]) -> list[Command]:
     image = container.get("image", "")
     commands = [_words(container.get(key)) for key in RUNS]
-    env = _variables(container.get("env")) | _variables(container.get("environment"))
+    env: dict[str, str] = {}
+    for name in ("env", "environment", "envs"):
+        env |= _variables(container.get(name))
+    if cards := ACCELERATORS.fullmatch(_first(container, "accelerators")):  # of SkyPilot
+        env["SKYPILOT_NUM_GPUS_PER_NODE"] = cards[2]
     named = (_first(image, "repository"), _first(image, "tag"))
     name = image if isinstance(image, str) else ":".join(filter(None, named))
     run = [re.sub(r"\$\((\w+)\)", r"${\1}", word) for part in commands for word in part]
@@ -626,6 +635,11 @@ def _cards(container: dict[str, Any]) -> int:
     counts += [str(one.get("count", "")) for one in reserved if isinstance(one, dict)]
     gpus = container.get("gpus")
     counts += [gpus] if isinstance(gpus, str) else []
+    for one in _first(container, "resourceRequirements", list):  # of Amazon ECS
+        is_gpu = isinstance(one, dict) and one.get("type") == "GPU"
+        counts += [str(one.get("value", ""))] if is_gpu else []
+    several = ACCELERATORS.fullmatch(_first(container, "accelerators"))
+    counts += [several[2]] if several else []
     return next((int(one) for one in counts if one.isdecimal() and int(one) < 10_000), 0)
 
 

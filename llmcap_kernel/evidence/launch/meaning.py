@@ -7,12 +7,13 @@ from typing import Any
 from ... import capacity, catalog
 from ...catalog import names
 from ...explain import GIB, counted, gib
-from ...refuse import BadInput, printable
+from ...refuse import BadInput, printable, shown
 from ...spec import LEAST_FRACTION, Deployment, Gpu, Lora, Model, Speculation
 from .. import startup
 from ..startup import ACCEPT, StartUp
 from .record import TITLES, Launch
 from .relatives import CONTEXT_BY_CARD
+from .words import unset
 
 DRAFTED = {"vllm": 1, "sglang": 3, "llama.cpp": 3, "trtllm": 1}  # tokens, where none are said
 HEADS = ("eagle", "medusa", "mlp", "dflash", "dspark", "hydra")
@@ -249,6 +250,9 @@ def _record(text: str) -> Model | None:
 def _started(launch: Launch, model: Model | None) -> tuple[StartUp, int, list[str]]:
     """The same as a start-up, the copies, and what was taken."""
     shape, copies, notes = _shape(launch, model)
+    if model is None and unset(launch.model):
+        told = f"model is {shown(launch.model)}: write its name, a variable is not known here"
+        raise BadInput("model", f"{told} (or give --model).")
     if not launch.model and model is None:
         in_a_file = any(one.flag == "--config" for one in launch.not_counted)
         why = ": the file of --config is not read" if in_a_file else ""

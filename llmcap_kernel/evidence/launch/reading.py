@@ -7,7 +7,7 @@ from typing import Any
 
 from ...explain import counted
 from ...files import unfenced
-from ...refuse import BadInput
+from ...refuse import BadInput, shown
 from . import engines, manifest, options, words
 from .record import TITLES, Launch, Left, Read, Unknown, plain
 from .words import Command
@@ -160,14 +160,16 @@ def _not_read(text: str) -> str:
 
 
 def _launch(command: Command) -> Launch:
-    engine, notes = command.engine, [*command.said, *words.hidden(command.env)]
+    engine, notes = command.engine, [*command.said, *command.doubts, *words.hidden(command.env)]
     if not engine:
         engine = max(options.ENGINES, key=lambda name: options.known(command.words, name))
         notes.append(f"the engine is not named: {TITLES[engine]} taken, whose options these are")
     parsed = options.parse(_with_its_options(command, engine), engine)
-    values, read_ones, left = _values(engine, command.env, parsed.given)
+    given, unset = _with_values(engine, parsed.given)
+    values, read_ones, left = _values(engine, command.env, given)
     if engine == "trtllm" and command.files:
         values, left = _with_its_file(values, left, command.files, parsed.given)
+    notes += _of_the_shell(unset, values, command.num_gpus)
     found, said, loose = engines.settle(engine, values, parsed.bare)
     tool = engines.of_tool(command.program, command.words)
     if tool:
@@ -197,6 +199,35 @@ def _launch(command: Command) -> Launch:
         **{name: value for name, value in found.items() if name in known},
     )
     return replace(launch, notes=(*notes, *said, *_cards_note(launch, bool(split))))
+
+
+def _with_values(
+    engine: str, given: list[options.Given]
+) -> tuple[list[options.Given], list[tuple[options.Given, str]]]:
+    """The options that have a value, and those whose value a shell would fill in, by field."""
+    told, unset = [], []
+    for one in given:
+        of = options.table(engine)["read"].get(one.name, {})
+        named = of.get("kind", "json") in ("json", "switch") or of["field"] == "model"
+        if named or not words.unset(one.value or ""):
+            told.append(one)
+        else:
+            unset.append((one, of["field"]))
+    return told, unset
+
+
+def _of_the_shell(
+    unset: list[tuple[options.Given, str]], values: dict[str, Any], cards: int
+) -> list[str]:
+    """Say what stands for them; a split is over the cards that are seen."""
+    said = []
+    for one, field in unset:
+        taken = "the engine's own is taken"
+        if field == "tp":
+            values["tp"] = max(cards // (values.get("pp") or 1), 1)
+            taken = f"{values['tp']} taken" + (", for the cards that are seen" if cards else "")
+        said.append(f"{one.flag} is {shown(one.value)}, which has no value here: {taken}")
+    return said
 
 
 def _values(

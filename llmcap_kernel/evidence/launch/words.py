@@ -2,13 +2,14 @@
 
 import bisect
 import itertools
+import operator
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from ...catalog import names
-from ...refuse import BadInput, shown
-from . import bench, code, relatives
+from ...refuse import BadInput, printable, shown
+from . import bench, code, relatives, slurm
 
 MAX_CHARS = 200_000
 MOST_WORDS = 2_000
@@ -37,14 +38,29 @@ PIECE = re.compile(
 REDIRECT = re.compile(r"[<>]+&?[ \t]*[^\s;|]*")
 OPTION = re.compile(r"--?[A-Za-z]")
 ASSIGNED = re.compile(r"(?:\$env:)?([A-Za-z_]\w{0,80})(\+?)=(.*)", re.S | re.I)
-# $NAME, ${NAME}, ${NAME:-usual}, ${NAME[@]}, of PowerShell $env:NAME and of Windows %NAME%.
+# $NAME, ${NAME}, ${NAME:-usual}, ${NAME[@]}, of PowerShell $env:NAME, of Windows %NAME%, of make
+# $(NAME).
 VARIABLE = re.compile(
-    r"\$(?:(?:env:)?(\w+)|\{(?:env:)?(\w+)(?:\[[@*]\])?(?::?[-=]([^}]*))?\})|%([A-Za-z_]\w*)%", re.I
+    r"\$(?:(?:env:)?(\w+)|\{(?:env:)?(\w+)(?:\[[@*]\])?(?::?[-=]([^}]*))?\})|%([A-Za-z_]\w*)%|"
+    r"\$\(([A-Z_]\w*)\)",
+    re.I,
 )
+# $((A * 8))
+SUM = re.compile(r"\$\(\(([\w\s$*/+-]{1,80})\)\)")
+WORKED_OUT = {
+    "*": operator.mul,
+    "+": operator.add,
+    "-": operator.sub,
+    "/": operator.floordiv,
+}
 # A list of words in bash: ARGS=(--a 1 --b "c d").
 ARRAY = re.compile(
     r"^([ \t]*(?:declare -a |local )?\w{1,80}\+?)=\(((?:[^()\n#]|\n(?!\)))*)\n?[ \t]*\)", re.M
 )
+# HCL: Nomad's and Terraform's, a name, = and a text or a list of them.
+HCL_IMAGE = re.compile(r'^[ \t]*image[ \t]*=[ \t]*"([^"\n]{1,300})"', re.M)
+HCL_WORDS = re.compile(r"^[ \t]*(?:args|command|entrypoint)[ \t]*=[ \t]*\[([^\]]{1,4000})\]", re.M)
+QUADLET = re.compile(r"^\[Container\](?:[^\[]*\n)??Image=(\S{1,300})", re.M)
 VISIBLE = (
     *("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"),
     *("ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"),
@@ -116,8 +132,18 @@ SHELLED = re.compile(
 LISTED = re.compile(
     r"""\[\s*(["'])(?:vllm|sglang|trtllm-serve|llama-server|python3?)\1\s*,[^\[\]]*\]"""
 )
-# A unit of systemd, and a notebook's line.
+# A unit of systemd, a line of PowerShell, of make and of a notebook.
 UNIT = (
+    (
+        re.compile(
+            r"^[ \t]{0,40}\$(?:env:)?([a-z_]\w{0,80})[ \t]{1,9}=[ \t]{0,9}(?=\S)", re.M | re.I
+        ),
+        r"\1=",
+    ),
+    (
+        re.compile(r"^([A-Z_]\w{0,80})[ \t]{0,9}[?:]:?=[ \t]{0,9}([^\s\"'][^\n\"']{0,400})$", re.M),
+        r'\1="\2"',
+    ),
     (re.compile(r"^Environment=", re.M), "export "),
     (re.compile(r"^Exec(?:Start|StartPre|StartPost|Stop|Reload)=[-@:+!]*", re.M), ""),
     (re.compile(r"^[ \t]*!(?=\w)", re.M), ""),
@@ -169,6 +195,8 @@ class Command(NamedTuple):
         Whether a benchmark or a program starts the engine, and no server.
     client : bool
         Whether it is a benchmark alone, of a server that is launched apart.
+    doubts : tuple of str
+        Variables of it that a loop or a condition sets to several values.
     """
 
     words: tuple[str, ...]
@@ -185,6 +213,7 @@ class Command(NamedTuple):
     load: bench.Load | None = None
     offline: bool = False
     client: bool = False
+    doubts: tuple[str, ...] = ()
 
 
 def straight(text: str) -> str:
@@ -356,25 +385,44 @@ def find(text: str) -> list[Command]:
         return [_read_as(modelfile, {})]
     if called := code.of_python(text):
         return [Command(called.words, called.engine, offline=called.offline)]
-    if built := code.of_dockerfile(text):
-        return contained(built.image, list(built.words), built.env)
+    image, run, env = _of_an_image(text)
+    if image:
+        return contained(image, run, env)
     found = _of_script(text, {}, 0)
     listed = LISTED.search(text) if not found else None
     if listed:  # a list of a program: subprocess.Popen(["vllm", "serve", ...])
-        return of_words(
-            [word for _, word in re.findall(r"""(["'])(.*?)\1""", listed.group(), re.S)]
-        )
+        return of_words(code.of_list(listed.group(), text))
     # a text for a shell: os.system("vllm serve ...")
     shelled = SHELLED.search(text) if not found else None
     return _of_script(shelled[2], {}, 0) if shelled else found
 
 
+def _of_an_image(text: str) -> tuple[str, list[str], dict[str, str]]:
+    """The image that a unit of Podman, HCL or a Dockerfile runs, its words and its variables."""
+    if quadlet := QUADLET.search(text):
+        lines = GOES_ON.sub(" ", text).split("\n")
+        own: dict[str, list[str]] = {"Exec": [], "Environment": []}
+        for name, equals, rest in (line.partition("=") for line in lines):
+            if equals and name in own:
+                own[name] += itertools.chain(*split(rest))
+        return quadlet[1], own["Exec"], dict(_assigned(own["Environment"]))
+    if (image := HCL_IMAGE.search(text)) and (listed := HCL_WORDS.search(text)):
+        return image[1], re.findall(r'"([^"\n]*)"', listed[1]), {}
+    if built := code.of_dockerfile(text):
+        return built.image, list(built.words), built.env
+    return "", [], {}
+
+
 def _of_script(text: str, env: dict[str, str], deep: int) -> list[Command]:
     rest, files = without_files(text)
-    return [
-        one._replace(files=files | one.files) if files else one
-        for one in _launches(split(rest), env, deep)
-    ]
+    job = slurm.job(rest)
+    found = _launches(split(rest), env | job.env if job else env, deep)
+    if job:
+        cards = job.nodes * job.cards
+        found = [
+            one._replace(num_gpus=one.num_gpus or cards, gpu=one.gpu or job.gpu) for one in found
+        ]
+    return [one._replace(files=files | one.files) if files else one for one in found]
 
 
 def other(text: str) -> tuple[str, str, str]:
@@ -427,13 +475,58 @@ def of_words(words: list[str]) -> list[Command]:
     return _launches([words], {}, 0)
 
 
+BEFORE = ("do", "then", "else")  # of a command in a loop or a condition
+
+
+class Several:
+    """Variables that loops and conditions of a script set, and their values."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[str]] = {}
+        self.deep = 0
+
+    def of_a_loop(self, words: list[str], env: dict[str, str]) -> dict[str, str]:
+        """Take the largest value of a loop's variable, or the last where they are no numbers."""
+        words = words[1:] if words[:1] and words[0] in BEFORE else words
+        if words[:1] != ["for"] or words[2:3] != ["in"]:
+            return {}
+        listed = _all_filled(words[3:], env)
+        if not listed or any("$" in one for one in listed):
+            return {}
+        self.values[words[1]] = listed
+        numbers = all(one.isdecimal() for one in listed)
+        return {words[1]: max(listed, key=int) if numbers else listed[-1]}
+
+    def of_a_condition(self, words: list[str], given: dict[str, str], env: dict[str, str]) -> None:
+        """Keep the values that the branches of a condition set; the last one counts."""
+        first = words[0] if words else ""
+        self.deep += (first in ("if", "case")) - (first in ("fi", "esac"))
+        for name, value in given.items() if self.deep > 0 else ():
+            self.values.setdefault(name, [env[name]] if name in env else []).append(value)
+
+    def used(self, words: list[str], env: dict[str, str]) -> list[str]:
+        """Say which of them a command uses."""
+        said = []
+        for name in dict.fromkeys(_name(v) for word in words for v in VARIABLE.finditer(word)):
+            listed = list(dict.fromkeys(self.values.get(name, ())))
+            if len(listed) > 1:
+                several = f"{', '.join(listed[:-1])} or {listed[-1]}"
+                said.append(printable(f"{name} is {several}: {env[name]} is taken", 200))
+        return said
+
+
 def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list[Command]:
-    env, out = dict(env), []
+    env = dict(env)
+    out: list[Command] = []
+    several = Several()
     for words in commands:
+        env |= several.of_a_loop(words, env)
+        begun = len(out)
         filled = _all_filled(_of_a_subshell(words), env)
         at, engine = _program(filled)
         given = dict(_assigned(filled[:at], env))
         env |= given if at == len(filled) or filled[0] in ("export", "set") else {}
+        several.of_a_condition(words, given, env)
         own = env | given
         head = _base(filled[at]) if at < len(filled) else ""
         if engine:
@@ -460,6 +553,13 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
                 out += _launches(split(word), own, deep + 1)
         elif filled and OPTION.match(filled[0]) and len(commands) == 1:
             out.append(Command(tuple(filled), "", "", own, _visible(own)))
+        doubts = several.used(words, own)
+        out[begun:] = [one._replace(doubts=(*one.doubts, *doubts)) for one in out[begun:]]
+    return _with_models(out)
+
+
+def _with_models(out: list[Command]) -> list[Command]:
+    """Those that name a model, where some do."""
     models = [
         one for one in out if not one.said or one.client or relatives.names_a_model(one.words)
     ]
@@ -499,7 +599,7 @@ def joined(commands: list[Command]) -> list[Command]:
     most = max(clients, key=lambda one: (one.load or bench.Load()).concurrency)
     several = len({one.load for one in clients}) > 1
     said = ("of several benchmarks, the one with the most requests at once is taken",)
-    told = (*most.said[1:], *(said if several else ()))
+    told = (*most.said[1:], *most.doubts, *(said if several else ()))
     servers = [one for one in commands if not one.client]
     if servers:
         return [one._replace(load=most.load, said=(*one.said, *told)) for one in servers]
@@ -528,10 +628,45 @@ def _filled(word: str, env: dict[str, str]) -> str:
     """The word with the variables that the text sets, or gives a default for."""
 
     def value(found: re.Match[str]) -> str:
-        name = found[1] or found[2] or found[4]
-        return env.get(name, found[0] if found[3] is None else found[3])
+        return env.get(_name(found), found[0] if found[3] is None else found[3])
 
-    return VARIABLE.sub(value, word)
+    return SUM.sub(lambda found: _worked_out(found, env), VARIABLE.sub(value, word))
+
+
+def _name(found: re.Match[str]) -> str:
+    return found[1] or found[2] or found[4] or found[5]
+
+
+def _worked_out(found: re.Match[str], env: dict[str, str]) -> str:
+    """A product or a sum of numbers and variables that are known; the text of any other."""
+    filled = re.sub(r"[A-Za-z_]\w*", lambda name: env.get(name[0], name[0]), found[1])
+    parts = re.fullmatch(r"\s*(\d{1,6})\s*([-+*/])\s*(\d{1,6})\s*", filled)
+    if not parts or (parts[2] == "/" and not int(parts[3])):
+        return filled.strip() if filled.strip().isdecimal() else found[0]
+    return str(WORKED_OUT[parts[2]](int(parts[1]), int(parts[3])))
+
+
+def unset(text: str) -> str:
+    """Name what a shell would fill in here and the text does not say.
+
+    Parameters
+    ----------
+    text : str
+        The value of an option.
+
+    Returns
+    -------
+    str
+        The variable, or what the shell would run; "" where there is neither.
+
+    Examples
+    --------
+    >>> unset("$TP"), unset("$(nvidia-smi -L | wc -l)"), unset("4")
+    ('TP', '$(nvidia-smi -L | wc -l)', '')
+    """
+    if found := VARIABLE.search(text):
+        return _name(found)
+    return text if "$" in text or text.startswith("`") else ""
 
 
 def _all_filled(words: list[str], env: dict[str, str]) -> list[str]:
@@ -597,7 +732,8 @@ def _script(words: list[str]) -> str:
 def _visible(env: dict[str, str]) -> int:
     """How many cards the variables show; 0 when they do not say."""
     for name in VISIBLE:
-        shown_cards = [one for one in env.get(name, "").split(",") if one.strip()]
+        listed = "" if unset(env.get(name, "")) else env.get(name, "")
+        shown_cards = [one for one in listed.split(",") if one.strip()]
         if shown_cards and shown_cards[0].strip() not in ("all", "void", "none", "-1"):
             return len(shown_cards)
     return 0

@@ -50,6 +50,8 @@ BENCH = re.compile(
     r'^[ \t]*\{"(?:build_commit|n_kv_max)":|^[ \t]*INSERT INTO \w{1,40} \(build_commit',
     re.M,
 )
+# What a server prints every few seconds once it serves.
+RATES = re.compile(r"Avg generation throughput: [\d.]|gen throughput \(token/s\): [\d.]")
 # Where another start begins, and what one has to have said before.
 STARTS = re.compile(
     r"vLLM (?:API )?server version|non-default args:|with config: model=|"
@@ -95,7 +97,10 @@ def recognises(text: str) -> bool:
     if len(text) > MAX_CHARS:
         return False
     plain = printed(text)
-    return not (RESULTS.match(plain) or BENCH.search(plain)) and bool(_engine(plain))
+    if RESULTS.match(plain) or BENCH.search(plain):
+        return False
+    # a server's rates, with no line of its memory
+    return bool(_engine(plain)) and bool(SAID.search(plain) or not RATES.search(plain))
 
 
 def read(text: str, name: str = "the text", **given: Any) -> StartUp:

@@ -30,6 +30,7 @@ from . import (
     load_testers,
     measured,
     mlperf,
+    periodic,
     serving,
     sglang,
     trtllm,
@@ -54,6 +55,7 @@ KNOWN = (
 CLIENTS = (
     *(measured, llama_bench, batched_bench, llama_timings, genai_perf, sglang, vllm),
     *(guidellm, llmperf, inference_perf, genai_bench, evalscope, trtllm, mlperf, load_testers),
+    periodic,
     wide,
 )
 # A table as people write one, to begin with.
@@ -79,8 +81,17 @@ FORMS = (
         batched_bench.TABLE,
         batched_bench.LINES,
     ),
-    *(llama_bench.SQL, JSON, genai_perf.CSV, genai_perf.PRINTED, guidellm_tables.CSV, vllm.PRINTED),
-    *(guidellm_tables.DUMPED, llama_timings.TIMINGS, wide.TABLE),
+    *(
+        llama_bench.SQL,
+        periodic.COLLECTED,
+        JSON,
+        genai_perf.CSV,
+        genai_perf.PRINTED,
+        guidellm_tables.CSV,
+        vllm.PRINTED,
+    ),
+    *(guidellm_tables.PRINTED, guidellm_tables.DUMPED),
+    *(llama_timings.TIMINGS, periodic.PRINTED, wide.TABLE),
     *(csv_form(lambda header: _reader(header) is not None), JSON_IN_A_LOG),
 )
 

@@ -1,8 +1,8 @@
-"""GuideLLM's `benchmarks.csv` and `benchmarks.yaml`, as the documents of its JSON.
+"""GuideLLM's `benchmarks.csv` and `benchmarks.yaml`, and what it prints, as documents of its JSON.
 
 Names: `guidellm/benchmark/outputs/csv.py` (0.4 to 0.7), whose header has three lines: a group, a
 field, a statistic; `guidellm/benchmark/output.py` before, of one line. The YAML has the names of
-the JSON.
+the JSON. Tables on the screen: `guidellm/benchmark/outputs/console.py`, and `output.py` before.
 """
 
 import csv
@@ -97,9 +97,13 @@ def _old(names: list[tuple[str, ...]], cells: list[str]) -> Fields:
         elif name in ("successful requests", "errored requests"):
             made["metrics"]["request_totals"][name.partition(" ")[0]] = cell
         elif name == "name":
-            kind, _, streams = word(cell).lower().partition("@")
-            made["config"]["strategy"] = {"type_": kind, "streams": streams, "rate": streams}
+            made["config"]["strategy"] = _strategy(cell)
     return made
+
+
+def _strategy(cell: str) -> Fields:
+    kind, _, streams = word(cell).lower().partition("@")
+    return {"type_": kind, "streams": streams, "rate": streams}
 
 
 def _object(cell: str) -> Any:
@@ -137,5 +141,105 @@ def _without_samples(text: str) -> str:
     return "\n".join(kept)
 
 
+# what it prints
+
+# The lines of a header joined, of both versions, and the statistic that stands below.
+COLUMNS = {
+    "input tok per req mdn": ("prompt_token_count", "median"),
+    "output tok per req mdn": ("output_token_count", "median"),
+    "ttft ms mdn": ("time_to_first_token_ms", "median"),
+    "ttft ms p95": ("time_to_first_token_ms", "p95"),
+    "itl ms mdn": ("inter_token_latency_ms", "median"),
+    "itl ms p95": ("inter_token_latency_ms", "p95"),
+    "requests concurrency mean": ("request_concurrency", "mean"),
+    "output tokens per sec mean": ("output_tokens_per_second", "mean"),
+    "prompt tok/req comp": ("prompt_token_count", "mean"),
+    "output tok/req comp": ("output_token_count", "mean"),
+    "ttft (ms) median": ("time_to_first_token_ms", "median"),
+    "ttft (ms) p99": ("time_to_first_token_ms", "p99"),
+    "itl (ms) median": ("inter_token_latency_ms", "median"),
+    "itl (ms) p99": ("inter_token_latency_ms", "p99"),
+    "request stats concurrency": ("request_concurrency", "mean"),
+    "out tok/sec mean": ("output_tokens_per_second", "mean"),
+}
+COUNTS = {"requests made comp": "successful", "requests made err": "errored"}
+PRINTED_HEAD = re.compile(
+    r"^[ \t]{0,20}(?:\|\s{0,20}Benchmark\s{1,80}\|[^\n]{0,400}(?:TTFT|Tok\b|Requests)|"
+    r"Metadata\s{0,80}\|[^\n]{0,400}Request)",
+    re.M,
+)
+RULE = re.compile(r"[ \t]{0,20}\|?(?:=[=|]{5,}|-[-|]{5,})\s*")
+
+
+def _is_printed(text: str) -> bool:
+    return PRINTED_HEAD.search(text) is not None
+
+
+def _printed(text: str) -> Iterator[Document]:
+    """The n-th rows of all tables are one benchmark; a column that comes again is another run."""
+    made: list[Fields] = []
+    begun = 0
+    for at, columns, rows in _tables(text):
+        known = [name for name in columns if name in COLUMNS]
+        if made and any(name in made[0]["columns"] for name in known):
+            yield f"line {begun}", _of_rows(made)
+            made = []
+        begun = begun if made else at
+        for number, cells in enumerate(rows):
+            if number == len(made):
+                made.append({"strategy": cells[0], "columns": {}})
+            made[number]["columns"] |= dict(zip(columns, cells, strict=False))
+    if made:
+        yield f"line {begun}", _of_rows(made)
+
+
+def _of_rows(made: list[Fields]) -> Fields:
+    """Rows of the screen, in the names of the JSON."""
+    out = []
+    for one in made:
+        metrics: Fields = {"request_totals": {}}
+        for name, cell in one["columns"].items():
+            if name in COUNTS:
+                metrics["request_totals"][COUNTS[name]] = cell
+            if name in COLUMNS:
+                metric, statistic = COLUMNS[name]
+                part = metrics.setdefault(metric, {}).setdefault("successful", {})
+                of = part if statistic in ("mean", "median") else part.setdefault("percentiles", {})
+                of[statistic] = cell
+        out.append({"metrics": metrics, "config": {"strategy": _strategy(one["strategy"])}})
+    return {"benchmarks": out}
+
+
+def _tables(text: str) -> Iterator[tuple[int, list[str], list[list[str]]]]:
+    """Where each table begins, its columns and its rows."""
+    part, begun = "", 0
+    head: list[list[str]] = []
+    rows: list[list[str]] = []
+    for number, line in enumerate(lines_of(text), 1):
+        if RULE.fullmatch(line[:2000]):
+            ends = "=" in line and part == "body"
+            if ends:
+                yield begun, _joined(head), rows
+            part = "" if ends else "head" if "=" in line else "body"
+            begun, head, rows = (begun, head, rows) if part == "body" else (number, [], [])
+        elif part and "|" in line:
+            plain = line.strip()
+            cells = [cell.strip() for cell in plain.removeprefix("|").split("|", MAX_WIDE)]
+            (head if part == "head" else rows).append(cells)
+
+
+def _joined(head: list[list[str]]) -> list[str]:
+    """The lines of a header as one; a cell over several columns is printed in the first."""
+    lines = []
+    for cells in head:
+        filled, last = [], ""
+        for cell in cells:
+            last = cell or last
+            filled.append(last.lower())
+        lines.append(filled)
+    return [" ".join(column).strip() for column in zip(*lines, strict=False)]
+
+
 CSV = Form(_is_csv, _of_csv)
 DUMPED = Form(_is_yaml, _of_yaml)
+PRINTED = Form(_is_printed, _printed)

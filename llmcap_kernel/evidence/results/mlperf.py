@@ -1,7 +1,9 @@
-"""MLPerf's `mlperf_log_summary.txt`, of the scenarios Offline and Server.
+"""MLPerf's `mlperf_log_summary.txt`, and the `summary.csv` of a submission, Offline and Server.
 
 Names: LoadGen's `loadgen/results.cc`. Times are in nanoseconds. The summary states neither the
-system nor the length of a prompt; that of an answer is its tokens over its samples.
+system nor the length of a prompt; that of an answer is its tokens over its samples. The table is
+that of `tools/submission/submission_checker.py`: a system's cards and its tokens a second, and
+neither how they split a model nor how many requests are in flight.
 """
 
 import re
@@ -19,6 +21,7 @@ from .line import (
     ratio,
     tails,
     whole,
+    word,
 )
 from .tables import labelled, lines_of
 
@@ -93,5 +96,36 @@ def _summaries(text: str) -> Iterator[Document]:
         yield f"line {at + 1}", labelled(every[at + 1 : end])
 
 
-READERS = (Reader(_recognises, _lines),)
+# the table of a submission
+
+AIMS = re.compile(r"-99(?:\.9)?$")  # the accuracy that a model's name ends with
+ENGINES = {"tensorrt": "TensorRT-LLM", "trt": "TensorRT-LLM", "vllm": "vLLM", "sglang": "SGLang"}
+
+
+def _is_submission(data: Fields) -> bool:
+    return all(name in data for name in ("mlperfmodel", "scenario", "result", "units"))
+
+
+def _submission(data: Fields, where: str) -> list[Line]:
+    """The rate of one card: copies of a model may share the system."""
+    unit, scenario = word(data["units"]).lower(), word(data["scenario"])
+    if unit != "tokens/s" or scenario.lower() not in ("offline", "server", "interactive"):
+        named = f"{scenario} in {word(data['units']) or 'no unit'}"
+        return [Line(where, {}, f"{named} is not read: Offline and Server in Tokens/s are")]
+    made_with = word(data.get("framework")).lower()
+    nodes, each = (number(data.get(n)) for n in ("number_of_nodes", "accelerators_per_node"))
+    common = {
+        "from_client": True,
+        "model": AIMS.sub("", word(data["mlperfmodel"])),
+        "gpu": word(data.get("accelerator_model_name")),
+        "engine": next((name for mark, name in ENGINES.items() if mark in made_with), ""),
+        "weight_dtype": word(data.get("weight_data_types")),
+        "needs": ("input_tokens", "output_tokens", "concurrency", "tp"),
+    }
+    rate = ratio(data["result"], nodes * each if nodes and each else None)
+    missing = "result, number_of_nodes and accelerators_per_node"
+    return metrics(common, {"output_tok_s_per_gpu": rate}, where, missing)
+
+
+READERS = (Reader(_recognises, _lines), Reader(_is_submission, _submission))
 PRINTED = Form(_prints, _summaries)

@@ -68,6 +68,8 @@ USERS, RATE = (20, None, None), (None, 2.0, 100)
         ("guidellm.csv", 1, {USERS}),
         ("guidellm_0.3.csv", 1, {USERS}),
         ("guidellm.yaml", 1, {USERS}),
+        ("guidellm.txt", 1, {USERS}),
+        ("guidellm_0.3.txt", 1, {USERS}),
     ],
 )
 def test_a_server_under_load(name, runs, wanted):
@@ -133,6 +135,8 @@ def test_the_percentiles_of_a_block_are_rows(name):
         ("guidellm.csv", {("ttft", 99.0, 900.0), ("tpot", 75.0, 40.0)}),
         ("guidellm_0.3.csv", {("ttft", 99.0, 900.0), ("tpot", 75.0, 40.0)}),
         ("guidellm.yaml", {("ttft", 99.0, 900.0), ("tpot", 95.0, 60.0)}),
+        ("guidellm.txt", {("ttft", 95.0, 900.0), ("tpot", 95.0, 60.0)}),
+        ("guidellm_0.3.txt", {("ttft", 99.0, 900.0), ("tpot", 99.0, 40.0)}),
     ],
 )
 def test_the_percentiles_of_other_clients_are_rows(name, wanted):
@@ -354,6 +358,63 @@ def test_a_run_of_which_nothing_was_answered_says_so(name):
     assert lines and all("no request came through" in line.problem for line in lines)
 
 
+@pytest.mark.parametrize("name", ["vllm_rates.txt", "sglang_rates.txt"])
+def test_the_rates_of_a_server_s_own_log_are_of_the_requests_that_ran_all_the_time(name):
+    """The first line's time began with none running; the mean of the next two is 400."""
+    made, bad = measured(name, **MODEL, input_tokens=1000, output_tokens=200)
+    assert not bad and loads(made) == {USERS}
+    assert [(m.load.metric, m.value) for m in made] == [("output_tok_s_total", 400.0)]
+    assert {stated.meaning(m.spelled).family for m in made} == {name.partition("_")[0]}
+    assert measured(name, **MODEL)[1] == ["input_tokens is not stated (give --input)"]
+
+
+RATE_OF = (
+    "Engine {engine:03d}: Avg prompt throughput: {prompt} tokens/s, Avg generation throughput: "
+    "{rate} tokens/s, Running: {users} reqs, Waiting: {waiting} reqs, GPU KV cache usage: 1.0%"
+)
+
+
+def rates(*lines):
+    usual = {"engine": 0, "prompt": 0.0, "rate": 500.0, "users": 10, "waiting": 0}
+    text = "\n".join(RATE_OF.format(**usual | line) for line in lines)
+    return results.parse(text.encode(), "server.log")
+
+
+def test_without_a_prompt_a_rate_is_that_of_decoding():
+    (line,) = rates({}, {}, {})
+    assert (line.fields["metric"], line.fields["value"]) == ("decode_tok_s_per_user", 50.0)
+
+
+def test_what_made_a_server_faster_than_predicted_is_said():
+    text = "\n".join(RATE_OF.format(engine=0, prompt=9.0, rate=500.0, users=10, waiting=0)
+                     for _ in range(2))  # fmt: skip
+    more = (
+        f"{text}, Prefix cache hit rate: 80.0%\nSpecDecoding metrics: Mean acceptance length: 2.6"
+    )
+    (line,) = results.parse(more.encode(), "server.log")
+    guessed = "tokens were guessed ahead: predicted without"
+    cached = "80% of prompts' tokens were in the prefix cache: predicted without"
+    assert line.fields["assumed"] == f"{guessed}; {cached}"
+    wrapped = "\n".join(
+        json.dumps({"log": one + "\n", "stream": "stderr"}) for one in more.split("\n")
+    )
+    (same,) = results.parse(wrapped.encode(), "container.log")
+    assert same.fields == line.fields
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (({}, {"users": 20}), "no two lines in a row"),
+        (({"waiting": 5}, {"waiting": 5}), "none waiting"),
+        (({}, {"engine": 1}, {}), "lines of 2 replicas, 000 to 001"),
+    ],
+)
+def test_a_rate_of_no_number_of_users_is_refused(lines, says):
+    (line,) = rates(*lines)
+    assert says in line.problem
+
+
 # By hand, as loadgen/results.cc writes them: 2,000 tokens a second are 10 answers of 200.
 MLPERF = """\
 ================================================
@@ -396,6 +457,30 @@ def test_mlperf_server():
     assert {(m.load.output_tokens, m.load.request_rate) for m in made} == {(200, 10.0)}
     with pytest.raises(BadInput, match="input_tokens is not stated"):
         measurements.measurement(lines[0], MODEL)
+
+
+SUBMITTED = (
+    "Organization,SystemName,Model,MlperfModel,Scenario,Result,number_of_nodes,"
+    "accelerator_model_name,accelerators_per_node,framework,Units,weight_data_types\n"
+    "Acme,X8,llama2-70b-99.9,llama2-70b-99.9,{scenario},24000,2,NVIDIA H100-SXM-80GB,8,"
+    "TensorRT 10.8,{units},fp8\n"
+)
+
+
+def test_the_table_of_an_mlperf_submission_has_the_rate_of_a_card():
+    """24,000 tokens a second of two nodes of eight."""
+    text = SUBMITTED.format(scenario="Offline", units="Tokens/s").encode()
+    (line,) = results.parse(text, "summary.csv")
+    said = {"input_tokens": 294, "output_tokens": 294, "concurrency": 512, "tp": 2}
+    m = measurements.measurement(line, said)
+    assert (m.load.metric, m.value) == ("output_tok_s_per_gpu", 1500.0)
+    d = stated.meaning(m.spelled).deployment
+    assert (d.model.name, d.gpu.name, d.weights.name) == ("llama-2-70b", "h100-sxm", "fp8")
+    for name in said:
+        with pytest.raises(BadInput, match=f"{name} is not stated"):
+            measurements.measurement(line, {n: v for n, v in said.items() if n != name})
+    (latency,) = results.parse(text.replace(b"Tokens/s", b"Samples/s"), "summary.csv")
+    assert latency.problem == "Offline in Samples/s is not read: Offline and Server in Tokens/s are"
 
 
 def test_mlperf_offline_and_what_is_not_read():
