@@ -6,14 +6,16 @@ from llmcap_kernel import capacity
 from llmcap_kernel.explain import GIB, digits
 
 from . import GROUND, TEXT, axis, figure, mark, note
+from .drawing import MARKS
 
 PALE = (5, 6)  # marks on which text has the colour of text
 # Shares of the longest bar below which a part is named below, and that beside the whisker.
 NARROW, WIDE = 0.2, 0.3
 LABEL = ("textposition", "insidetextanchor", "textangle", "insidetextfont")  # how it stands
 OUTSIDE = "Outside the engine's share"
-SHORT = {OUTSIDE: "Outside", "KV without room": "Without room"}  # as they stand below a bar
-COLUMNS = (0.02, 0.52)  # of names below a bar, in shares of the longest: a phone has room for two
+# As they stand below a bar.
+SHORT = {OUTSIDE: "Outside", "Draft and adapters": "Draft", "KV without room": "Without room"}
+COLUMNS = (0.01, 0.545)  # of names below a bar, in shares of the longest: a phone has room for two
 
 
 def stacked_bars(rows, limit, limit_text, alt, whisker=None):
@@ -204,18 +206,27 @@ def _held_bytes(books):
     return min(books.kv_used_bytes, shared + whole * books.kv_bytes_per_sequence)
 
 
-OVERHEAD = 2  # mark of all that a card holds beside weights and cache
+def overhead_parts(books):
+    """List the terms inside the engine's share that are neither the model's weights nor cache.
 
+    Parameters
+    ----------
+    books : Ledger
+        Where a card's memory goes [bytes].
 
-def _overhead_parts(books):
-    """List the terms inside the engine's share that are neither weights nor cache, with bytes."""
+    Returns
+    -------
+    list of tuple
+        Name, bytes and the meaning in `drawing.MARKS` of each that takes any.
+    """
+    inside = books.deployment.engine.graphs_in_fraction
     parts = [
-        ("Activations", books.activation_bytes),
-        ("Runtime and communication buffers", books.runtime_bytes),
+        ("draft and adapters", books.extra_bytes, "weights"),
+        ("activations", books.activation_bytes, "activations"),
+        ("runtime", books.runtime_bytes, "host"),
+        ("CUDA graphs", books.graph_bytes if inside else 0.0, "link"),
     ]
-    if books.deployment.engine.graphs_in_fraction:
-        parts.append(("CUDA graphs", books.graph_bytes))
-    return parts
+    return [part for part in parts if part[1] > 0]
 
 
 def memory_bars(books):
@@ -231,11 +242,9 @@ def memory_bars(books):
     dict
         The figure.
     """
-    overhead = sum(size for _, size in _overhead_parts(books))
-    fixed = [
-        ("Weights", books.weights_bytes / GIB, 1, False),
-        ("Overhead", overhead / GIB, OVERHEAD, False),
-    ]
+    fixed = [("Weights", books.weights_bytes / GIB, 1, False)]
+    for name, size, ink in overhead_parts(books):
+        fixed.append((name[0].upper() + name[1:], size / GIB, MARKS[ink][0], False))
     held, usable = _held_bytes(books), usable_bytes(books)
     outside = books.visible_bytes - usable
     if books.kv_pool_bytes >= 0:
@@ -313,7 +322,7 @@ def memory_table(books):
     """
     held, visible = _held_bytes(books), books.visible_bytes
     rows = [("Weights", books.weights_bytes, 1)]
-    rows += [(f"Overhead: {name}", size, OVERHEAD) for name, size in _overhead_parts(books)]
+    rows += [(f"Overhead: {n}", size, MARKS[ink][0]) for n, size, ink in overhead_parts(books)]
     rows.append(("KV in use", held, 4))
     rows.append(("KV free", max(books.kv_pool_bytes - held, 0), 5))
     if books.kv_used_bytes > held:

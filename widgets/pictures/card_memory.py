@@ -51,9 +51,9 @@ def _sizes(card, fraction):
     label = gpu.memory_sold_bytes
     found = (
         (f"{named}: {gib(label)}", label, "other"),
-        (f"the driver reports {gib(gpu.memory_visible_bytes)}", gpu.memory_visible_bytes, "host"),
-        (f"it hands over {gib(handed)}", handed, "host"),
-        (f"the engine takes {fraction:g} of that: {gib(share)}", share, "cache"),
+        (f"the driver reports {gib(gpu.memory_visible_bytes)}", gpu.memory_visible_bytes, "other"),
+        (f"it hands over {gib(handed)}", handed, "other"),
+        (f"the engine takes {fraction:g} of that: {gib(share)}", share, "text"),
     )
     rows = [Bar(words, [Part("", size / GIB, ink)], names=False) for words, size, ink in found]
     lost = Part("", (handed - share) / GIB, "edge", missing=True)
