@@ -41,7 +41,7 @@ def test_a_label_is_shorter_than_the_card():
 
 def test_a_table_of_words_in_16_bits_is_drawn_beyond_the_name():
     """Llama-3.1-8B: 8.03 billion parameters, of which two tables of 128,256 x 4,096."""
-    more = widths(drawing_of("left-alone"), "prompt")[0]
+    more = widths(drawing_of("left-alone"), "weights")[1]
     name = widths(drawing_of("left-alone"), "weights")[0]
     assert more / name == pytest.approx(2 * 128_256 * 4096 / 8.03e9, rel=0.04)  # and scales
 

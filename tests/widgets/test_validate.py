@@ -47,9 +47,7 @@ def whole(view, caption):
     first = table(view, caption)
     rest = view["tables"][view["tables"].index(first) + 1]
     assert not first.get("fold") and rest["fold"] and rest["columns"] == first["columns"]
-    assert re.match(r"The (other|next) \d+ ", rest["caption"])[0].split()[2] == str(
-        len(rest["rows"])
-    )
+    assert re.search(r"\d+", rest["caption"])[0] == str(len(rest["rows"]))
     return first["rows"] + rest["rows"]
 
 
@@ -253,8 +251,9 @@ def test_every_failure_mode_stands_in_the_table_with_its_rows():
 @pytest.mark.parametrize("caption", ["Failure modes", "Source by source"])
 def test_what_is_farthest_off_with_its_source_left_out_comes_first(caption):
     """A reader is a new source: that column is the one in which he is."""
-    column = table(shown(), caption)["columns"].index("Source left out")
-    said = [row[column] for row in whole(shown(), caption)]
+    first = table(shown(), caption)
+    rows = first["rows"] if first.get("fold") else whole(shown(), caption)
+    said = [row[first["columns"].index("Source left out")] for row in rows]
     off = [float(text.rstrip("%")) for text in said if text.endswith("%")]
     assert off == sorted(off, reverse=True) and len(off) > 10
 
@@ -269,7 +268,7 @@ def test_a_number_counted_twice_is_a_doubt_with_its_rows():
 
 
 def test_every_source_stands_with_its_rows_and_the_weight_of_one():
-    rows = {row[0]: row for row in whole(shown(), "Source by source")}
+    rows = {row[0]: row for row in table(shown(), "Source by source")["rows"]}
     of = Counter(r.source for r in published.measured_rows() if r.predicted)
     assert {name: row[1] for name, row in rows.items()} == {n: f"{k:,}" for n, k in of.items()}
     lighter = {name: row[-2] for name, row in rows.items() if row[-2] != "1"}

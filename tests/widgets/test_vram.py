@@ -12,7 +12,7 @@ from llmcap_kernel.spec import Speculation
 from tests.widgets.reading import control, errors, headline
 from widgets.calculators import calculate, cliff, running, vram
 from widgets.figures import memory
-from widgets.figures.drawing import MARKS
+from widgets.figures.drawing import INKS, MARKS, style
 from widgets.form import inputs, meaning
 from widgets.page import static_html
 from widgets.pictures import card_memory, front
@@ -286,7 +286,7 @@ def test_every_part_of_a_bar_has_its_name_on_it_or_below(changed):
     )
     for label in ("Available", "Needed"):
         for name, _, text in parts_of(figure, label):
-            assert text or name.partition(" the ")[0].removeprefix("KV w") in below
+            assert text or memory.SHORT.get(name, name) in below
 
 
 @pytest.mark.parametrize(
@@ -332,14 +332,14 @@ def test_a_term_has_one_colour_in_every_picture_of_memory():
     books = capacity.ledger(meaning.deployment(state), context_tokens=8000, concurrency=16)
     drawn = [(name, kind) for kind, name, _ in front.memory(books)]
     drawn += [(name, ink) for name, ink, _ in card_memory.TERMS]
-    numbers = {number: name for name, (number, _) in MARKS.items()}
+    meanings = {style(name): name for name in (*MARKS, *INKS)}
     view = shown(tp=2)
     bars = [t for t in view["figure"]["data"] if t["type"] == "bar"]
     table = view["tables"][0]
     rows = zip(table["rows"], table["swatches"], strict=True)
     marks = [(t["name"], t["marker"]["color"]) for t in bars]
     marks += [(row[0].removeprefix("Overhead: "), colour) for row, colour in rows]
-    drawn += [(name, numbers[int(re.search(r"mark-(\d)", ink)[1])]) for name, ink in marks]
+    drawn += [(name, meanings[re.search(r"--lc-[\w-]+", ink)[0]]) for name, ink in marks]
     drawn = [(name[0].lower() + name[1:], ink) for name, ink in drawn]
     found = [(name.replace("cUDA", "CUDA"), ink) for name, ink in drawn]
     assert {name for name, _ in found} >= set(meant)

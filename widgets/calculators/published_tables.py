@@ -12,7 +12,7 @@ from . import answers, published
 from .published import GROUP_OF, GROUPS, SIDE_BY_SIDE, UNITS, measured_rows, names_of, percent, way
 
 FARTHEST_ROWS = 8
-FARTHEST_IN_SIGHT = 3  # each fills a third of a phone
+IN_SIGHT = 3  # each row fills a quarter of a phone
 
 
 def by_group(filters, state):
@@ -125,7 +125,7 @@ def farthest(shown, state):
         "highlight": [],
         "stack": True,
     }
-    return answers.in_sight(table, "The next {} farthest off", FARTHEST_IN_SIGHT)
+    return answers.in_sight(table, "The next {} farthest off", IN_SIGHT)
 
 
 def lower(metric):
@@ -158,7 +158,7 @@ def evidence_tables():
         return ()
     found = zip(weak_spots.MODES, weak_spots.evidence(rows), strict=True)
     modes = sorted(found, key=lambda pair: _farthest_first(pair[1]))
-    return *_how_far(modes), _what_to_do(modes), _doubted(rows), *_by_source(rows)
+    return *_how_far(modes), _what_to_do(modes), _doubted(rows), _by_source(rows)
 
 
 def _farthest_first(evidence):
@@ -176,7 +176,7 @@ def _how_far(modes):
         "levels": [[*quiet, "good" if e.is_small else "warn"] for _, e in modes],
         "highlight": [],
     }
-    return answers.in_sight(table, "The other {} failure modes")
+    return answers.in_sight(table, "The other {} failure modes", IN_SIGHT)
 
 
 def _what_to_do(modes):
@@ -212,8 +212,8 @@ def _doubted(rows):
 def _by_source(rows):
     found = weak_spots.evidence(rows, tuple(names_of("source")), lambda row: (row.source,))
     sources = sorted(found, key=_farthest_first)
-    table = {
-        "caption": "Source by source, the farthest off first",
+    return {
+        "caption": f"Source by source, the farthest off first: {len(sources)} sources",
         "columns": [
             *("Source", "Rows", "Half within", "Source left out", "Middle one"),
             *("Weight of a row", "What its rows say"),
@@ -229,8 +229,8 @@ def _by_source(rows):
         ],
         "links": [benchmarks.sources()[e.name]["url"] for e in sources],
         "highlight": [],
+        "fold": True,
     }
-    return answers.in_sight(table, "The other {} sources")
 
 
 def _weight(rows):

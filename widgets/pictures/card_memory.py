@@ -81,6 +81,7 @@ def _sizes_line(name, fraction):
 # ---- what a format leaves alone -------------------------------------------------------
 
 NAMED = ("llama-3.1-8b", "gemma-3-12b", "qwen3-32b", "llama-3.1-70b")
+LEFT = 0.45  # opacity of what is left alone: a shade of weights
 BYTES = {"fp8": 1.0, "nvfp4": 0.5, "int4-awq": 0.5}
 
 
@@ -94,12 +95,13 @@ def _left_alone(weights):
         label = f"{name}: {quantity(stored, 'bytes')}, {more / believed:.0%} more than its name"
         parts = [
             Part("parameters x bytes", 100.0, "weights", said=quantity(believed, "bytes")),
-            Part("left alone, and scales", 100 * more / believed, "prompt", said=""),
+            Part("left alone, and scales", 100 * more / believed, "weights", said="", dim=LEFT),
         ]
         rows.append(Bar(label, parts, names=False))
         lines.append((name, *(quantity(x, "bytes") for x in (believed, stored, more))))
     drawing = bars(rows, "%", thick=18, longest=160.0)
-    key(drawing, (("weights", "parameters times bytes"), ("prompt", "left in 16 bits, and scales")))
+    named = (("weights", "parameters times bytes"), ("weights", "left in 16 bits, and scales", LEFT))
+    key(drawing, named)
     small, large = lines[0], lines[-1]
     said = (
         f"In {weights} an embedding table, an output head and scales add {small[3]} to the 8B "
@@ -111,12 +113,13 @@ def _left_alone(weights):
 
 def key(drawing, named, together=False):
     """Name colours below a drawing: a line each, or as many together as a phone has room for."""
-    inks = iter([ink for ink, _ in named])
-    words = [name for _, name in named]
+    looks = iter([(ink, *dim) for ink, _, *dim in named])
+    words = [name for _, name, *_ in named]
     for line in wrapped(words) if together else [[one] for one in words]:
         left = 0.0
         for name in line:
-            drawing.swatch(left, drawing.height + 5, next(inks))
+            ink, dim = (*next(looks), 1.0)[:2]
+            drawing.swatch(left, drawing.height + 5, ink, dim=dim)
             drawing.words(left + 14, drawing.height + 14, name)
             left += CHARACTER * (len(name) + 3)
         drawing.height += 18
