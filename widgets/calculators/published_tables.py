@@ -184,8 +184,7 @@ def _what_to_do(modes):
         "caption": f"What goes wrong, which rows show it, what to do: {len(modes)} failure modes",
         "columns": ["Failure mode", "What goes wrong", "Rows that show it", "What to do"],
         "rows": [
-            [one.title, one.wrong, SMALL * e.is_small + shown_by(e), one.advice]
-            for one, e in modes
+            [one.title, one.wrong, SMALL * e.is_small + shown_by(e), one.advice] for one, e in modes
         ],
         "highlight": [],
         "stack": True,

@@ -100,7 +100,10 @@ def _left_alone(weights):
         rows.append(Bar(label, parts, names=False))
         lines.append((name, *(quantity(x, "bytes") for x in (believed, stored, more))))
     drawing = bars(rows, "%", thick=18, longest=160.0)
-    named = (("weights", "parameters times bytes"), ("weights", "left in 16 bits, and scales", LEFT))
+    named = (
+        ("weights", "parameters times bytes"),
+        ("weights", "left in 16 bits, and scales", LEFT),
+    )
     key(drawing, named)
     small, large = lines[0], lines[-1]
     said = (
@@ -135,11 +138,11 @@ TERMS = (
 )
 
 
-def _taken(books):
-    """What comes out of an engine's share before the cache does."""
+def taken(books, cards=1):
+    """What comes out of an engine's share before the cache does, of so many cards."""
     inside = books.deployment.engine.graphs_in_fraction
     fields = TERMS if inside else TERMS[:-1]
-    return [Part(name, getattr(books, key) / GIB, ink) for name, ink, key in fields]
+    return [Part(name, cards * getattr(books, key) / GIB, ink) for name, ink, key in fields]
 
 
 def _held(books):
@@ -156,8 +159,8 @@ def _user(books):
 
 def _card(fraction, context):
     books = ledger(candidate(fraction), context)
-    taken, held = _taken(books), _held(books)
-    over = sum(p.size for p in taken) * GIB - books.budget_bytes
+    parts, held = taken(books), _held(books)
+    over = sum(p.size for p in parts) * GIB - books.budget_bytes
     said = (
         f"Weights and overhead take {gib(over)} more than the engine's share, so no user fits."
         if over > 0
@@ -167,11 +170,11 @@ def _card(fraction, context):
     rows = [_card_line(one, context) for one in FRACTIONS]
     columns = ("fraction", "share", "weights", "overhead", "room", "users")
     caption = f"Candidate A, GiB, users of {context:,} tokens"
-    drawing = _enlarged(books, taken, held)
+    drawing = _enlarged(books, parts, held)
     return Drawn(drawing, said, show.table(columns, rows, caption, decimals=2))
 
 
-def _enlarged(books, taken, held):
+def _enlarged(books, fixed, held):
     """Draw a card, and below it once more all of it but the weights, larger."""
     whole, budget = books.visible_bytes / GIB, books.budget_bytes / GIB
     weights = books.weights_bytes / GIB
@@ -179,18 +182,18 @@ def _enlarged(books, taken, held):
     part = Scale(weights, whole)
     drawing = Drawing(176)
     drawing.text(0, 14, f"one H100: {digits(whole)} GiB", bold=True)
-    _row(drawing, [*taken, *held], card, 22, 24)
+    _row(drawing, [*fixed, *held], card, 22, 24)
     for start, end in ((card(weights), 0), (100, 100)):
         drawing.line(start, 46, end, 82, "edge", dash="2 3")
     times = digits(whole / (whole - weights), 2)
     drawing.text(2, 76, f"without the weights, {times} times as large", bold=True, halo=True)
-    _row(drawing, [*taken, *held], part, 84, 40)
+    _row(drawing, [*fixed, *held], part, 84, 40)
     for scale, top, foot in ((card, 18, 50), (part, 80, 130)):
         drawing.line(scale(budget), top, scale(budget), foot, "bad", width=1.5)
     words = f"the engine's share ends, {digits(budget)} GiB"
     drawing.text(part(budget), 145, words, "bad", small=True)
     drawing.height = 154
-    named = [(p.ink, p.label) for p in taken]
+    named = [(p.ink, p.label) for p in fixed]
     fits = [("cache", "users"), ("free", "left over")]
     key(drawing, named + (fits if books.max_concurrent else [("bad", "a user")]), together=True)
     return drawing
@@ -258,7 +261,7 @@ def _batch(max_num_seqs, max_num_batched_tokens, engine):
     drawings = {
         "Two moments: the larger counts": bars(shown, "GiB", longest=5.0),
         "The card": bars(
-            [Bar("RTX 3090, the engine's share", [*_taken(books), *rest])],
+            [Bar("RTX 3090, the engine's share", [*taken(books), *rest])],
             "GiB",
             thick=30,
             longest=25.0,
@@ -326,11 +329,11 @@ def _releases(fraction):
     for name in RELEASES:
         d = replace(candidate(fraction), engine=catalog.engine(name))
         books = ledger(d)
-        taken = _taken(books)[1:]
+        fixed = taken(books)[1:]
         room = books.kv_pool_bytes / GIB
         users = counted(books.max_concurrent, "user")
         what = f"room {digits(room)} GiB, {users}" if room > 0 else "no room"
-        parts = [*taken, Part("room", max(room, 0.0), "cache")]
+        parts = [*fixed, Part("room", max(room, 0.0), "cache")]
         rows.append(Bar(f"{d.engine.title}: {what}", parts, names=False))
         own = replace(d, memory_fraction=None).fraction
         lines.append((d.engine.title, *_sized(books), books.max_concurrent, f"{own:.2f}"))
