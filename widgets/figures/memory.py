@@ -108,7 +108,7 @@ def _names_below(line, names, longest):
         "y": [line] * len(names),
         "text": [f" {text}" for text in texts],
         "textposition": "middle right",
-        "textfont": {"size": 12, "color": TEXT},
+        "textfont": {"size": 11, "color": TEXT},
         "marker": {"symbol": "square", "size": 10, "color": [_paint(ink) for ink in inks]},
         "hoverinfo": "skip",
         "cliponaxis": False,
