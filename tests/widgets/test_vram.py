@@ -348,6 +348,16 @@ def test_a_term_has_one_colour_in_every_picture_of_memory():
     assert elsewhere.isdisjoint(meant.values())
 
 
+def test_no_words_on_a_bar_stand_under_the_whisker():
+    """On a card with much room the interval covers where the free cache begins."""
+    figure = shown(model="llama-3.1-8b", gpu="apple-m4-max", tp=1, weights="gguf-q4_k_m")["figure"]
+    whisker = [t for t in figure["data"] if "error_x" in t][-1]
+    (free,) = [t for t in figure["data"] if t.get("name") == "KV free"]
+    begin = sum(gib for name, gib, _ in parts_of(figure, "Available")[:-2])
+    assert begin < whisker["x"][0] + whisker["error_x"]["array"][0]
+    assert free["text"][0].startswith("KV free") and free["insidetextanchor"] == "end"
+
+
 def test_a_drafts_weights_are_in_the_bars():
     """A bar ends where its ledger does, also with a draft model beside the weights."""
     state = vram.FORM.defaults() | {"tp": 2}

@@ -10,7 +10,7 @@ from .drawing import style
 
 PALE = ("free", "other")  # on these text has the colour of text
 # Shares of the longest bar below which a part is named below, and that beside the whisker.
-NARROW, WIDE = 0.2, 0.3
+NARROW, WIDE = 0.3, 0.34
 LABEL = ("textposition", "insidetextanchor", "textangle", "insidetextfont")  # how it stands
 OUTSIDE = "Outside the engine's share"
 # As they stand below a bar.
@@ -53,7 +53,7 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
         starts = itertools.accumulate((part[1] for part in parts), initial=0.0)
         found: list[tuple] = []
         for begin, (name, gib, ink, hatched) in zip(starts, parts, strict=False):
-            marked = bool(whisker) and whisker[0] == label and abs(begin - whisker[1]) < 1e-6
+            marked = _covered(whisker, label, begin, longest)
             short = gib < (WIDE if marked else NARROW) * longest or hatched
             if short and name not in named:
                 found.append((f"{SHORT.get(name, name)} {digits(gib, 3)}", ink))
@@ -68,6 +68,14 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
     data = _joined(data) + below
     data += _whisker(*whisker) if whisker else []
     return _stacked(data, lines, alt, (limit, limit_text, limit > 0.5 * longest))
+
+
+def _covered(whisker, label, begin, longest):
+    """Whether words at the start of a part would stand under the whisker."""
+    if not whisker or whisker[0] != label:
+        return False
+    _, end, off = whisker
+    return begin < end + off and end - off < begin + NARROW * longest
 
 
 def _stacked(data, lines, alt, limited):
