@@ -350,7 +350,8 @@ def test_a_term_has_one_colour_in_every_picture_of_memory():
 
 def test_no_words_on_a_bar_stand_under_the_whisker():
     """On a card with much room the interval covers where the free cache begins."""
-    figure = shown(model="llama-3.1-8b", gpu="apple-m4-max", tp=1, weights="gguf-q4_k_m")["figure"]
+    laptop = {"model": "llama-3.1-8b", "gpu": "apple-m4-max", "weights": "gguf-q4_k_m", "users": 1}
+    figure = shown(**laptop)["figure"]
     whisker = [t for t in figure["data"] if "error_x" in t][-1]
     (free,) = [t for t in figure["data"] if t.get("name") == "KV free"]
     begin = sum(gib for name, gib, _ in parts_of(figure, "Available")[:-2])
