@@ -449,8 +449,8 @@ def points_with_whiskers(names, curves, alt, *, x_title, limit, limit_text):
     if limit and low < limit <= high:
         data.append(_rule([limit, limit], [-0.5, last], BAD, 2))
         # one that stands near the right edge would be cut there
-        place = "top left" if _share(low, high, kind == "log")(limit) > 0.6 else "top center"
-        data.append(_words([limit_text], [limit], [-0.5], [BAD], place))
+        side = "top left" if _share(low, high, kind == "log")(limit) > 0.6 else "top center"
+        data.append(_words([limit_text], [limit], [-0.5], [BAD], side))
     place = {"xref": "paper", "xanchor": "left", "yanchor": "top", "bgcolor": GROUND}
     heads = [note(name, 0, i - 0.48, **place) for i, name in enumerate(names)]
     return figure(
