@@ -749,6 +749,21 @@ SIDEWAYS = """() => {
 }"""
 
 
+@pytest.mark.parametrize("name", ["compare", "validate"])
+def test_every_preset_is_in_sight_on_a_phone_and_the_answer_too(site, name):
+    here = site(viewport={"width": 390, "height": 844})
+    here.live(name)
+    seen = """() => [...document.querySelectorAll("[data-act=preset]:not([hidden])")]
+      .filter((one) => one.closest(".lc-presets")).map((one) => {
+        const box = one.getBoundingClientRect();
+        const at = document.elementFromPoint(box.right - 6, box.y + box.height / 2);
+        return box.left >= 0 && box.right <= 390 && one.contains(at); })"""
+    presets = here.page.evaluate(seen)
+    assert len(presets) > 4 and all(presets)
+    status = here.page.locator(".lc-status").bounding_box()
+    assert status["y"] + status["height"] < 844
+
+
 def test_a_phone_is_scrolled_a_few_times_and_not_twenty(first):
     """The answer on the first screen; long tables are a line until somebody asks for them."""
     first.page.set_viewport_size({"width": 390, "height": 844})

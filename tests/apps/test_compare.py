@@ -89,3 +89,17 @@ def test_a_preset_s_address_draws_its_figure(here, preset):
     here.live("compare", FORM.query(FORM.check(preset["values"])[0]))
     assert here.page.locator(".lc-plot .main-svg").count()
     assert "read" not in here.page.inner_text(".lc-messages")
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset["label"])
+def test_no_word_of_a_preset_s_figure_is_cut_on_a_phone(browser, preset):
+    here = Site(browser, viewport={"width": 390, "height": 844})
+    here.live("compare", FORM.query(FORM.check(preset["values"])[0]))
+    cut = """() => {
+      const frame = document.querySelector(".lc-plot .main-svg").getBoundingClientRect();
+      return [...document.querySelectorAll(".lc-plot .main-svg text")].filter((one) => {
+        const box = one.getBoundingClientRect();
+        return box.width && (box.left < frame.left - 1 || box.right > frame.right + 1);
+      }).map((one) => one.textContent); }"""
+    assert here.page.evaluate(cut) == []
+    here.context.close()

@@ -101,6 +101,18 @@ def test_a_long_table_is_filtered_sorted_and_opens_a_calculator(visit):
     assert overflow(page) <= 0
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [800, 1280])
+def test_no_list_of_the_catalogue_scrolls_sideways_once_it_is_unfolded(visit, width):
+    page = visit("/book/catalogue.html", width=width)
+    wide = """() => {
+      for (const fold of document.querySelectorAll("article details")) fold.open = true;
+      return [...document.querySelectorAll("article table")]
+        .filter((table) => table.scrollWidth > table.parentElement.clientWidth)
+        .map((table) => table.querySelector("th").innerText); }"""
+    assert page.evaluate(wide) == []
+
+
 @pytest.mark.parametrize("path", pages())
 def test_a_page_says_what_it_is_when_it_is_shared(site, path):
     text = (build.SITE / path.removeprefix("/")).read_text("utf-8")

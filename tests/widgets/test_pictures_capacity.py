@@ -34,15 +34,14 @@ def areas(drawing):
 def test_a_label_is_shorter_than_the_card():
     """80e9 bytes are 74.5 GiB; nvidia-smi says 81,559 MiB, 79.6 GiB."""
     drawing = drawing_of("card-sizes")
-    (label,) = widths(drawing, "other")
-    reported, handed = widths(drawing, "host")
+    label, reported, handed = widths(drawing, "other")
     assert label / reported == pytest.approx(80e9 / (81_559 * 2**20), rel=1e-3)
     assert handed / reported == pytest.approx(H100_GIB * 1024 / 81_559, rel=1e-3)
 
 
 def test_a_table_of_words_in_16_bits_is_drawn_beyond_the_name():
     """Llama-3.1-8B: 8.03 billion parameters, of which two tables of 128,256 x 4,096."""
-    more = widths(drawing_of("left-alone"), "prompt")[0]
+    more = widths(drawing_of("left-alone"), "weights")[1]
     name = widths(drawing_of("left-alone"), "weights")[0]
     assert more / name == pytest.approx(2 * 128_256 * 4096 / 8.03e9, rel=0.04)  # and scales
 

@@ -42,6 +42,15 @@ def table(view, caption):
     return next(t for t in view["tables"] if t["caption"].startswith(caption))
 
 
+def whole(view, caption):
+    """All rows of a table: those in sight, and those that are folded below them."""
+    first = table(view, caption)
+    rest = view["tables"][view["tables"].index(first) + 1]
+    assert not first.get("fold") and rest["fold"] and rest["columns"] == first["columns"]
+    assert re.search(r"\d+", rest["caption"])[0] == str(len(rest["rows"]))
+    return first["rows"] + rest["rows"]
+
+
 def kept(tmp_path, rows, **left_out):
     """Predictions as `llmcap calibrate` writes them."""
     path = tmp_path / "predicted.csv"
@@ -207,7 +216,7 @@ def test_filters_that_leave_nothing_say_so():
 
 
 def test_the_farthest_rows_come_first_and_are_named():
-    rows = table(shown(against="fitted"), "Farthest")["rows"]
+    rows = whole(shown(against="fitted"), "Farthest")
     by_id = {r.id: r for r in published.measured_rows()}
     off = []
     for first, *_, why in rows:
@@ -225,13 +234,28 @@ def test_the_farthest_rows_come_first_and_are_named():
 
 
 def test_every_failure_mode_stands_in_the_table_with_its_rows():
-    modes = table(shown(), "Failure modes")["rows"]
-    found = weak_spots.evidence(published.measured_rows())
-    assert [row[0] for row in modes] == [mode.title for mode in weak_spots.MODES]
-    assert [row[1] for row in modes] == [f"{e.rows:,}" for e in found]
-    assert [row[-1] == "small" for row in modes] == [e.is_small for e in found]
+    modes = {row[0]: row for row in whole(shown(), "Failure modes")}
+    evidence = weak_spots.evidence(published.measured_rows())
+    found = dict(zip((mode.title for mode in weak_spots.MODES), evidence, strict=True))
+    assert modes.keys() == found.keys()
+    assert {name: row[1] for name, row in modes.items()} == {
+        name: f"{e.rows:,}" for name, e in found.items()
+    }
+    small = {name for name, e in found.items() if e.is_small}
+    assert {name for name, row in modes.items() if row[-1] == "small"} == small
     told = table(shown(), "What goes wrong")["rows"]
-    assert [row[2].startswith("Turned out small.") for row in told] == [e.is_small for e in found]
+    assert [row[0] for row in told] == list(modes)
+    assert {row[0] for row in told if row[2].startswith("Turned out small.")} == small
+
+
+@pytest.mark.parametrize("caption", ["Failure modes", "Source by source"])
+def test_what_is_farthest_off_with_its_source_left_out_comes_first(caption):
+    """A reader is a new source: that column is the one in which he is."""
+    first = table(shown(), caption)
+    rows = first["rows"] if first.get("fold") else whole(shown(), caption)
+    said = [row[first["columns"].index("Source left out")] for row in rows]
+    off = [float(text.rstrip("%")) for text in said if text.endswith("%")]
+    assert off == sorted(off, reverse=True) and len(off) > 10
 
 
 def test_a_number_counted_twice_is_a_doubt_with_its_rows():

@@ -2,15 +2,20 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LIMITS
+from llmcap_kernel.spec import Speculation
 from tests.widgets.reading import control, errors, headline
 from widgets.calculators import calculate, cliff, running, vram
+from widgets.figures import memory
+from widgets.figures.drawing import INKS, MARKS, style
 from widgets.form import inputs, meaning
 from widgets.page import static_html
+from widgets.pictures import card_memory, front
 from widgets.session import CALCULATORS, Calculator, with_company
 
 SMALL = {"model": "llama-3.1-8b", "gpu": "rtx-3090", "weights": "bf16", "kv": "bf16"}
@@ -281,7 +286,7 @@ def test_every_part_of_a_bar_has_its_name_on_it_or_below(changed):
     )
     for label in ("Available", "Needed"):
         for name, _, text in parts_of(figure, label):
-            assert text or name.partition(" the ")[0].removeprefix("KV w") in below
+            assert text or memory.SHORT.get(name, name) in below
 
 
 @pytest.mark.parametrize(
@@ -304,7 +309,7 @@ def test_names_below_a_bar_stand_apart_also_on_a_phone(changed):
 
 def test_a_bar_is_stacked_in_the_order_of_its_terms():
     """Each bar's parts lie as the ledger lists them, though both bars are drawn part by part."""
-    fixed = ["Weights", "Overhead"]
+    fixed = ["Weights", "Activations", "Runtime", "CUDA graphs"]
     figure = shown(tp=2)["figure"]
     there = [name for name, _, _ in parts_of(figure, "Available")]
     assert there == [*fixed, "KV in use", "KV free", "Outside the engine's share"]
@@ -312,6 +317,57 @@ def test_a_bar_is_stacked_in_the_order_of_its_terms():
     short = shown()["figure"]
     needed = [name for name, _, _ in parts_of(short, "Needed")]
     assert needed == [*fixed, "KV without room"]
+
+
+def test_a_term_has_one_colour_in_every_picture_of_memory():
+    """The first page, the bars of a calculator, their table and chapter 3 agree on each term."""
+    meant = {
+        "weights": "weights",
+        "activations": "activations",
+        "largest batch": "activations",
+        "runtime": "host",
+        "CUDA graphs": "link",
+    }
+    state = vram.FORM.defaults() | {"tp": 2}
+    books = capacity.ledger(meaning.deployment(state), context_tokens=8000, concurrency=16)
+    drawn = [(name, kind) for kind, name, _ in front.memory(books)]
+    drawn += [(name, ink) for name, ink, _ in card_memory.TERMS]
+    meanings = {style(name): name for name in (*MARKS, *INKS)}
+    view = shown(tp=2)
+    bars = [t for t in view["figure"]["data"] if t["type"] == "bar"]
+    table = view["tables"][0]
+    rows = zip(table["rows"], table["swatches"], strict=True)
+    marks = [(t["name"], t["marker"]["color"]) for t in bars]
+    marks += [(row[0].removeprefix("Overhead: "), colour) for row, colour in rows]
+    drawn += [(name, meanings[re.search(r"--lc-[\w-]+", ink)[0]]) for name, ink in marks]
+    drawn = [(name[0].lower() + name[1:], ink) for name, ink in drawn]
+    found = [(name.replace("cUDA", "CUDA"), ink) for name, ink in drawn]
+    assert {name for name, _ in found} >= set(meant)
+    assert all(meant.get(name, ink) == ink for name, ink in found)
+    elsewhere = {ink for name, ink in found if name not in meant}
+    assert elsewhere.isdisjoint(meant.values())
+
+
+def test_no_words_on_a_bar_stand_under_the_whisker():
+    """On a card with much room the interval covers where the free cache begins."""
+    laptop = {"model": "llama-3.1-8b", "gpu": "apple-m4-max", "weights": "gguf-q4_k_m", "users": 1}
+    figure = shown(**laptop)["figure"]
+    whisker = [t for t in figure["data"] if "error_x" in t][-1]
+    (free,) = [t for t in figure["data"] if t.get("name") == "KV free"]
+    begin = sum(gib for name, gib, _ in parts_of(figure, "Available")[:-2])
+    assert begin < whisker["x"][0] + whisker["error_x"]["array"][0]
+    assert free["text"][0].startswith("KV free") and free["insidetextanchor"] == "end"
+
+
+def test_a_drafts_weights_are_in_the_bars():
+    """A bar ends where its ledger does, also with a draft model beside the weights."""
+    state = vram.FORM.defaults() | {"tp": 2}
+    drafts = Speculation(tokens=3, accept=0.7, draft=catalog.model("llama-3.2-1b"))
+    d = replace(meaning.deployment(state), speculation=drafts)
+    books = capacity.ledger(d, context_tokens=8000, concurrency=16)
+    assert books.extra_bytes > 0
+    parts = parts_of(memory.memory_bars(books), "Available")
+    assert sum(gib for _, gib, _ in parts) == pytest.approx(books.visible_bytes / 2**30)
 
 
 PASTED = json.dumps(

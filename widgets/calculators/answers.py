@@ -389,6 +389,43 @@ def ends(estimate, unit):
     return [quantity(estimate.low, unit), quantity(estimate.high, unit)]
 
 
+def in_sight(table, rest, few=4):
+    """Part a long table into the rows that a person needs first and the others, folded.
+
+    Parameters
+    ----------
+    table : dict
+        A table of a view, what matters most first.
+    rest : str
+        Caption of the others, with `{}` for how many they are.
+    few : int
+        How many rows stand open.
+
+    Returns
+    -------
+    list of dict
+        The table, and one of the others where there are any.
+
+    Examples
+    --------
+    >>> long = {"caption": "Sources", "rows": [["a"], ["b"], ["c"]], "highlight": [1]}
+    >>> first, rest = in_sight(long, "The other {}", few=1)
+    >>> rest["caption"], rest["rows"], rest["highlight"], first["highlight"]
+    ('The other 2', [['b'], ['c']], [0], [])
+    """
+    many = len(table["rows"])
+    if many <= few:
+        return [table]
+    by_row = [key for key in ("rows", "levels", "links", "swatches") if key in table]
+
+    def part(start, end):
+        high = [i - start for i in table["highlight"] if start <= i < end]
+        return table | {key: table[key][start:end] for key in by_row} | {"highlight": high}
+
+    others = {"caption": rest.format(f"{many - few:,}"), "fold": True}
+    return [part(0, few), part(few, many) | others]
+
+
 def card_notes(card, named=True, enters=True):
     """Say what a reader should know before trusting a card's numbers.
 

@@ -530,22 +530,14 @@ def _front(found):
         ]
         for choice in found.front
     ]
-    shared = {
+    front = {
+        "caption": "Nothing beats these in rent, price, gap, first token and headroom",
         "columns": ["Deployment", "Rent", "$/M", "Mean gap", "Mean first token", "Headroom"],
+        "rows": rows or [["none", "-", "-", "-", "-", "-"]],
+        "highlight": [0] if rows else [],
         "stack": True,
     }
-    first = shared | {
-        "caption": "Nothing beats these in rent, price, gap, first token and headroom",
-        "rows": rows[:IN_SIGHT] or [["none", "-", "-", "-", "-", "-"]],
-        "highlight": [0] if rows else [],
-    }
-    rest = shared | {
-        "caption": f"The other {len(rows) - IN_SIGHT} that nothing beats",
-        "rows": rows[IN_SIGHT:],
-        "highlight": [],
-        "fold": True,
-    }
-    return [first, rest] if rest["rows"] else [first]
+    return answers.in_sight(front, "The other {} that nothing beats", IN_SIGHT)
 
 
 def _sentences(found, here, rates, eased):

@@ -11,6 +11,7 @@ from llmcap_kernel.refuse import BadInput, printable
 
 from ..figures import TEXT, figure, mark
 from ..figures.curves import log_axis
+from . import answers
 
 # What each field of Validate says of timings; the inputs beside the file.
 FIELD_OF = {"gpu": "gpu", "engine": "engine"}
@@ -82,8 +83,8 @@ class Timings:
             "headline": _headline(report.whole),
             "figure": _figure(report),
             "tables": [
-                _groups(report),
-                *([_worst(report)] if report.worst else []),
+                *_groups(report),
+                *(_worst(report) if report.worst else []),
                 *_left(report),
             ],
             "sentences": [report.sentence],
@@ -185,7 +186,7 @@ def _marks(title, number, some, low, high):
 
 def _groups(report):
     whole = [report.whole] if report.whole.rows else []
-    return {
+    table = {
         "caption": "How far off, by kernel, format and engine",
         "columns": ["Kernel", "Rows", "Half within", "Four of five", "Predicted over measured"],
         "rows": [
@@ -196,14 +197,15 @@ def _groups(report):
                 percent(g.p80, 1),
                 f"{g.bias:.2f}",
             ]
-            for g in (*report.groups, *whole)
+            for g in (*whole, *sorted(report.groups, key=lambda g: -g.median))
         ],
-        "highlight": [len(report.groups)] if whole else [],
+        "highlight": [0] if whole else [],
     }
+    return answers.in_sight(table, "The other {} kernels, the farthest off first", few=8)
 
 
 def _worst(report):
-    return {
+    table = {
         "caption": f"The {len(report.worst)} farthest off",
         "columns": ["Line", "Kernel", "Measured", "Predicted"],
         "rows": [
@@ -218,6 +220,7 @@ def _worst(report):
         "highlight": [],
         "stack": True,
     }
+    return answers.in_sight(table, "The next {} farthest off")
 
 
 def _left(report):

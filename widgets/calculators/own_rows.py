@@ -16,13 +16,12 @@ from llmcap_kernel.refuse import printable
 
 from .. import benchmarks
 from ..form import learnt
-from . import published, scatter
+from . import answers, published, scatter
 from .published import GROUP_OF, GROUPS, percent
 from .published_tables import row_cells
 
 MOST = 20_000  # rows of a reader's file; predicting one takes a millisecond
 ROWS = 20  # of a table
-FEW = 8  # rows that stand open: many more fill a phone several times over
 BY_CHANCE = 0.1  # how seldom chance may do as much before a file is called better or worse
 ENOUGH_ALIKE = 8  # rows below which no difference found is no likeness either
 # The column of a row that each input beside the file replaces.
@@ -188,10 +187,10 @@ class Own:
     def _tables(self, report, mine, others, group):
         if mine:
             yield _by_group(mine, others, group, self.voice)
-            yield self._farthest(mine)
+            yield from self._farthest(mine)
         skipped = [row for row in report.rows if row.skipped is not None]
         if skipped:
-            yield {
+            table = {
                 "caption": f"Rows of {self.voice.file} that could not be compared: "
                 f"{len(skipped):,}",
                 "columns": ["Row", "Why not"],
@@ -199,13 +198,15 @@ class Own:
                 "highlight": [],
                 "stack": True,
             }
+            yield from answers.in_sight(table, "The next {} that could not be compared")
         if report.assumptions:
-            yield {
+            table = {
                 "caption": f"Taken where {self.voice.file} is silent, or is not understood",
                 "columns": ["Taken", "Rows"],
                 "rows": [[plain(text), f"{n:,}"] for text, n in report.assumptions.items()][:ROWS],
                 "highlight": [],
             }
+            yield from answers.in_sight(table, "The next {} that were taken")
         yield from _modes(mine, self.voice)
 
     def _farthest(self, mine):
@@ -222,12 +223,11 @@ class Own:
             "levels": [[None, None, levels[p.inside], *[None] * 4] for p in far],
             "highlight": [],
             "stack": True,
-            "fold": len(far) > FEW,
         }
-        if self.voice is YOURS:
-            return table
-        read_from = {line.where: line.fields["source"] for line in self._lines}
-        return table | {"links": [benchmarks.address(read_from[p.row.id]) for p in far]}
+        if self.voice is not YOURS:
+            read_from = {line.where: line.fields["source"] for line in self._lines}
+            table["links"] = [benchmarks.address(read_from[p.row.id]) for p in far]
+        return answers.in_sight(table, "The next {} farthest off")
 
 
 def _sentences(voice):
@@ -552,10 +552,11 @@ def _modes(mine, voice):
     if not fired:
         return
     told = ((weak_spots.mode(name), many) for name, many in fired.most_common())
-    yield {
+    table = {
         "caption": f"Failure modes that {voice.rows.lower()} rows meet",
         "columns": ["Failure mode", f"{voice.rows} rows", "What goes wrong", "What to do"],
         "rows": [[one.title, f"{many:,}", one.wrong, one.advice] for one, many in told],
         "highlight": [],
         "stack": True,
     }
+    yield from answers.in_sight(table, "The other {} failure modes")

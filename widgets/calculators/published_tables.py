@@ -8,10 +8,11 @@ from llmcap_kernel.evidence import fit, weak_spots
 from llmcap_kernel.explain import digits
 
 from .. import benchmarks
-from . import published
+from . import answers, published
 from .published import GROUP_OF, GROUPS, SIDE_BY_SIDE, UNITS, measured_rows, names_of, percent, way
 
 FARTHEST_ROWS = 8
+IN_SIGHT = 3  # each row fills a quarter of a phone
 
 
 def by_group(filters, state):
@@ -109,22 +110,22 @@ def farthest(shown, state):
 
     Returns
     -------
-    dict
-        A table: of each model, card and engine one row.
+    list of dict
+        Tables: of each model, card and engine one row, the rest of them folded.
     """
     far: dict = {}
     for p in sorted(shown, key=lambda p: -abs(math.log(p.ratio))):
         far.setdefault((p.row.model, p.row.gpu, p.row.engine), p)
     far_rows = list(far.values())[:FARTHEST_ROWS]
-    return {
+    table = {
         "caption": f"Farthest off, one for each model, card and engine: {lower(state['metric'])}",
         "columns": ROW_COLUMNS,
         "rows": [row_cells(p) for p in far_rows],
         "links": [benchmarks.address(benchmarks.measured()[p.row.id]["source"]) for p in far_rows],
         "highlight": [],
         "stack": True,
-        "fold": True,
     }
+    return answers.in_sight(table, "The next {} farthest off", IN_SIGHT)
 
 
 def lower(metric):
@@ -155,32 +156,35 @@ def evidence_tables():
     rows = measured_rows()
     if not rows:
         return ()
-    modes = weak_spots.evidence(rows)
-    return _how_far(modes), _what_to_do(modes), _doubted(rows), _by_source(rows)
+    found = zip(weak_spots.MODES, weak_spots.evidence(rows), strict=True)
+    modes = sorted(found, key=lambda pair: _farthest_first(pair[1]))
+    return *_how_far(modes), _what_to_do(modes), _doubted(rows), _by_source(rows)
+
+
+def _farthest_first(evidence):
+    """Sort by the error that a source of one's own can expect; what nobody measured is last."""
+    unseen = evidence.error if evidence.unseen is None else evidence.unseen
+    return -(unseen or 0.0)
 
 
 def _how_far(modes):
     quiet = [None] * len(EVIDENCE_COLUMNS)
-    return {
+    table = {
         "caption": "Failure modes: rules that fire before anything is measured",
         "columns": ["Failure mode", *EVIDENCE_COLUMNS, "Verdict"],
-        "rows": [
-            [one.title, *_numbers(e), _verdict(e)]
-            for one, e in zip(weak_spots.MODES, modes, strict=True)
-        ],
-        "levels": [[*quiet, "good" if e.is_small else "warn"] for e in modes],
+        "rows": [[one.title, *_numbers(e), _verdict(e)] for one, e in modes],
+        "levels": [[*quiet, "good" if e.is_small else "warn"] for _, e in modes],
         "highlight": [],
-        "fold": True,
     }
+    return answers.in_sight(table, "The other {} failure modes", IN_SIGHT)
 
 
 def _what_to_do(modes):
     return {
-        "caption": "What goes wrong, which rows show it, what to do",
+        "caption": f"What goes wrong, which rows show it, what to do: {len(modes)} failure modes",
         "columns": ["Failure mode", "What goes wrong", "Rows that show it", "What to do"],
         "rows": [
-            [one.title, one.wrong, SMALL * e.is_small + shown_by(e), one.advice]
-            for one, e in zip(weak_spots.MODES, modes, strict=True)
+            [one.title, one.wrong, SMALL * e.is_small + shown_by(e), one.advice] for one, e in modes
         ],
         "highlight": [],
         "stack": True,
@@ -192,7 +196,7 @@ def _doubted(rows):
     names = tuple(one.name for one in weak_spots.DOUBTS)
     doubts = weak_spots.evidence(rows, names, lambda row: row.doubts)
     return {
-        "caption": "Rows that may be wrong themselves",
+        "caption": f"Rows that may be wrong themselves: {len(doubts)} reasons to doubt one",
         "columns": ["Which", "The doubt", "Rows", "Half within", "Their like", "Middle one"],
         "rows": [
             [one.title, one.why, *_counted(e, e.alike)]
@@ -206,9 +210,9 @@ def _doubted(rows):
 
 def _by_source(rows):
     found = weak_spots.evidence(rows, tuple(names_of("source")), lambda row: (row.source,))
-    sources = sorted(found, key=lambda e: -e.rows)
+    sources = sorted(found, key=_farthest_first)
     return {
-        "caption": "Source by source",
+        "caption": f"Source by source, the farthest off first: {len(sources)} sources",
         "columns": [
             *("Source", "Rows", "Half within", "Source left out", "Middle one"),
             *("Weight of a row", "What its rows say"),

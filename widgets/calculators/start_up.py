@@ -6,6 +6,7 @@ from llmcap_kernel.evidence import logs, startup
 from llmcap_kernel.explain import GIB, capitalised, digits
 from llmcap_kernel.refuse import BadInput, printable
 
+from ..figures.drawing import style
 from ..figures.memory import stacked_bars, term_table
 from ..form import from_log
 from . import answers, running
@@ -24,12 +25,12 @@ FIELD_OF = {
 }
 # Terms that are memory, in the order in which an engine takes them, with their marks.
 MARKS = {
-    "weights": 1,
-    "activations": 2,
-    "compute buffer": 2,
-    "outside PyTorch": 3,
-    "CUDA graphs": 8,
-    "KV cache": 4,
+    "weights": "weights",
+    "activations": "activations",
+    "compute buffer": "activations",
+    "outside PyTorch": "host",
+    "CUDA graphs": "link",
+    "KV cache": "cache",
 }
 ROOM = ("KV cache", "tokens", "concurrency")
 HEADLINES = 4
@@ -185,7 +186,7 @@ def _figure(both):
     if not drawn:
         return None
     rows = [
-        (label, [(t.name, max(pick(t), 0) / GIB, number, False) for t, number in drawn])
+        (label, [(t.name, max(pick(t), 0) / GIB, ink, False) for t, ink in drawn])
         for label, pick in (("Logged", lambda t: t.logged), ("Computed", lambda t: t.computed))
     ]
     card = both.books.visible_bytes / GIB
@@ -200,7 +201,7 @@ def _terms(both):
         "caption": "Term by term",
         "columns": ["Term", "Logged", "Computed", "Difference", "Of the card, or of the term"],
         "rows": [[t.name, *t.cells()] for t in both.terms],
-        "swatches": [f"--lc-mark-{MARKS[t.name]}" if t.name in MARKS else None for t in both.terms],
+        "swatches": [style(MARKS[t.name]) if t.name in MARKS else None for t in both.terms],
         "levels": [[None, None, level, None] for level in levels],
         "highlight": [],
         "stack": True,

@@ -213,7 +213,7 @@ def _of_published(state, filters):
         "figure": scatter.of_published(filters, group, against),
         "tables": [
             by_group(filters, state),
-            *([farthest(shown, state)] if shown else []),
+            *(farthest(shown, state) if shown else []),
             *evidence_tables(),
         ],
         "sentences": _sentences(state),

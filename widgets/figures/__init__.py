@@ -67,6 +67,34 @@ def axis(title="", **more):
     } | more
 
 
+def broken(name, long=13):
+    """Break a name that would take a phone's width in two, where its words part best.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    long : int
+        Characters that stand on one line.
+
+    Returns
+    -------
+    list of str
+        Its lines: one or two.
+
+    Examples
+    --------
+    >>> broken("2x H100"), broken("2x H100 TP-2, FP8 KV"), broken("2x B200 (HGX B200)")
+    (['2x H100'], ['2x H100 TP-2,', 'FP8 KV'], ['2x B200', '(HGX B200)'])
+    """
+    at = [i for i, letter in enumerate(name) if letter == " "]
+    if len(name) <= long or not at:
+        return [name]
+    parting = [i for i in at if name[i - 1] == "," or name[i + 1] == "("] or at
+    best = min(parting, key=lambda i: abs(2 * i + 1 - len(name)))
+    return [name[:best], name[best + 1 :]]
+
+
 def note(text, x, y, **more):
     """Describe a label inside a figure, placed in the axes' own units.
 

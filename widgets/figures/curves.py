@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from . import BAD, GROUND, QUIET, axis, figure, mark, note
+from . import BAD, GROUND, QUIET, axis, broken, figure, mark, note
 
 LOOKS = (
     (1, "solid", "circle"),
@@ -22,6 +22,7 @@ BAND_BEYOND = 2  # times the highest curve or limit, where a band is cut: it wou
 LABEL_GAP = 0.08  # of the axis, between two names at the ends of curves
 NAME_SPAN = 0.15  # of the axis, about the length of a name
 NEAR_EDGE = 0.08  # of the axis: a curve that ends so near the right edge is named beside it
+CROWDED = 0.3  # the same for more than three curves, whose names would meet on a phone
 LETTER = 8  # px, a letter of a name
 HEIGHT = 320
 WIDEST = 1200  # px, about what a figure is given
@@ -210,7 +211,7 @@ def _reaching(curves, x_log):
     """The curves that end at the right edge, or so near it that their names stand beside it."""
     across = math.log10 if x_log else float
     first, last = min(c[0].x for c in curves.values()), max(c[-1].x for c in curves.values())
-    near = NEAR_EDGE * (across(last) - across(first))
+    near = (NEAR_EDGE if len(curves) <= 3 else CROWDED) * (across(last) - across(first))
     return {n: c for n, c in curves.items() if across(last) - across(c[-1].x) <= near}
 
 
@@ -222,19 +223,26 @@ def _names(curves, looks, kind, low, high, right):
     gap = LABEL_GAP * (place(high) - bottom)
     ends = sorted((place(c[-1].value), name) for name, c in curves.items())
     heights: list = []
-    for y, _ in ends:
-        heights.append(max([y, *(last + gap for last in heights[-1:])]))
+    before = 0
+    for y, name in ends:
+        lines = len(broken(name))
+        heights.append(max([y, *(last + gap * (before + lines) / 2 for last in heights[-1:])]))
+        before = lines
     return _words(
-        [f"<b> {name}</b>" for _, name in ends],
+        [_beside_axes(name) for _, name in ends],
         [right] * len(ends),
         [back(y) for y in heights],
         [mark(looks[name][0]) for _, name in ends],
     )
 
 
+def _beside_axes(name):
+    return f"<b> {'<br> '.join(broken(name))}</b>"
+
+
 def _led(names, curves, looks):
     """Lead the eye from a curve that ends a little early to its name beside the axes."""
-    by_name = {f"<b> {name}</b>": name for name in curves}
+    by_name = {_beside_axes(name): name for name in curves}
     for text, x, y in zip(names["text"], names["x"], names["y"], strict=True):
         name = by_name[text]
         end = curves[name][-1]
@@ -361,12 +369,13 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
     if limit:
         (x, y), place = _clear(curves, limit, kind)
         data.append(_words([limit_text], [x], [y], [BAD], place))
+    longest = max(len(line) for name in curves for line in broken(name))
     hover = {"unifiedhovertitle": {"text": f"%{{x:,}} {x_word}"}, "showspikes": False}
     return figure(
         data,
         alt,
         height=HEIGHT,
-        margin={"l": 8, "r": 12 + LETTER * max(map(len, curves)), "t": 22, "b": 8},
+        margin={"l": 8, "r": 12 + LETTER * longest, "t": 22, "b": 8},
         hovermode="x unified",
         hoverdistance=_reach(xs, x_log),
         xaxis=_scaled(x_title, "log" if x_log else "linear", *reach, **hover),
@@ -439,7 +448,9 @@ def points_with_whiskers(names, curves, alt, *, x_title, limit, limit_text):
     last = len(names) - 0.5
     if limit and low < limit <= high:
         data.append(_rule([limit, limit], [-0.5, last], BAD, 2))
-        data.append(_words([limit_text], [limit], [-0.5], [BAD], "top center"))
+        # one that stands near the right edge would be cut there
+        side = "top left" if _share(low, high, kind == "log")(limit) > 0.6 else "top center"
+        data.append(_words([limit_text], [limit], [-0.5], [BAD], side))
     place = {"xref": "paper", "xanchor": "left", "yanchor": "top", "bgcolor": GROUND}
     heads = [note(name, 0, i - 0.48, **place) for i, name in enumerate(names)]
     return figure(

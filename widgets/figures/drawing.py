@@ -32,6 +32,8 @@ INKS = {
     "bad": ("bad", "#b3261e"),
     "interval": ("interval", "#a8c7ea"),
 }
+# What is too pale to be read on the ground: words that name it are darker.
+WORDS = {"other": "quiet", "edge": "quiet", "free": "cache"}
 CHARACTER = 7.0  # pixels of a character at 12 px, on the wide side
 PHONE = 330  # pixels of a picture on a phone
 WHISKER = "interval: four of five measurements lie in it"
@@ -55,11 +57,28 @@ def colour(name):
     >>> colour("cache"), colour("text")
     ('var(--lc-mark-4,#0e8577)', 'var(--lc-text,#17202b)')
     """
-    if name in MARKS:
-        number, plain = MARKS[name]
-        return f"var(--lc-mark-{number},{plain})"
-    ink, plain = INKS[name]
-    return f"var(--lc-{ink},{plain})"
+    return f"var({style(name)},{(MARKS | INKS)[name][1]})"
+
+
+def style(name):
+    """Name the property of the style sheet that holds a colour.
+
+    Parameters
+    ----------
+    name : str
+        A meaning of `MARKS`, or an ink of `INKS`.
+
+    Returns
+    -------
+    str
+        CSS custom property.
+
+    Examples
+    --------
+    >>> style("cache"), style("bad")
+    ('--lc-mark-4', '--lc-bad')
+    """
+    return f"--lc-mark-{MARKS[name][0]}" if name in MARKS else f"--lc-{INKS[name][0]}"
 
 
 @dataclass(frozen=True)
@@ -227,7 +246,7 @@ class Drawing:
             Whether they stand on a ground of their own, where lines run through.
         """
         anchor = anchor or ("start" if x < 34 else "end" if x > 66 else "middle")
-        look = f"fill:{colour(ink)};font-size:{12 if small else 13}px"
+        look = f"fill:{colour(WORDS.get(ink, ink))};font-size:{12 if small else 13}px"
         look += ";font-weight:600" if bold else ""
         if halo:
             # as wide as a space: a line that runs through would leave a dot between two words

@@ -3,7 +3,7 @@
 import math
 import re
 
-from . import BAD, BAD_GROUND, GROUND, TEXT, axis, figure, mark, note
+from . import BAD, BAD_GROUND, GROUND, TEXT, axis, broken, figure, mark, note
 
 DRAWN = 2.0  # times a limit: a bar that is longer ends here, with an arrow and its number
 INSIDE = 0.6  # share of a limit from which a bar holds its own label, which else crosses the limit
@@ -54,7 +54,7 @@ def limits_used(rows, alt):
         "type": "bar",
         "orientation": "h",
         "x": [0 if math.isinf(share) else min(share, DRAWN) for *_, share in bars],
-        "y": [[label for label, *_ in bars], [name for _, name, _ in bars]],
+        "y": [["<br>".join(broken(label)) for label, *_ in bars], [name for _, name, _ in bars]],
         "marker": {"color": [BAD if beyond else mark(1) for beyond in missed]},
         "text": [_said(share) for *_, share in bars],
         # on the bar where it is long enough for that on a phone
@@ -76,10 +76,10 @@ def limits_used(rows, alt):
         height=90 + 24 * len(bars),
         margin={"l": 8, "r": 8, "t": 24, "b": 8},
         shapes=_missed(),
-        annotations=[note("the limit", 1, 1, yref="paper", yanchor="bottom")],
+        annotations=[note("the limit", 1, 1, yref="paper", yanchor="bottom", xanchor="right")],
         bargap=0.25,
         xaxis=axis(
-            "share of the limit used",
+            "share of the limit",
             range=[0, 1.1 * end],
             tickvals=[x for x in ticks if x <= end],
             ticktext=[f"{x:.0%}" for x in ticks if x <= end],

@@ -5,15 +5,22 @@ import itertools
 from llmcap_kernel import capacity
 from llmcap_kernel.explain import GIB, digits
 
-from . import GROUND, TEXT, axis, figure, mark, note
+from . import GROUND, TEXT, axis, figure, note
+from .drawing import style
 
-PALE = (5, 6)  # marks on which text has the colour of text
+PALE = ("free", "other")  # on these text has the colour of text
 # Shares of the longest bar below which a part is named below, and that beside the whisker.
-NARROW, WIDE = 0.2, 0.3
+NARROW, WIDE = 0.3, 0.34
 LABEL = ("textposition", "insidetextanchor", "textangle", "insidetextfont")  # how it stands
 OUTSIDE = "Outside the engine's share"
-SHORT = {OUTSIDE: "Outside", "KV without room": "Without room"}  # as they stand below a bar
-COLUMNS = (0.02, 0.52)  # of names below a bar, in shares of the longest: a phone has room for two
+# As they stand below a bar.
+SHORT = {
+    OUTSIDE: "Outside",
+    "KV without room": "No room",
+    "CUDA graphs": "Graphs",
+    "Draft and adapters": "Draft",
+}
+COLUMNS = (0.02, 0.555)  # of names below a bar, in shares of the longest: a phone has room for two
 
 
 def stacked_bars(rows, limit, limit_text, alt, whisker=None):
@@ -22,7 +29,7 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
     Parameters
     ----------
     rows : list of tuple
-        Each (label, parts), a part being (name, GiB, mark number, hatched).
+        Each (label, parts), a part being (name, GiB, meaning in `drawing`, hatched).
     limit : float
         Where the asked-for bar must end [GiB].
     limit_text : str
@@ -45,14 +52,14 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
     for label, parts in rows:
         starts = itertools.accumulate((part[1] for part in parts), initial=0.0)
         found: list[tuple] = []
-        for begin, (name, gib, number, hatched) in zip(starts, parts, strict=False):
-            marked = bool(whisker) and whisker[0] == label and abs(begin - whisker[1]) < 1e-6
+        for begin, (name, gib, ink, hatched) in zip(starts, parts, strict=False):
+            marked = _covered(whisker, label, begin, longest)
             short = gib < (WIDE if marked else NARROW) * longest or hatched
             if short and name not in named:
-                found.append((f"{SHORT.get(name, name)} {digits(gib, 3)}", number))
+                found.append((f"{SHORT.get(name, name)} {digits(gib, 3)}", ink))
             named |= {name} if short else set()
-            text = {} if short else _inside(f"{name} {digits(gib, 3)}", number, marked)
-            data.append(_bar(label, name, gib, number, hatched) | text)
+            text = {} if short else _inside(f"{name} {digits(gib, 3)}", ink, marked)
+            data.append(_bar(label, name, gib, ink, hatched) | text)
         lines.append(label)
         for first in range(0, len(found), len(COLUMNS)):
             lines.append(" " * len(lines))
@@ -61,6 +68,14 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
     data = _joined(data) + below
     data += _whisker(*whisker) if whisker else []
     return _stacked(data, lines, alt, (limit, limit_text, limit > 0.5 * longest))
+
+
+def _covered(whisker, label, begin, longest):
+    """Whether words at the start of a part would stand under the whisker."""
+    if not whisker or whisker[0] != label:
+        return False
+    _, end, off = whisker
+    return begin < end + off and end - off < begin + NARROW * longest
 
 
 def _stacked(data, lines, alt, limited):
@@ -93,7 +108,7 @@ def _stacked(data, lines, alt, limited):
 
 def _names_below(line, names, longest):
     """One line of names below a bar, each after a square of its part's colour."""
-    texts, numbers = zip(*names, strict=True)
+    texts, inks = zip(*names, strict=True)
     return {
         "type": "scatter",
         "mode": "markers+text",
@@ -101,19 +116,23 @@ def _names_below(line, names, longest):
         "y": [line] * len(names),
         "text": [f" {text}" for text in texts],
         "textposition": "middle right",
-        "textfont": {"size": 12, "color": TEXT},
-        "marker": {"symbol": "square", "size": 10, "color": [mark(n) for n in numbers]},
+        "textfont": {"size": 11, "color": TEXT},
+        "marker": {"symbol": "square", "size": 10, "color": [_paint(ink) for ink in inks]},
         "hoverinfo": "skip",
         "cliponaxis": False,
     }
 
 
-def _bar(label, name, gib, number, hatched):
+def _paint(ink):
+    return f"var({style(ink)})"
+
+
+def _bar(label, name, gib, ink, hatched):
     """One part of a bar."""
-    marker = {"color": mark(number), "line": {"color": GROUND, "width": 1.5}}
+    marker = {"color": _paint(ink), "line": {"color": GROUND, "width": 1.5}}
     if hatched:
         pattern = {"shape": "/", "size": 8, "solidity": 0.25, "fgcolor": GROUND}
-        marker["pattern"] = pattern | {"bgcolor": mark(number)}
+        marker["pattern"] = pattern | {"bgcolor": _paint(ink)}
     return {
         "type": "bar",
         "orientation": "h",
@@ -148,9 +167,9 @@ def _fit(trace, part):
     return len(ends) < 2
 
 
-def _inside(text, number, marked):
+def _inside(text, ink, marked):
     """Label a bar on the bar, at its far end where the whisker stands at its near one."""
-    colour = TEXT if number in PALE else GROUND
+    colour = TEXT if ink in PALE else GROUND
     return {
         "text": [text],
         "textposition": "inside",
@@ -204,18 +223,27 @@ def _held_bytes(books):
     return min(books.kv_used_bytes, shared + whole * books.kv_bytes_per_sequence)
 
 
-OVERHEAD = 2  # mark of all that a card holds beside weights and cache
+def overhead_parts(books):
+    """List the terms inside the engine's share that are neither the model's weights nor cache.
 
+    Parameters
+    ----------
+    books : Ledger
+        Where a card's memory goes [bytes].
 
-def _overhead_parts(books):
-    """List the terms inside the engine's share that are neither weights nor cache, with bytes."""
+    Returns
+    -------
+    list of tuple
+        Name, bytes and the meaning in `drawing` of each that takes any.
+    """
+    inside = books.deployment.engine.graphs_in_fraction
     parts = [
-        ("Activations", books.activation_bytes),
-        ("Runtime and communication buffers", books.runtime_bytes),
+        ("draft and adapters", books.extra_bytes, "weights"),
+        ("activations", books.activation_bytes, "activations"),
+        ("runtime", books.runtime_bytes, "host"),
+        ("CUDA graphs", books.graph_bytes if inside else 0.0, "link"),
     ]
-    if books.deployment.engine.graphs_in_fraction:
-        parts.append(("CUDA graphs", books.graph_bytes))
-    return parts
+    return [part for part in parts if part[1] > 0]
 
 
 def memory_bars(books):
@@ -231,24 +259,23 @@ def memory_bars(books):
     dict
         The figure.
     """
-    overhead = sum(size for _, size in _overhead_parts(books))
-    fixed = [
-        ("Weights", books.weights_bytes / GIB, 1, False),
-        ("Overhead", overhead / GIB, OVERHEAD, False),
-    ]
+    fixed = [("Weights", books.weights_bytes / GIB, "weights", False)]
+    for name, size, ink in overhead_parts(books):
+        fixed.append((name[0].upper() + name[1:], size / GIB, ink, False))
     held, usable = _held_bytes(books), usable_bytes(books)
     outside = books.visible_bytes - usable
     if books.kv_pool_bytes >= 0:
         free = books.kv_pool_bytes - held
-        card = [*fixed, ("KV in use", held / GIB, 4, False), ("KV free", free / GIB, 5, False)]
+        card = [*fixed, ("KV in use", held / GIB, "cache", False)]
+        card.append(("KV free", free / GIB, "free", False))
     else:
-        card = [("The engine's share", usable / GIB, 6, False)]
-    card.append((OUTSIDE, outside / GIB, 6, True))
+        card = [("The engine's share", usable / GIB, "other", False)]
+    card.append((OUTSIDE, outside / GIB, "other", True))
     missing = books.kv_used_bytes - held
     asked = [
         *fixed,
-        ("KV in use", held / GIB, 4, False),
-        ("KV without room", missing / GIB, 7, True),
+        ("KV in use", held / GIB, "cache", False),
+        ("KV without room", missing / GIB, "bad", True),
     ]
     rows = [
         (label, [part for part in parts if part[1] > 0])
@@ -312,19 +339,19 @@ def memory_table(books):
         Table of a view.
     """
     held, visible = _held_bytes(books), books.visible_bytes
-    rows = [("Weights", books.weights_bytes, 1)]
-    rows += [(f"Overhead: {name}", size, OVERHEAD) for name, size in _overhead_parts(books)]
-    rows.append(("KV in use", held, 4))
-    rows.append(("KV free", max(books.kv_pool_bytes - held, 0), 5))
+    rows = [("Weights", books.weights_bytes, "weights")]
+    rows += [(f"Overhead: {name}", size, ink) for name, size, ink in overhead_parts(books)]
+    rows.append(("KV in use", held, "cache"))
+    rows.append(("KV free", max(books.kv_pool_bytes - held, 0), "free"))
     if books.kv_used_bytes > held:
-        rows.append(("KV without room", books.kv_used_bytes - held, 7))
+        rows.append(("KV without room", books.kv_used_bytes - held, "bad"))
     graphs = books.deployment.engine.graphs_in_fraction
     beside = OUTSIDE + ("" if graphs else ", CUDA graphs among it")
-    rows.append((beside, max(visible - usable_bytes(books), 0), 6))
+    rows.append((beside, max(visible - usable_bytes(books), 0), "other"))
     return {
         "caption": f"Memory of one card, {digits(visible / GIB)} GiB visible to the driver",
         "columns": ["Term", "GiB", "Share of card"],
         "rows": [[n, f"{size / GIB:,.2f}", f"{size / visible:.1%}"] for n, size, _ in rows],
-        "swatches": [f"--lc-mark-{number}" for _, _, number in rows],
+        "swatches": [style(ink) for _, _, ink in rows],
         "highlight": [],
     }

@@ -23,7 +23,7 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from .card_memory import ON, candidate, key, ledger
+from .card_memory import ON, candidate, key, ledger, taken
 from .record import Control, Drawn, Picture
 
 # ---- one token, one user --------------------------------------------------------------
@@ -314,11 +314,7 @@ def _second(cards, fraction):
     rows, lines = [], []
     for n, one, room in zip(numbers, found, rooms, strict=True):
         named, users = counted(n, "card"), one.max_concurrent
-        parts = [
-            Part("weights", n * one.weights_bytes / GIB, "weights"),
-            Part("overhead", n * one.overhead_bytes / GIB, "activations"),
-            Part("room for users", room / GIB, "cache"),
-        ]
+        parts = [*taken(one, n), Part("room for users", room / GIB, "cache")]
         label = f"{named}: {gib(room)} of room, {counted(users, 'user')}"
         rows.append(Bar(label, parts, names=n == cards))
         lines.append((named, room / GIB, f"{room / rooms[0]:.1f}x" if rooms[0] else "-", users))
@@ -451,15 +447,10 @@ def _topology(context):
     for name, by_user in WAYS.items():
         d = replace(design.worked_spec()[2], dp_attention=by_user)
         books = ledger(d, context)
-        over = books.overhead_bytes
-        parts = [
-            Part("weights", books.weights_bytes / GIB, "weights"),
-            Part("overhead", over / GIB, "activations"),
-            Part("room", max(books.kv_pool_bytes, 0.0) / GIB, "cache"),
-        ]
+        parts = [*taken(books), Part("room", max(books.kv_pool_bytes, 0.0) / GIB, "cache")]
         users = counted(books.max_concurrent, "user")
         rows.append(Bar(f"{name}: {users}", parts))
-        sizes = (books.weights_bytes, over, books.kv_pool_bytes)
+        sizes = (books.weights_bytes, books.overhead_bytes, books.kv_pool_bytes)
         lines.append((name, *(x / GIB for x in sizes), books.max_concurrent))
     one, other = (line[-1] for line in lines)
     said = (

@@ -51,9 +51,9 @@ def _sizes(card, fraction):
     label = gpu.memory_sold_bytes
     found = (
         (f"{named}: {gib(label)}", label, "other"),
-        (f"the driver reports {gib(gpu.memory_visible_bytes)}", gpu.memory_visible_bytes, "host"),
-        (f"it hands over {gib(handed)}", handed, "host"),
-        (f"the engine takes {fraction:g} of that: {gib(share)}", share, "cache"),
+        (f"the driver reports {gib(gpu.memory_visible_bytes)}", gpu.memory_visible_bytes, "other"),
+        (f"it hands over {gib(handed)}", handed, "other"),
+        (f"the engine takes {fraction:g} of that: {gib(share)}", share, "text"),
     )
     rows = [Bar(words, [Part("", size / GIB, ink)], names=False) for words, size, ink in found]
     lost = Part("", (handed - share) / GIB, "edge", missing=True)
@@ -81,6 +81,7 @@ def _sizes_line(name, fraction):
 # ---- what a format leaves alone -------------------------------------------------------
 
 NAMED = ("llama-3.1-8b", "gemma-3-12b", "qwen3-32b", "llama-3.1-70b")
+LEFT = 0.45  # opacity of what is left alone: a shade of weights
 BYTES = {"fp8": 1.0, "nvfp4": 0.5, "int4-awq": 0.5}
 
 
@@ -94,12 +95,16 @@ def _left_alone(weights):
         label = f"{name}: {quantity(stored, 'bytes')}, {more / believed:.0%} more than its name"
         parts = [
             Part("parameters x bytes", 100.0, "weights", said=quantity(believed, "bytes")),
-            Part("left alone, and scales", 100 * more / believed, "prompt", said=""),
+            Part("left alone, and scales", 100 * more / believed, "weights", said="", dim=LEFT),
         ]
         rows.append(Bar(label, parts, names=False))
         lines.append((name, *(quantity(x, "bytes") for x in (believed, stored, more))))
     drawing = bars(rows, "%", thick=18, longest=160.0)
-    key(drawing, (("weights", "parameters times bytes"), ("prompt", "left in 16 bits, and scales")))
+    named = (
+        ("weights", "parameters times bytes"),
+        ("weights", "left in 16 bits, and scales", LEFT),
+    )
+    key(drawing, named)
     small, large = lines[0], lines[-1]
     said = (
         f"In {weights} an embedding table, an output head and scales add {small[3]} to the 8B "
@@ -111,12 +116,13 @@ def _left_alone(weights):
 
 def key(drawing, named, together=False):
     """Name colours below a drawing: a line each, or as many together as a phone has room for."""
-    inks = iter([ink for ink, _ in named])
-    words = [name for _, name in named]
+    looks = iter([(ink, *dim) for ink, _, *dim in named])
+    words = [name for _, name, *_ in named]
     for line in wrapped(words) if together else [[one] for one in words]:
         left = 0.0
         for name in line:
-            drawing.swatch(left, drawing.height + 5, next(inks))
+            ink, dim = (*next(looks), 1.0)[:2]
+            drawing.swatch(left, drawing.height + 5, ink, dim=dim)
             drawing.words(left + 14, drawing.height + 14, name)
             left += CHARACTER * (len(name) + 3)
         drawing.height += 18
@@ -132,11 +138,11 @@ TERMS = (
 )
 
 
-def _taken(books):
-    """What comes out of an engine's share before the cache does."""
+def taken(books, cards=1):
+    """What comes out of an engine's share before the cache does, of so many cards."""
     inside = books.deployment.engine.graphs_in_fraction
     fields = TERMS if inside else TERMS[:-1]
-    return [Part(name, getattr(books, key) / GIB, ink) for name, ink, key in fields]
+    return [Part(name, cards * getattr(books, key) / GIB, ink) for name, ink, key in fields]
 
 
 def _held(books):
@@ -153,8 +159,8 @@ def _user(books):
 
 def _card(fraction, context):
     books = ledger(candidate(fraction), context)
-    taken, held = _taken(books), _held(books)
-    over = sum(p.size for p in taken) * GIB - books.budget_bytes
+    parts, held = taken(books), _held(books)
+    over = sum(p.size for p in parts) * GIB - books.budget_bytes
     said = (
         f"Weights and overhead take {gib(over)} more than the engine's share, so no user fits."
         if over > 0
@@ -164,11 +170,11 @@ def _card(fraction, context):
     rows = [_card_line(one, context) for one in FRACTIONS]
     columns = ("fraction", "share", "weights", "overhead", "room", "users")
     caption = f"Candidate A, GiB, users of {context:,} tokens"
-    drawing = _enlarged(books, taken, held)
+    drawing = _enlarged(books, parts, held)
     return Drawn(drawing, said, show.table(columns, rows, caption, decimals=2))
 
 
-def _enlarged(books, taken, held):
+def _enlarged(books, fixed, held):
     """Draw a card, and below it once more all of it but the weights, larger."""
     whole, budget = books.visible_bytes / GIB, books.budget_bytes / GIB
     weights = books.weights_bytes / GIB
@@ -176,18 +182,18 @@ def _enlarged(books, taken, held):
     part = Scale(weights, whole)
     drawing = Drawing(176)
     drawing.text(0, 14, f"one H100: {digits(whole)} GiB", bold=True)
-    _row(drawing, [*taken, *held], card, 22, 24)
+    _row(drawing, [*fixed, *held], card, 22, 24)
     for start, end in ((card(weights), 0), (100, 100)):
         drawing.line(start, 46, end, 82, "edge", dash="2 3")
     times = digits(whole / (whole - weights), 2)
     drawing.text(2, 76, f"without the weights, {times} times as large", bold=True, halo=True)
-    _row(drawing, [*taken, *held], part, 84, 40)
+    _row(drawing, [*fixed, *held], part, 84, 40)
     for scale, top, foot in ((card, 18, 50), (part, 80, 130)):
         drawing.line(scale(budget), top, scale(budget), foot, "bad", width=1.5)
     words = f"the engine's share ends, {digits(budget)} GiB"
     drawing.text(part(budget), 145, words, "bad", small=True)
     drawing.height = 154
-    named = [(p.ink, p.label) for p in taken]
+    named = [(p.ink, p.label) for p in fixed]
     fits = [("cache", "users"), ("free", "left over")]
     key(drawing, named + (fits if books.max_concurrent else [("bad", "a user")]), together=True)
     return drawing
@@ -255,7 +261,7 @@ def _batch(max_num_seqs, max_num_batched_tokens, engine):
     drawings = {
         "Two moments: the larger counts": bars(shown, "GiB", longest=5.0),
         "The card": bars(
-            [Bar("RTX 3090, the engine's share", [*_taken(books), *rest])],
+            [Bar("RTX 3090, the engine's share", [*taken(books), *rest])],
             "GiB",
             thick=30,
             longest=25.0,
@@ -323,11 +329,11 @@ def _releases(fraction):
     for name in RELEASES:
         d = replace(candidate(fraction), engine=catalog.engine(name))
         books = ledger(d)
-        taken = _taken(books)[1:]
+        fixed = taken(books)[1:]
         room = books.kv_pool_bytes / GIB
         users = counted(books.max_concurrent, "user")
         what = f"room {digits(room)} GiB, {users}" if room > 0 else "no room"
-        parts = [*taken, Part("room", max(room, 0.0), "cache")]
+        parts = [*fixed, Part("room", max(room, 0.0), "cache")]
         rows.append(Bar(f"{d.engine.title}: {what}", parts, names=False))
         own = replace(d, memory_fraction=None).fraction
         lines.append((d.engine.title, *_sized(books), books.max_concurrent, f"{own:.2f}"))

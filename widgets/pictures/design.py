@@ -37,7 +37,7 @@ def _two_models(users):
         active, token = one.model.matmul_params, law.kv_bytes_per_sequence(one.model, fp8, 1)
         sizes = [quantity(x, "bytes") for x in (stored, step.weight_bytes, step.kv_bytes)]
         rows += [
-            Bar(f"{label} stores {sizes[0]}", [Part("", stored / 1e9, "other")], names=False),
+            Bar(f"{label} stores {sizes[0]}", [Part("", stored / 1e9, "weights")], names=False),
             Bar(
                 f"and reads in a step of {users}:",
                 [

@@ -14,6 +14,7 @@ from llmcap_kernel.refuse import BadInput
 from ..calculators import answers, calculate, running
 from ..figures import show
 from ..figures.drawing import Drawing, Scale
+from ..figures.memory import overhead_parts
 from ..form import inputs, lists, meaning
 from ..form.state import Field
 from ..page import APPS, h, words
@@ -521,15 +522,13 @@ def memory(books: Ledger) -> list[tuple[str, str, float]]:
     """
     pool = max(books.kv_pool_bytes, 0.0)
     held = min(books.kv_used_bytes, pool)
-    engine = books.overhead_bytes - books.activation_bytes
     taken = books.weights_bytes + books.overhead_bytes + pool
     users, more = books.concurrency, books.max_concurrent - books.concurrency
     cache = counted(users, "user") if more >= 0 else "users who fit"
     room = f"room for {more:,} more" if more > 0 else "too little for one more"
     parts = [
         ("weights", "weights", books.weights_bytes),
-        ("activations", "activations", books.activation_bytes),
-        ("engine", "engine", engine),
+        *((ink, name, size) for name, size, ink in overhead_parts(books)),
         ("cache", cache, held),
         ("room", room, pool - held if more >= 0 else 0.0),
         ("kept", "kept free", books.visible_bytes - taken),
