@@ -1,5 +1,6 @@
 """What the words of a question mean, in whichever calculator it is typed."""
 
+import random
 import re
 
 import pytest
@@ -124,6 +125,23 @@ def test_a_question_that_says_nothing_changes_nothing(text):
     assert text is None or messages[0]["level"] == "error"
     with pytest.raises(BadInput, match=r"names no|Type"):
         inputs(form, text, state)
+
+
+SALAD = """
+from 32 to 64 users 8k context tp 2 pp copies of x on my gpu 1, between and double the number per
+dollar rpi 5 at batch -> vs one kv cache fp8 h100 llama 8b , % 1,1,1,1,1,1,1,1,1,1,1,1 $2 /h ms
+p95 ttft under req/s million tokens a day in out mac studio can run it than gguf q4_k_m
+""".split()  # noqa: SIM905 - a list has a line a word
+
+
+def test_words_in_any_order_are_read():
+    """Whatever stands beside what, a question has numbers and words that are lost."""
+    dice = random.Random(11)
+    for _ in range(40):
+        words = " ".join(dice.choices(SALAD, k=dice.choice((5, 9, 14))))
+        assert isinstance(reading.read(words).lost, list), words
+    assert reading.read("from 8k to 8k").lost  # no two values
+    assert reading.read("1," * 200).lost  # each comma parts two numbers, or belongs to one
 
 
 def test_what_is_no_question_is_given_up_on_soon():

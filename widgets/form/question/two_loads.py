@@ -20,7 +20,7 @@ UNITS = {
     "users": rf"(?:{CROWD}|{AT_ONCE}|batch(?:es|[\s-]sizes?)?)",
 }
 BEHIND = (
-    rf"(?:\b(?:from|(?P<both>between|both))\s+)?(?P<first>{MOVED}(?:\s*,\s*{MOVED})*)\s*(?:{{unit}})?"
+    rf"(?:\b(?:from|(?P<both>between|both))\s+)?(?P<first>{MOVED}(?:\s*,\s+{MOVED})*)\s*(?:{{unit}})?"
     rf"(?:,?{TO}|\s*[-–]\s*(?=\d)|(?(both)\s*and\s*|(?!)))(?P<last>{NUMBER})\s*{{unit}}(?!\w)"
 )
 BEFORE = (
@@ -30,7 +30,7 @@ BEFORE = (
 )
 # "batch 1, 16, 64", and no "context 8k, 64 users"
 LISTED = (
-    rf"\b{{unit}}\s*(?:of|at|=|:)?\s*(?P<first>{MOVED}(?:\s*,\s*{MOVED})*)\s*,\s*(?:(?:and|or)\s+)?"
+    rf"\b{{unit}}\s*(?:of|at|=|:)?\s*(?P<first>{MOVED}(?:\s*,\s+{MOVED})*)\s*,\s+(?:(?:and|or)\s+)?"
     rf"(?P<last>{NUMBER})(?![\w.])(?!\s*(?:[x×%]|gpus?\b|cards?\b|m?s\b|tok|in\b|inputs?\b|outs?\b"
     rf"|outputs?\b|req|[rq]ps\b|rtx|{CROWD}|[a-z]+\d))"
 )
@@ -82,8 +82,9 @@ def two_loads(text):
             if match and values:
                 return name, values, match.span()
     match = re.search(LONG, text, re.I)
-    if match and all(re.search(r"k|m", match[one], re.I) for one in ("first", "last")):
-        return "ctx", _values(match), match.span()
+    values = _values(match) if match else []
+    if match and values and all(re.search("[km]", one, re.I) for one in values):
+        return "ctx", values, match.span()
     return None
 
 
