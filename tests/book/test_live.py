@@ -505,3 +505,24 @@ def test_a_question_that_came_with_the_address_stays_in_its_line(reader):
     root.get_by_role("link", name="Ask there").click()
     reader.page.wait_for_url("**/apps/compare/?**")
     reader.page.get_by_text("Read: gpt-oss 120B, 1x H100 SXM5 80GB, 1x H200").wait_for()
+
+
+@pytest.mark.parametrize(
+    "chapter", ["1-law", "2-bandwidth", "3-capacity", "4-toolbox", "5-design", "vendor-numbers"]
+)
+def test_every_picture_of_a_page_answers_its_inputs(reader, chapter):
+    """Two had an input named as the page names what it opens, and stood still."""
+    reader.page.goto(f"{reader.address}/book/{chapter}.html")
+    moved = ".lc-picture:has(form)"
+    reader.page.wait_for_selector(f"{moved} fieldset:enabled")
+    reader.page.evaluate(
+        """(moved) => {
+          for (const root of document.querySelectorAll(moved)) {
+            root.querySelector(".lc-drawn").firstElementChild.setAttribute("data-old", "");
+            const input = root.querySelector("form input:not(:checked), form select");
+            input.dispatchEvent(new Event("input", { bubbles: true }));
+          }
+        }""",
+        moved,
+    )
+    reader.page.wait_for_function("() => !document.querySelector('[data-old]')")

@@ -145,8 +145,9 @@ export class WorkerModel {
 
   async openAnew() {
     const now = this.traits.view ? { query: this.traits.view.query } : {};
-    const args = { key: this.key, kind: this.kind, ...this.args, ...now };
-    const traits = await python.call("open", args);
+    // What opens it stands apart: a picture has inputs of any name, `kind` among them.
+    const call = { key: this.key, kind: this.kind, given: { ...this.args, ...now } };
+    const traits = await python.call("open", call);
     if (!this.traits.view) Object.assign(this.traits, traits);
   }
 

@@ -84,7 +84,7 @@ async function unpack(pyodide, coming) {
 // What was imported and read before the memory was kept is in it: a calculator opens as it starts,
 // with no more in its address than what a link is stamped with, and asks for no file of ours.
 const AS_IT_STARTS = /^([vkdp]=[^&]*(&|$))*$/;
-const needsNoFile = (name, { kind, name: which, query = "" }) =>
+const needsNoFile = (name, { kind, given: { name: which, query = "" } = {} }) =>
   name === "open" && kind === "calculator" && which !== "validate" && AS_IT_STARTS.test(query);
 
 async function load(memory) {
@@ -136,7 +136,7 @@ async function start() {
 async function call({ id, name, args, buffers = [] }) {
   const { pyodide, page, own } = await ready;
   if (!needsNoFile(name, args)) await own();
-  if (name === "run" || args.name === "validate" || args.kind === "picture") {
+  if (name === "run" || args.given?.name === "validate" || args.kind === "picture") {
     data = data || unpack(pyodide, archive("data")); // the measured rows, for those who look at them
     await data;
   }

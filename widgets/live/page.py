@@ -55,9 +55,9 @@ class Page:
         except (BadInput, ValueError) as problem:
             return json.dumps({"problem": str(problem)})
 
-    def _open(self, key, kind, buffers, say, **arguments):
-        """Open a session under a key of the page's choice: its traits."""
-        self._sessions[key] = KINDS[kind](**arguments)
+    def _open(self, key, kind, given, buffers, say):
+        """Open a session under a key of the page's choice, by what it is given: its traits."""
+        self._sessions[key] = KINDS[kind](**given)
         return self._sessions[key].traits()
 
     def _set(self, key, changed, buffers, say):
