@@ -7,7 +7,7 @@ front end takes this very HTML over, so nothing moves when it starts.
 from abc import ABC, abstractmethod
 from html import escape
 
-from llmcap_kernel.explain import capitalised
+from llmcap_kernel.explain import capitalised, digits
 from llmcap_kernel.refuse import BadInput, one_of
 
 from .exercises import EXERCISES, judge
@@ -150,9 +150,13 @@ class GuessSession(_Question):
     def _verdict(self, guess):
         right = self._guess.expected()
         if self._guess.options:
-            return f"{'Yes' if guess == right else 'No'}: {right}."
+            return f"{'Right' if guess == right else 'Wrong'}: {right}."
         off = times_off(guess, right)
-        return _sentence(f"{off}: it is {worded(right, self._guess.unit)}")
+        unit = self._guess.unit
+        said = (
+            f"the factor is {digits(right)}" if unit == "times" else f"it is {worded(right, unit)}"
+        )
+        return _sentence(f"{off}: {said}")
 
     def _shown(self, guess=None):
         """The answer as HTML, with a guess beside it where there is one."""

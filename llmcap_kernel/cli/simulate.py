@@ -342,7 +342,7 @@ def _cell(band: Band) -> str:
     """A time and its interval, in one unit."""
     value = quantity(band.value, "s", 2)
     unit = value.rpartition(" ")[2]
-    scale = {"ms": 1e3, "us": 1e6}.get(unit, 1.0)
+    scale = {"ms": 1e3, "µs": 1e6}.get(unit, 1.0)
     return f"{value} ({digits(band.low * scale, 2)} to {digits(band.high * scale, 2)})"
 
 

@@ -16,7 +16,7 @@ from llmcap_kernel.explain import Explained, Line, digits, quantity
         (989.4e12, "FLOP/s", "989 TFLOP/s"),
         (70.6e9, "params", "70.6 B"),
         (0.0137, "s", "13.7 ms"),
-        (2.5e-5, "s", "25 us"),
+        (2.5e-5, "s", "25 µs"),
         (1171.2, "tok/s", "1,171 tok/s"),
         (1.418, "USD/Mtok", "$1.42/M"),
         (0, "bytes", "0 B"),

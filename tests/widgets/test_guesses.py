@@ -50,7 +50,7 @@ def test_a_choice_is_answered(name):
     assert right in options
     for option in options:
         verdict = asked(name, option)
-        assert verdict["text"] == f"{'Yes' if option == right else 'No'}: {right}."
+        assert verdict["text"] == f"{'Right' if option == right else 'Wrong'}: {right}."
         assert GUESSES[name].says.split("'")[0] in verdict["html"]
     assert asked(name, "")["kind"] == asked(name, "something else")["kind"] == "unread"
 

@@ -33,7 +33,7 @@ CROWDED = """() => {
   const faults = [];
   for (const svg of document.querySelectorAll("svg.lc-drawing")) {
     const box = svg.getBoundingClientRect();
-    const texts = [...svg.querySelectorAll("text")]
+    const texts = [...svg.querySelectorAll("text")].filter((text) => text.getBoundingClientRect().width)
       .map((text) => [text.textContent, text.getBoundingClientRect()]);
     const of = svg.closest("[data-name]").dataset.name;
     texts.forEach(([words, b], i) => {
@@ -96,6 +96,44 @@ def test_every_picture_is_readable_at_any_width_and_theme(show, width, scheme):
     assert overflow(page) <= 0
     assert page.evaluate(CROWDED) == []
     assert serious_faults(page) == ""
+
+
+SEEN = """(root) => [...root.querySelectorAll("text")]
+  .filter((text) => text.getBoundingClientRect().width)
+  .map((text) => [text.textContent, Math.round(text.getBoundingClientRect().top)])"""
+
+
+@pytest.mark.parametrize(("width", "lines"), [(1280, 1), (390, 3)])
+def test_what_names_the_parts_of_a_bar_takes_the_lines_that_it_needs(show, width, lines, tmp_path):
+    page = show("second-card", width=width)
+    svg = page.locator("svg.lc-drawing").first
+    named = [(words, y) for words, y in svg.evaluate(SEEN) if words.endswith("GiB")]
+    assert [words.rsplit(" ", 2)[0] for words, _ in named] == [
+        "weights",
+        "largest batch",
+        "runtime",
+        "CUDA graphs",
+        "room for users",
+    ]
+    assert len({y for _, y in named}) == lines
+    # nothing but the words ends the picture, and a file of it is as high as it is here
+    box = svg.bounding_box()
+    assert box["y"] + box["height"] - max(y for _, y in named) < 24
+    page.get_by_text("The numbers").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Save as SVG").click()
+    waiting.value.save_as(tmp_path / "one.svg")
+    page.goto((tmp_path / "one.svg").as_uri())
+    seen = page.evaluate(f"() => ({SEEN})(document)")
+    assert len({y for words, y in seen if words.endswith("GiB")}) == lines
+
+
+def test_below_a_shorter_key_all_moves_up_and_a_limit_ends_where_the_picture_does(show):
+    page = show("two-models", width=1280)
+    svg = page.locator("svg.lc-drawing").first
+    line = svg.locator(":scope > line, :scope > g.lc-wide > line").last
+    box, limit = svg.bounding_box(), line.bounding_box()
+    assert limit["y"] + limit["height"] == pytest.approx(box["y"] + box["height"], abs=2)
 
 
 def wait_for_words(page, words):

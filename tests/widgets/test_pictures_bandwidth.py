@@ -89,7 +89,7 @@ def test_the_sweep_is_what_its_source_printed():
 def test_the_terms_of_a_gap_add_up():
     rows = {row[0]: row[1:] for row in table("waterfall", users=16)}
     total = rows.pop("all of it")
-    units = {"s": 1, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+    units = {"s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 
     def seconds(text):
         number, unit = text.split()

@@ -225,7 +225,7 @@ def test_a_choice_is_made_with_the_keyboard_and_a_guess_can_be_skipped(ask_page)
     box.get_by_role("radio").first.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    assert verdict(box, "shown") == "Yes: Llama-3.1-8B."
+    assert verdict(box, "shown") == "Right: Llama-3.1-8B."
 
 
 def test_without_a_script_the_question_is_there_and_unfolds(ask_page):

@@ -360,7 +360,7 @@ def timed(estimate):
     ('20', 'ms', 1000.0)
     """
     value, unit = quantity(estimate.value, "s").split()
-    return value, unit, {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+    return value, unit, {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}[unit]
 
 
 def ends(estimate, unit):

@@ -35,7 +35,8 @@ INKS = {
 # What is too pale to be read on the ground: words that name it are darker.
 WORDS = {"other": "quiet", "edge": "quiet", "free": "cache"}
 CHARACTER = 7.0  # pixels of a character at 12 px, on the wide side
-PHONE = 330  # pixels of a picture on a phone
+PHONE, DESK = 330, 780  # pixels that a picture has on a phone, and that it has at least on a desk
+LINE = 16  # pixels from a line of words to the next
 WHISKER = "interval: four of five measurements lie in it"
 
 
@@ -142,6 +143,28 @@ class Scale:
         return self.low <= value <= self.high
 
 
+@dataclass(frozen=True)
+class Named:
+    """A colour with its name in a key.
+
+    Parameters
+    ----------
+    words : str
+        What it means.
+    ink : str
+        The colour.
+    hollow : bool
+        Whether it is an outline.
+    dim : float
+        Opacity.
+    """
+
+    words: str
+    ink: str
+    hollow: bool = False
+    dim: float = 1.0
+
+
 @dataclass
 class Drawing:
     """A picture in the making.
@@ -152,12 +175,18 @@ class Drawing:
         How high it is [px].
     drag : tuple, optional
         A control, and the scale across that its values have: pulling on the picture moves it.
+    widest : float, optional
+        How wide it may become [px], where words at both ends belong together; as wide as its page
+        if omitted.
     """
 
     height: float
     drag: tuple[str, Scale] | None = None
+    widest: float | None = None
     parts: list[str] = field(default_factory=list)
     has_whiskers: bool = field(default=False, init=False)
+    folds: list[tuple[int, float]] = field(default_factory=list, init=False)
+    over: list[tuple[float, float, float, str]] = field(default_factory=list, init=False)
 
     def rect(self, x, y, width, height, fill, *, edge="", hover="", dim=1.0, dashed=False):
         """Draw a rectangle.
@@ -317,6 +346,62 @@ class Drawing:
             f'<rect x="{left + 0.5:.1f}" y="{y:.1f}" width="9" height="9" rx="2" style="{look}"/>'
         )
 
+    def key(self, y, named):
+        """Name colours in as few lines as the width holds; what is drawn later moves up on a desk.
+
+        Parameters
+        ----------
+        y : float
+            The first base line, down [px].
+        named : sequence of Named
+            What is named.
+
+        Returns
+        -------
+        int
+            Lines on a phone.
+        """
+        words = [one.words for one in named]
+        narrow, wide = wrapped(words), wrapped(words, DESK)
+        if len(narrow) == len(wide):
+            self._key(y, narrow, named)
+            return len(narrow)
+        for name, lines in (("lc-narrow", narrow), ("lc-wide", wide)):
+            hidden = ' display="none"' if name == "lc-wide" else ""  # where no style sheet is
+            self.parts.append(f'<g class="{name}"{hidden}>')
+            self._key(y, lines, named)
+            self.parts.append("</g>")
+        self.folds.append((len(self.parts), LINE * (len(narrow) - len(wide))))
+        return len(narrow)
+
+    def _key(self, y, lines, named):
+        """Write the names of colours, each after a patch of its own."""
+        looks = iter(named)
+        for line in lines:
+            left = 0.0
+            for words in line:
+                one = next(looks)
+                self.swatch(left, y - 9, one.ink, hollow=one.hollow, dim=one.dim)
+                self.words(left + 14, y, words)
+                left += CHARACTER * (len(words) + 3)
+            y += LINE
+
+    def upright(self, x, top, above, ink):
+        """Draw a broken line over all, from a place down to one above the end.
+
+        Parameters
+        ----------
+        x : float
+            Across [percent].
+        top : float
+            Where it begins, down [px].
+        above : float
+            How far above the end of the picture it stops [px].
+        ink : str
+            Its colour.
+        """
+        self.over.append((x, top, above, ink))
+
     def path(self, points, ink, *, width=2.5, dash="", fill=False, dim=1.0):
         """Draw a curve, or fill what it goes around.
 
@@ -407,10 +492,35 @@ class Drawing:
             name, scale = self.drag
             ends = f"{scale.low:g} {scale.high:g} {scale.start:g} {scale.end:g} {int(scale.log)}"
             drag = f' data-drag="{name}" data-scale="{ends}"'
+        folded = sum(up for _, up in self.folds)
+        looks = [f"--lc-desk:{self.height - folded:g}px"] if folded else []
+        looks += [f"max-width:{self.widest:g}px"] if self.widest else []
+        style = f' style="{";".join(looks)}"' if looks else ""
         return (
-            f'<svg class="lc-drawing" role="img" aria-label="{escape(said)}" width="100%" '
-            f'height="{self.height:g}"{drag}>{"".join(self.parts)}</svg>'
+            f'<svg class="lc-drawing{" lc-folds" if folded else ""}" role="img" '
+            f'aria-label="{escape(said)}" width="100%" '
+            f'height="{self.height:g}"{style}{drag}>{self._folded()}{self._over(folded)}</svg>'
         )
+
+    def _folded(self):
+        """All parts, those below a key in a group that moves up where the key is shorter."""
+        body, start, up = "", 0, 0.0
+        for end, more in (*self.folds, (len(self.parts), 0.0)):
+            piece = "".join(self.parts[start:end])
+            body += f'<g class="lc-up" style="--lc-up:{-up:g}px">{piece}</g>' if up else piece
+            start, up = end, up + more
+        return body
+
+    def _over(self, folded):
+        """The lines that end where the picture does, at each of its heights."""
+        made = Drawing(self.height)
+        for x, top, above, ink in self.over:
+            made.line(x, top, x, self.height - above, ink, dash="3 3")
+            if folded:
+                made.parts[-1:] = [f'<g class="lc-narrow">{made.parts[-1]}</g>']
+                made.line(x, top, x, self.height - folded - above, ink, dash="3 3")
+                made.parts[-1:] = [f'<g class="lc-wide" display="none">{made.parts[-1]}</g>']
+        return "".join(made.parts)
 
 
 def whisker_key():

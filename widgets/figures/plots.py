@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from llmcap_kernel.explain import digits
 
 from .curves import short
-from .drawing import CHARACTER, Drawing, Scale, spread, ticks, wrapped
+from .drawing import LINE, Drawing, Named, Scale, spread, ticks, wrapped
 
-LINE = 16  # pixels from a line of words to the next
 CELL = 14  # height of a counted thing in a grid [px]
 BUSY, EARLY = 60, 16  # a mark beyond the one takes the names of curves to the other [percent]
 PLOT_TOP, PLOT_BOTTOM = 26, 40  # what stands above and below a plot [px]
@@ -409,20 +408,18 @@ def bars(rows, unit, *, thick=18, longest=None, limit=None, axis=False):
     ends = [max([_end(row.parts), row.high or 0.0]) for row in rows]
     full = longest or max([*ends, limit[0] if limit else 0.0]) or 1.0
     across = Scale(0, full, 0, 100 if axis or not limit else 98)
-    listed = [wrapped([_named(p, unit) for p in row.parts if _visible(p)]) for row in rows]
+    keys = [_key(row, unit) for row in rows]
     top = 22 if limit else 0
-    tall = [
-        34 + thick + (LINE * len(lines) if row.names else 0)
-        for row, lines in zip(rows, listed, strict=True)
-    ]
+    tall = [34 + thick + LINE * len(wrapped([one.words for one in named])) for named in keys]
     drawing = Drawing(top + sum(tall) + (30 if axis else 0))
-    for row, lines, height in zip(rows, listed, tall, strict=True):
-        _bar(drawing, row, lines if row.names else [], top, thick, across, unit)
-        top += height
     if limit:
         at = across(limit[0])
-        drawing.line(at, 16, at, drawing.height - (30 if axis else 0), "bad", dash="3 3")
+        drawing.upright(at, 16, 30 if axis else 0, "bad")
         drawing.text(at, 12, limit[1], "bad", small=True)
+    for row, named, height in zip(rows, keys, tall, strict=True):
+        _bar(drawing, row, top, thick, across, unit)
+        drawing.key(top + 24 + thick + LINE, named)
+        top += height
     if axis:
         _time_axis(drawing, across, unit)
     return drawing
@@ -435,15 +432,17 @@ def _end(parts):
     return at
 
 
-def _visible(part):
-    return part.size > 0 and part.label
-
-
 def _named(part, unit):
     return f"{part.label} {part.said or f'{digits(part.size)} {unit}'.rstrip()}"
 
 
-def _bar(drawing, row, lines, top, thick, across, unit):
+def _key(row, unit):
+    """What names the parts of a row below it."""
+    shown = [part for part in row.parts if row.names and part.size > 0 and part.label]
+    return [Named(_named(p, unit), p.ink, p.missing, p.dim) for p in shown]
+
+
+def _bar(drawing, row, top, thick, across, unit):
     drawing.text(0, top + 16, row.label, bold=True)
     at, y = 0.0, top + 24
     for part in row.parts:
@@ -455,21 +454,6 @@ def _bar(drawing, row, lines, top, thick, across, unit):
         at += part.size
     if row.high is not None:
         drawing.whisker(across(row.low or 0.0), across(row.high), y + thick / 2)
-    _list(drawing, [p for p in row.parts if _visible(p)], lines, y + thick + LINE)
-
-
-def _list(drawing, parts, lines, y):
-    """Name parts below their bar, each after a patch of its colour."""
-    inks = iter(parts)
-    for line in lines:
-        shift, spans = 0.0, []
-        for phrase in line:
-            spans.append((shift, phrase, next(inks)))
-            shift += CHARACTER * (len(phrase) + 3)
-        for at, phrase, part in spans:
-            drawing.swatch(at, y - 9, part.ink, hollow=part.missing, dim=part.dim)
-            drawing.words(at + 14, y, phrase)
-        y += LINE
 
 
 def _time_axis(drawing, across, unit):

@@ -186,8 +186,8 @@ function whole(root) {
       sheet.append(words(top + 14, 13, 600, caption));
       top += GAP;
     }
-    const copy = svg.cloneNode(true);
-    const place = { x: 12, y: top, width: svg.clientWidth };
+    const copy = asShown(svg);
+    const place = { x: 12, y: top, width: svg.clientWidth, height: svg.clientHeight };
     for (const [name, value] of Object.entries(place)) copy.setAttribute(name, value);
     sheet.append(copy);
     top += svg.clientHeight + 12;
@@ -196,6 +196,18 @@ function whole(root) {
   const text = new XMLSerializer().serializeToString(sheet);
   const plain = (_, name) => resolved(root, style.getPropertyValue(name));
   return { width, height: top, text: text.replace(/var\((--lc-[\w-]+),?[^)]*\)/g, plain) };
+}
+
+// A drawing with what the style sheet hides and moves at its width, for a file without one.
+function asShown(svg) {
+  const copy = svg.cloneNode(true);
+  const groups = copy.querySelectorAll("g");
+  svg.querySelectorAll("g").forEach((one, i) => {
+    const { display, transform } = getComputedStyle(one);
+    groups[i].setAttribute("display", display);
+    if (transform !== "none") groups[i].setAttribute("transform", transform);
+  });
+  return copy;
 }
 
 // A colour that depends on the theme, as the one that it is now.

@@ -77,7 +77,7 @@ def _together():
     return 16 * each / one
 
 
-SPANS = {"1 us": 1e-6, "10 us": 1e-5, "100 us": 1e-4, "1 ms": 1e-3}
+SPANS = {"1 µs": 1e-6, "10 µs": 1e-5, "100 µs": 1e-4, "1 ms": 1e-3}
 
 
 def _reduce_s():

@@ -414,7 +414,7 @@ def _straight():
             Mark("measured", n2, 1e6 * (t2 - t0), hollow=True, below=True),
         ],
         Axis("mean tokens of context"),
-        Axis("us more for a token than at 512 tokens", 0),
+        Axis("µs more for a token than at 512 tokens", 0),
     )
     said = (
         f"From {n1:,.0f} to {n2:,.0f} tokens of context a token took {quantity(t2 - t1, 's')} "

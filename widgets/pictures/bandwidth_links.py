@@ -192,11 +192,11 @@ def _all_reduce(tokens, cards):
         [
             Dots("dots: timed, three engines", timed, "other", size=5.0, dim=0.9),
             Line("link alone", ends, "link", dash="2 4", where=ends[0][0]),
-            Limit("5 us", y=5.0, ink="quiet"),
-            Mark(f"{counted(tokens, 'token')}: {digits(took)} us", message, took),
+            Limit("5 µs", y=5.0, ink="quiet"),
+            Mark(f"{counted(tokens, 'token')}: {digits(took)} µs", message, took),
         ],
         Axis("bytes that each card holds", BYTES.low, BYTES.high, log=True, at=_sizes()),
-        Axis("us for one all-reduce", 0.2, 10_000, log=True),
+        Axis("µs for one all-reduce", 0.2, 10_000, log=True),
         height=330,
     )
     one = WIDTH * bandwidth.ACTIVATION_BYTES
@@ -204,7 +204,7 @@ def _all_reduce(tokens, cards):
     alone = _wire_us(message, n)
     said = (
         f"The sum over {n} cards of {counted(tokens, 'token')}, {quantity(message, 'bytes')}, "
-        f"takes {digits(took)} us, and the link alone {digits(alone)} us. A pass has "
+        f"takes {digits(took)} µs, and the link alone {digits(alone)} µs. A pass has "
         f"160 of them: {quantity(160e-6 * took, 's')}."
     )
     rows = []

@@ -177,7 +177,7 @@ def _draw_stack(drawing, title, mixers, context, top):
 
 GROWING = {
     "llama-3.1-70b": ("Llama-3.1-70B: full", "weights"),
-    "gemma-3-27b": ("Gemma 3 27B: windows", "link"),
+    "gemma-3-27b": ("Gemma 3: windows", "link"),
     "deepseek-v3": ("DeepSeek-V3: MLA", "cache"),
     "nemotron-3-ultra-550b-a55b": ("Nemotron: states", "activations"),
 }
@@ -200,7 +200,7 @@ def _growth(context):
         Axis("tokens of context", log=True),
         Axis("GB of cache for one user", 0.05, 60, log=True),
         drag="context",
-        height=320,
+        height=350,
     )
     big, small = (_held(name, context) for name in ("llama-3.1-70b", "nemotron-3-ultra-550b-a55b"))
     said = (

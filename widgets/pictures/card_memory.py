@@ -10,7 +10,7 @@ from llmcap_kernel.refuse import BadInput
 
 from ..benchmarks import BENCHMARKS, by_id
 from ..figures import show
-from ..figures.drawing import CHARACTER, Drawing, Scale, wrapped
+from ..figures.drawing import LINE, Drawing, Named, Scale
 from ..figures.plots import (
     Axis,
     Bar,
@@ -114,18 +114,10 @@ def _left_alone(weights):
     return Drawn(drawing, said, show.table(columns, lines, f"Weights in {weights}"))
 
 
-def key(drawing, named, together=False):
-    """Name colours below a drawing: a line each, or as many together as a phone has room for."""
-    looks = iter([(ink, *dim) for ink, _, *dim in named])
-    words = [name for _, name, *_ in named]
-    for line in wrapped(words) if together else [[one] for one in words]:
-        left = 0.0
-        for name in line:
-            ink, dim = (*next(looks), 1.0)[:2]
-            drawing.swatch(left, drawing.height + 5, ink, dim=dim)
-            drawing.words(left + 14, drawing.height + 14, name)
-            left += CHARACTER * (len(name) + 3)
-        drawing.height += 18
+def key(drawing, named):
+    """Name colours below a drawing, in as few lines as there is room for."""
+    named = [Named(words, ink, dim=(*dim, 1.0)[0]) for ink, words, *dim in named]
+    drawing.height += LINE * drawing.key(drawing.height + 14, named) + 4
 
 
 # ---- the ledger of candidate A --------------------------------------------------------
@@ -195,7 +187,7 @@ def _enlarged(books, fixed, held):
     drawing.height = 154
     named = [(p.ink, p.label) for p in fixed]
     fits = [("cache", "users"), ("free", "left over")]
-    key(drawing, named + (fits if books.max_concurrent else [("bad", "a user")]), together=True)
+    key(drawing, named + (fits if books.max_concurrent else [("bad", "a user")]))
     return drawing
 
 
@@ -342,7 +334,7 @@ def _releases(fraction):
     ends(drawing, left / 10.5 * 100, len(rows), 16)
     named = [(ink, name) for name, ink, _ in TERMS[1:]]
     named += [("cache", "room for the cache"), ("bad", "the share ends")]
-    key(drawing, named, together=True)
+    key(drawing, named)
     said = (
         f"At {fraction:g} the engine's share has {digits(left)} GiB beside the weights. What a "
         "release takes of them decides whether a user fits."

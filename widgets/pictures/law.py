@@ -6,7 +6,7 @@ from llmcap_kernel import bandwidth, catalog, law
 from llmcap_kernel.explain import counted, digits, quantity
 
 from ..figures import show
-from ..figures.drawing import Drawing
+from ..figures.drawing import Drawing, Named
 from ..figures.plots import (
     PLOT_BOTTOM,
     PLOT_TOP,
@@ -156,13 +156,14 @@ def _draw_layer(drawing, layer, model):
         width = 100 * t.elements / each
         drawing.rect(at, 22, width, 56, ink, dim=dim, hover=PLAIN[t.name])
         at += width
-    for y, role, words in (
-        (98, "attention", "attention (query, key, value, output)"),
-        (114, "mlp", "MLP (gate, up, down)"),
+    named = []
+    for role, words in (
+        ("attention", "attention (query, key, value, output)"),
+        ("mlp", "MLP (gate, up, down)"),
     ):
-        size = sum(t.elements for t in layer if t.role == role)
-        drawing.swatch(0, y - 9, ROLES[role][0], dim=ROLES[role][1])
-        drawing.words(14, y, f"{words}: {quantity(size, 'params')}")
+        size = quantity(sum(t.elements for t in layer if t.role == role), "params")
+        named.append(Named(f"{words}: {size}", ROLES[role][0], dim=ROLES[role][1]))
+    drawing.key(98, named)
 
 
 def _draw_model(drawing, tensors, model):

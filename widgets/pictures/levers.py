@@ -529,6 +529,7 @@ def _question(number, load, bounds):
 
 
 STEM, TWIG, ROW, SLOT = 3.0, 8.0, 44, 24  # places of the branches [%]; heights of rows [px]
+TREE = 520  # pixels: beyond that the numbers are far from their words
 
 
 def _tree(model, cards, users, wanted):
@@ -536,7 +537,7 @@ def _tree(model, cards, users, wanted):
     asked = list(walk(d, load, bounds, model))
     left = NUMBERS[len(asked) :]
     height = 6 + sum(ROW + SLOT * len(a.tried) for a in asked) + ROW * len(left) + 40
-    drawing = Drawing(height)
+    drawing = Drawing(height, widest=TREE)
     y, pulled = 6.0, []
     for one in asked:
         y = _branch(drawing, y, one)

@@ -8,7 +8,7 @@ from llmcap_kernel.explain import counted, digits
 
 from .. import benchmarks
 from ..figures import show
-from ..figures.drawing import Drawing
+from ..figures.drawing import Drawing, Named
 from ..figures.plots import (
     Axis,
     Bar,
@@ -202,10 +202,11 @@ def _busy(users, context):
         drawing.text(98, top + 40, "what the chip could compute meanwhile", "quiet")
     drawing.text(0, foot + 17, "0", "quiet", small=True)
     drawing.text(100, foot + 17, f"time of the step: {ms(total)}", "quiet", small=True)
-    for i, (name, ink, seconds, share) in enumerate(blocks):
-        y = foot + 42 + 18 * i
-        drawing.swatch(0, y - 9, ink)
-        drawing.words(14, y, f"{name}: {ms(seconds)}, {_percent(share)} of the arithmetic in use")
+    named = [
+        Named(f"{name}: {ms(seconds)}, {_percent(share)} of the arithmetic in use", ink)
+        for name, ink, seconds, share in blocks
+    ]
+    drawing.key(foot + 42, named)
     said = (
         f"Over the whole step {_percent(busy)} of the arithmetic is in use. More users make the "
         "weights' block taller and the caches' block wider."

@@ -53,7 +53,7 @@ class Scored(NamedTuple):
         """
         row = self.row
         shape = " ".join(f"{n}={v:.10g}" for n, v in row.shape.items() if n not in HIDDEN)
-        times = f"{digits(row.latency_s * 1e6)} us, predicted {digits(self.predicted_s * 1e6)}"
+        times = f"{digits(row.latency_s * 1e6)} µs, predicted {digits(self.predicted_s * 1e6)}"
         head = f"line {row.line}: {KINDS[row.kind].title}, {row.gpu.name}, {row.engine}"
         doubt = f" ({row.doubt})" if row.doubt else ""
         return f"{head}, {row.format}, {shape}: {times}{doubt}"
