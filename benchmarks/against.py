@@ -37,7 +37,7 @@ OURS, ROOFLINE = "llmcap", "the spec sheet"
 # What each tool's answer leaves out or adds beside ours; what it was given.
 PEERS = {
     "mlsysim": "One card, one format for weights and cache; its answer to a served gap is its"
-    " decode step, to which it adds 10 us a layer.",
+    " decode step, to which it adds 10 µs a layer.",
     "servcalc": "One card; the middle of a range that it calls a prior. Its vLLM profile is of"
     " version 0.6.3; llama.cpp is its Ollama profile, transformers its own.",
     "genz-llm": "At its default efficiency of 1; one format for weights, cache and activations;"

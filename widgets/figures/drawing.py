@@ -10,7 +10,21 @@ from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
 
-# One colour a meaning, in every picture: the style sheet's mark, and its light form.
+# One colour a meaning, in every picture: the style sheet's mark, and its light form. Where bars are
+# memory, time or several curves it is:
+#
+#              in memory              in time                 of curves and points
+# weights      weights                reading weights, a step  what the law or the estimate says
+# activations  the largest batch;     -                        one curve of several
+#              a state
+# host         the engine's runtime   launches by the host     one curve of several
+# cache        caches of users        reading caches           room, users that fit
+# free         room for more users    -                        -
+# other        what is not counted    the rest of a step       dots of timings; what is compared with
+# prompt       a prompt kept once     computing prompts        where the reader stands; measured
+# link         CUDA graphs            exchanges of cards       one curve of several
+#
+# A part of one thing (experts, matrices) is a shade of its colour. Words always stand beside it.
 MARKS = {
     "weights": (1, "#2f5d9b"),
     "activations": (2, "#8a5fb0"),

@@ -8,8 +8,7 @@ import html
 import re
 
 FEWEST = 4  # columns, from which a table is too wide for a phone
-# Characters of a cell, and of its column's name, that share a line with another
-BRIEF, BRIEF_NAME = 12, 16
+BRIEF = 22  # characters of a cell and its column's name together that share a line with another
 
 TABLE = re.compile(r'<table class="table">.*?</table>', re.S)
 HEAD = re.compile(r"<th\b[^>]*>(.*?)</th>", re.S)
@@ -55,7 +54,7 @@ def _row(text: str, names: list[str]) -> str:
 
     def cell(found: re.Match) -> str:
         name, inner = next(left, ""), found[2]
-        is_brief = len(_plain(inner)) <= BRIEF and len(name) <= BRIEF_NAME
+        is_brief = len(_plain(inner)) + len(name) <= BRIEF
         brief = ' class="lt-brief"' if is_brief and "class=" not in found[1] else ""
         return f'<td{found[1]}{brief} data-label="{html.escape(name)}">{inner}</td>'
 

@@ -448,7 +448,7 @@ def _moe(model, context):
         beside = f", {digits(times, 2)} times as long" if n > 1 else ""
         parts = (
             Part("dense weights", 1e3 * step.dense_s, "weights"),
-            Part("experts", 1e3 * step.expert_s, "prompt"),
+            Part("experts", 1e3 * step.expert_s, "weights", dim=0.55),
             Part("caches", 1e3 * step.attention_s, "cache"),
             Part("link", 1e3 * step.communication_s, "link"),
         )

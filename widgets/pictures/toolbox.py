@@ -272,7 +272,7 @@ def _fitting(letter):
 
 def _fraction(fraction):
     fits = {letter: dict(_fitting(letter))[fraction] for letter in "AB"}
-    inks = {"A": "prompt", "B": "cache"}
+    inks = {"A": "link", "B": "cache"}
     marks: list[Drawable] = [
         Limit("16 asked", y=16, ink="quiet"),
         *(Line("", steps(_fitting(letter)), ink) for letter, ink in inks.items()),
