@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from widgets.pages import icons, light, math, pack, policy
+from widgets.pages import icons, light, math, pack, policy, stacked
 
 HEAD = '<html data-content_root="" data-theme="auto"><head><meta charset="utf-8" />'
 
@@ -74,3 +74,12 @@ def test_files_are_packed_once_and_again_when_they_change(tmp_path):
     first = (tmp_path / "a.html.br").stat().st_mtime_ns
     pack.write(tmp_path)
     assert (tmp_path / "a.html.br").stat().st_mtime_ns == first
+
+
+def test_a_short_cell_shares_a_line_where_it_fits_with_its_column_s_name():
+    """Half a phone is 23 characters wide: "weights / cache" and "FP8 / FP8" are 24 and broke."""
+    heads = "".join(f"<th>{name}</th>" for name in ("", "cards", "model", "weights / cache"))
+    cells = "".join(f"<td>{text}</td>" for text in ("A", "1x H100", "Llama", "FP8 / FP8"))
+    page = f'<table class="table"><tr>{heads}</tr><tr>{cells}</tr></table>'
+    brief = stacked.stacked(page).split("<td")[1:]
+    assert ["lt-brief" in cell for cell in brief] == [True, True, True, False]

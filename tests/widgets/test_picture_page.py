@@ -33,8 +33,9 @@ CROWDED = """() => {
   const faults = [];
   for (const svg of document.querySelectorAll("svg.lc-drawing")) {
     const box = svg.getBoundingClientRect();
-    const texts = [...svg.querySelectorAll("text")].filter((text) => text.getBoundingClientRect().width)
-      .map((text) => [text.textContent, text.getBoundingClientRect()]);
+    const texts = [...svg.querySelectorAll("text")]
+      .map((text) => [text.textContent, text.getBoundingClientRect()])
+      .filter(([, b]) => b.width); // not what is for another width
     const of = svg.closest("[data-name]").dataset.name;
     texts.forEach(([words, b], i) => {
       if (b.left < box.left - 3 || b.right > box.right + 3) {
@@ -51,15 +52,15 @@ CROWDED = """() => {
 }"""
 
 
-def placed(name, last):
-    """A picture at its start, or with every slider at its end."""
-    sliders = [one for one in PICTURES[name].controls if last and one.is_slider]
-    return PictureSession(name, **{one.name: one.options[-1] for one in sliders})
+def placed(name, end):
+    """A picture at its start, or with every slider at one of its ends: 0 or -1."""
+    sliders = [one for one in PICTURES[name].controls if end is not None and one.is_slider]
+    return PictureSession(name, **{one.name: one.options[end] for one in sliders})
 
 
-def html(names, scripted, last=False):
+def html(names, scripted, end=None):
     script = f'<script type="module">{HOST}</script>' if scripted else ""
-    sections = "".join(placed(name, last).traits()["html"] for name in names)
+    sections = "".join(placed(name, end).traits()["html"] for name in names)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Pictures</title>'
         '<meta name="viewport" content="width=device-width">'
@@ -76,10 +77,10 @@ def show(browser):
     """A function that opens pictures in a page; what goes wrong in it fails the test."""
     with pages(browser, SITE) as opened:
 
-        def open_page(*names, last=False, scripted=True, **look):
+        def open_page(*names, end=None, scripted=True, **look):
             sessions = {name: PictureSession(name) for name in names}
             context = opened.context(
-                html(names, scripted, last),
+                html(names, scripted, end),
                 lambda name, asked: sessions[name].set({"asked": asked}),
                 scripted=scripted,
                 **look,
@@ -92,10 +93,15 @@ def show(browser):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_every_picture_is_readable_at_any_width_and_theme(show, width, scheme):
-    page = show(*PICTURES, width=width, scheme=scheme, last=scheme == "dark")
+    page = show(*PICTURES, width=width, scheme=scheme, end=-1 if scheme == "dark" else None)
     assert overflow(page) <= 0
     assert page.evaluate(CROWDED) == []
     assert serious_faults(page) == ""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_words_meet_where_every_slider_is_at_its_first_value(show, width):
+    assert show(*PICTURES, width=width, end=0).evaluate(CROWDED) == []
 
 
 SEEN = """(root) => [...root.querySelectorAll("text")]
@@ -134,6 +140,20 @@ def test_below_a_shorter_key_all_moves_up_and_a_limit_ends_where_the_picture_doe
     line = svg.locator(":scope > line, :scope > g.lc-wide > line").last
     box, limit = svg.bounding_box(), line.bounding_box()
     assert limit["y"] + limit["height"] == pytest.approx(box["y"] + box["height"], abs=2)
+
+
+def test_a_slider_and_its_value_stand_on_one_line_of_a_desk(show):
+    page = show("start-edge", width=1280)
+    for slide in page.locator(".lc-slide").all():
+        slider, value = (slide.locator(one).bounding_box() for one in ("input", "output"))
+        assert slider["y"] < value["y"] + value["height"] / 2 < slider["y"] + slider["height"]
+
+
+def test_the_first_page_names_no_part_of_a_memory_on_a_line_of_its_own(show):
+    page = show("front", width=1100)
+    tops = page.locator(".lf-key li").evaluate_all("all => all.map((one) => one.offsetTop)")
+    assert len(set(tops)) == 2
+    assert min(tops.count(top) for top in tops) > 1
 
 
 def wait_for_words(page, words):

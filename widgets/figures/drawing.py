@@ -20,7 +20,7 @@ from itertools import pairwise
 # host         the engine's runtime   launches by the host     one curve of several
 # cache        caches of users        reading caches           room, users that fit
 # free         room for more users    -                        -
-# other        what is not counted    the rest of a step       dots of timings; what is compared with
+# other        what is not counted    the rest of a step       dots of timings; a comparison
 # prompt       a prompt kept once     computing prompts        where the reader stands; measured
 # link         CUDA graphs            exchanges of cards       one curve of several
 #

@@ -12,6 +12,7 @@ from .curves import short
 from .drawing import LINE, Drawing, Named, Scale, spread, ticks, wrapped
 
 CELL = 14  # height of a counted thing in a grid [px]
+HEIGHTS = 8  # what the values of y take at the left [percent]
 BUSY, EARLY = 60, 16  # a mark beyond the one takes the names of curves to the other [percent]
 PLOT_TOP, PLOT_BOTTOM = 26, 40  # what stands above and below a plot [px]
 Points = Sequence[tuple[float, float]]
@@ -273,7 +274,9 @@ def _mark(drawing, one, across, down):
     drawing.dot(px, py, one.ink, radius=6, hover=one.label, hollow=one.hollow)
     if not one.label:
         return
-    is_above = py > PLOT_TOP + 14 and not one.below
+    is_low = py + 22 > drawing.height - PLOT_BOTTOM - 4  # below stand the values of x
+    is_above = py > PLOT_TOP + 14 and (not one.below or is_low)
+    px = max(px, HEIGHTS)
     drawing.text(px, py - 12 if is_above else py + 22, one.label, one.ink, bold=True, halo=True)
 
 

@@ -86,7 +86,8 @@ def _prompt_time(tokens, cards):
     across, down = drawing.across, drawing.down
     side, off = ("start", 2.5) if tokens < 10_000 else ("end", -2.5)
     words = f"{quantity(half, 's')} at half"
-    drawing.text(across(tokens) + off, down(half) + 18, words, "prompt", anchor=side, halo=True)
+    y = min(down(half) + 18, down.start - 6)
+    drawing.text(across(tokens) + off, y, words, "prompt", anchor=side, halo=True)
     if tp in FIRST:
         drawing.text(100, 13, "ring: measured", small=True)
     said = (

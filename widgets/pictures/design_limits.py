@@ -183,7 +183,8 @@ def _draw_asked(drawing, hold, read):
     drawing.line(0, y, 100, y, "weights", dash="3 3")
     drawing.rect(x, PLOT_TOP, 100 - x, max(y - PLOT_TOP, 0), "good", dim=0.1)
     words = {"small": True, "halo": True}
-    drawing.text(100, y + 15, f"read {quantity(read, 'bytes/s')}", "weights", anchor="end", **words)
+    below = y + 15 if y + 19 < foot else y - 5
+    drawing.text(100, below, f"read {quantity(read, 'bytes/s')}", "weights", anchor="end", **words)
     beside, anchor = (-1.5, "end") if x > 60 else (1.5, "start")
     drawing.text(x + beside, foot - 8, f"hold {quantity(hold, 'bytes')}", "cache", anchor=anchor,
                  **words)  # fmt: skip

@@ -226,8 +226,8 @@ def _cache_format(users, context):
     twice = room[1] / room[0]
     marks: list[Drawable] = [
         Line(f"room: {twice:.2f}x", [(1, twice), (64, twice)], "cache", where=24),
-        Line("step, ceiling", _along(context, True), "other", dash="5 4", where=28),
-        Line("step, estimate", _along(context, False), "weights", where=44),
+        Line("step, ceiling", _along(context, True), "other", dash="5 4", where=24),
+        Line("step, estimate", _along(context, False), "weights", where=60),
         Mark(f"{here:.2f}x", users, here, "prompt", below=here > 1.15),
     ]
     drawing = chart(
