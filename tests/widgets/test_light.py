@@ -77,7 +77,7 @@ def test_files_are_packed_once_and_again_when_they_change(tmp_path):
 
 
 def test_a_short_cell_shares_a_line_where_it_fits_with_its_column_s_name():
-    """Half a phone is 23 characters wide: "weights / cache" and "FP8 / FP8" are 24 and broke."""
+    """Half a phone holds 20 characters: "weights / cache" and "FP8 / FP8" are 24 and broke."""
     heads = "".join(f"<th>{name}</th>" for name in ("", "cards", "model", "weights / cache"))
     cells = "".join(f"<td>{text}</td>" for text in ("A", "1x H100", "Llama", "FP8 / FP8"))
     page = f'<table class="table"><tr>{heads}</tr><tr>{cells}</tr></table>'

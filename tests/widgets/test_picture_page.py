@@ -143,14 +143,14 @@ def test_below_a_shorter_key_all_moves_up_and_a_limit_ends_where_the_picture_doe
 
 
 def test_a_slider_and_its_value_stand_on_one_line_of_a_desk(show):
-    page = show("start-edge", width=1280)
+    page = show("start-edge", width=852)
     for slide in page.locator(".lc-slide").all():
         slider, value = (slide.locator(one).bounding_box() for one in ("input", "output"))
         assert slider["y"] < value["y"] + value["height"] / 2 < slider["y"] + slider["height"]
 
 
 def test_the_first_page_names_no_part_of_a_memory_on_a_line_of_its_own(show):
-    page = show("front", width=1100)
+    page = show("front", width=1240)
     tops = page.locator(".lf-key li").evaluate_all("all => all.map((one) => one.offsetTop)")
     assert len(set(tops)) == 2
     assert min(tops.count(top) for top in tops) > 1

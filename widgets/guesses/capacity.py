@@ -65,7 +65,7 @@ GUESSES = {
         unit="GB",
     ),
     "3.5": Guess(
-        "The context doubles. How much of the users is left, before the cut to whole ones?",
+        "The context doubles. What part of the users still fits, before rounding down?",
         lambda: "half",
         "Users times context is the size of the cache, and the cache has not changed.",
         unit="users",

@@ -8,7 +8,7 @@ import html
 import re
 
 FEWEST = 4  # columns, from which a table is too wide for a phone
-BRIEF = 22  # characters of a cell and its column's name together that share a line with another
+BRIEF = 20  # characters of a cell and its column's name together that share a line with another
 
 TABLE = re.compile(r'<table class="table">.*?</table>', re.S)
 HEAD = re.compile(r"<th\b[^>]*>(.*?)</th>", re.S)
