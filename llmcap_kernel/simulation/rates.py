@@ -647,11 +647,13 @@ class AtRate(Estimates):
         Returns
         -------
         float
-            Of a mean latency that of requests at the rate, where it is answered; of all else that
-            of users at once, in the quantity's own unit.
+            Of a mean latency and of the output that of requests at the rate, where it is answered;
+            of all else that of users at once, in the quantity's own unit.
         """
         if quantity == "tok_s_user":
             return 1 / self.value_of("itl_s")
+        if quantity == "output_tok_s" and self.answered:
+            return self.offered_tok_s
         if quantity in MEAN_OF and self.answered:
             return float(self.steady.mean_s(MEAN_OF[quantity]))
         return super().value_of(quantity)
@@ -675,6 +677,11 @@ class AtRate(Estimates):
         if quantity == "tok_s_user":
             low_s, high_s, reason = self.ends_of("itl_s", 1 / value)
             return 1 / high_s, 1 / low_s, reason
+        if quantity == "output_tok_s" and self.answered:
+            # slower steps keep more requests in flight, and answer as many until they saturate
+            _, slower, reason = self.interval_factors(quantity)
+            most_tok_s = self.open_loop.most_rps * self.served.work.output_tokens
+            return min(most_tok_s / slower, value), value, reason
         if quantity not in MEAN_OF or not self.answered:
             return super().ends_of(quantity, value)
         low, high = (

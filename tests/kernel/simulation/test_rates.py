@@ -302,3 +302,14 @@ def test_limits_that_no_rate_keeps_leave_nothing():
 def test_a_rate_is_a_number_above_nothing(rate):
     with pytest.raises(BadInput, match="rate_rps is"):
         at(rate)
+
+
+def test_the_output_at_a_rate_is_what_is_asked_until_slower_steps_saturate():
+    """Slower steps keep more in flight; they answer less only where they saturate."""
+    most_rps = at(1.0).open_loop.most_rps
+    calm, busy = (at(share * most_rps).output_tok_s for share in (0.3, 0.95))
+    assert calm.low == calm.value == calm.high == pytest.approx(0.3 * most_rps * 200)
+    slower = at(1.0).interval_factors("output_tok_s")[1]
+    assert busy.value == busy.high == pytest.approx(0.95 * most_rps * 200)
+    assert busy.low == pytest.approx(most_rps * 200 / slower)
+    assert busy.low < busy.value
