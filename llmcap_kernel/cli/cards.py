@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import capacity, catalog, design
 from ..calibration import Estimate
-from ..design import VERDICTS, Card
+from ..design import VERDICTS, Card, Limit
 from ..explain import Explained, counted, quantity
 from ..spec import Deployment, Workload
 
@@ -20,6 +20,14 @@ ESTIMATED = {
     "usd_per_mtok_output": ("usd_mtok", 1),
 }
 LIMIT_FIELDS = ("name", "verdict", "required", "available", "headroom", "sentence")
+# The unit of a limit as it ends a key, and the scale to it.
+LIMIT_UNITS = {
+    "s": ("ms", 1e3),
+    "users": ("users", 1),
+    "tokens": ("tokens", 1),
+    "USD/h": ("usd_h", 1),
+    "USD/Mtok": ("usd_per_mtok_output", 1),
+}
 LEVELS = dict.fromkeys(VERDICTS, "bad") | {"met": "good", "likely": "doubtful", "open": "doubtful"}
 
 
@@ -74,8 +82,38 @@ def as_dict(card: Card) -> dict[str, Any]:
         "engine_lines": [asdict(line) for line in capacity.printed(ledger)],
         "kv_pool_tokens": ledger.kv_pool_tokens,
         "binding_constraint": card.binding,
-        "limits": [{name: getattr(limit, name) for name in LIMIT_FIELDS} for limit in card.limits],
+        "limits": [limit_as_dict(limit) for limit in card.limits],
         "warnings": [note.text for note in card.warnings],
+    }
+
+
+def limit_as_dict(limit: Limit) -> dict[str, Any]:
+    """Turn a limit into plain data.
+
+    Parameters
+    ----------
+    limit : Limit
+        The limit.
+
+    Returns
+    -------
+    dict
+        `required` and `available` with the unit of both beside them, since more of either is
+        better: of a time, its inverse. The bound and the estimate have theirs in the key.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import design
+    >>> column = design.card(design.worked_spec()[1], design.WORKED_WORKLOAD, design.WORKED_SLO)
+    >>> [(x["unit"], x.get("bound_ms")) for x in map(limit_as_dict, column.limits)]
+    [('USD/h', None), ('tok/s', 50.0), ('users', None)]
+    """
+    key, scale = LIMIT_UNITS[limit.unit]
+    return {
+        **{name: getattr(limit, name) for name in LIMIT_FIELDS},
+        "unit": limit.compared_unit,
+        f"bound_{key}": scale * limit.bound,
+        f"estimate_{key}": scale * limit.estimate.value,
     }
 
 
@@ -242,7 +280,12 @@ def engine_notes(asked: str | None, deployment: Deployment) -> list[str]:
     return [f"{asked} is counted as {title}, the nearest whose ledger is known."]
 
 
-def load_words(workload: Workload, usual: Sequence[str] = (), chosen: str = "") -> str:
+def load_words(
+    workload: Workload,
+    usual: Sequence[str] = (),
+    chosen: str = "",
+    rate_rps: float | None = None,
+) -> str:
     """Say what a load is.
 
     Parameters
@@ -253,6 +296,8 @@ def load_words(workload: Workload, usual: Sequence[str] = (), chosen: str = "") 
         The options that nobody gave, so that the usual load was taken.
     chosen : str
         How the number of users came about.
+    rate_rps : float, optional
+        Requests that come in place of users [requests/s].
 
     Returns
     -------
@@ -267,6 +312,8 @@ def load_words(workload: Workload, usual: Sequence[str] = (), chosen: str = "") 
     '7,000 tokens in + 1,000 out, 1 user (by default: --output)'
     """
     users = counted(workload.concurrency, "user")
+    if rate_rps is not None:
+        users = f"{rate_rps:.6g} requests/s"
     shared = workload.shared_prefix_tokens
     prompt = f"{workload.input_tokens:,} tokens in{f' ({shared:,} shared)' if shared else ''}"
     said = "; ".join(filter(None, (chosen, defaults(usual))))

@@ -21,11 +21,13 @@ from .options import (
     add_load,
     add_output,
     add_own,
+    add_rate,
     by_default,
     read_limits,
     read_load,
     read_model,
     read_number,
+    read_rate,
 )
 from .progress import Bar
 from .tables import Answer, Column, Screen, Table, of_records
@@ -87,9 +89,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--max-num-batched-tokens", metavar="NS", help="most tokens of a step (default: its own)")
     add("--no-prefix-cache", action="store_true", help="turn the prefix cache off")
     add_load(parser, context=True)
-    parser.add_argument(
-        "--rate", metavar="RPS", help="requests that arrive a second, not users (default none)"
-    )
+    add_rate(parser)
     add_limits(parser, Slo())
     add = parser.add_argument_group("beside an API", "USD for a million tokens").add_argument
     add("--api-input", metavar="USD", help="its price of prompts (default none)")
@@ -161,14 +161,12 @@ def _search(args: argparse.Namespace) -> tuple[Search, Slo]:
         ("nodes", "nodes", int),
         ("copies", "most_copies", int),
         ("desk_cards", "desk_cards", int),
-        ("rate", "rate", float),
     ):
         if (text := getattr(args, name)) is not None:
             choices[field] = read_number(name, text, kind)
     windows = [catalog.model(one).max_context_tokens for one in choices["models"]]
     load, limits = read_load(args, *([max(windows)] if windows else [])), read_limits(args)
-    if args.rate is not None and args.concurrency is not None:
-        raise BadInput("rate", "rate and users both say how much is asked: give one of them.")
+    choices["rate"] = read_rate(args)
     many = _many(choices)
     with Bar("searching") as bar, _workers() if many else nullcontext() as pool:
         choices |= {"arrays": many, "executor": pool}
@@ -298,7 +296,7 @@ def _record(choice: Choice) -> dict[str, Any]:
         "max_num_batched_tokens": d.batch_limit_tokens,
         "meets_limits": choice.meets_all,
         "usd_h": choice.usd_h_all or None,
-        **{key: estimates.get(key) for key in cards.ESTIMATED},
+        **(dict.fromkeys(cards.ESTIMATED) | estimates),
         "max_concurrent": choice.max_concurrent,
         "headroom": choice.limits[0].headroom,
         "binding_constraint": choice.binding,
@@ -307,8 +305,7 @@ def _record(choice: Choice) -> dict[str, Any]:
 
 
 def _full(choice: Choice) -> dict[str, Any]:
-    limits = [{n: getattr(x, n) for n in cards.LIMIT_FIELDS} for x in choice.limits]
-    return _record(choice) | {"limits": limits}
+    return _record(choice) | {"limits": [cards.limit_as_dict(limit) for limit in choice.limits]}
 
 
 def _reason(reason: design.Reason) -> dict[str, Any]:
@@ -316,7 +313,7 @@ def _reason(reason: design.Reason) -> dict[str, Any]:
         "deployment": reason.choice.title,
         "usd_h": reason.choice.usd_h_all or None,
         "meets_limits": not reason.misses,
-        "misses": [{n: getattr(x, n) for n in cards.LIMIT_FIELDS} for x in reason.misses],
+        "misses": [cards.limit_as_dict(limit) for limit in reason.misses],
         "dearer_usd_h": reason.dearer_usd_h,
         "sentence": reason.sentence,
     }
@@ -417,10 +414,7 @@ def _sure(found: Search, best: Choice) -> str:
 
 def _load_words(found: Search, usual: list[str]) -> str:
     asked = found.asked
-    if asked.rate is None:
-        return cards.load_words(asked.workload, usual)
-    lengths = cards.load_words(asked.workload).rpartition(", ")[0]
-    return f"{lengths}, {asked.rate:g} requests/s{f' ({cards.defaults(usual)})' if usual else ''}"
+    return cards.load_words(asked.workload, usual, rate_rps=asked.rate)
 
 
 def _several(found: Search) -> bool:

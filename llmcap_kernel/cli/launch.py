@@ -20,10 +20,12 @@ from .options import (
     add_model,
     add_output,
     add_own,
+    add_rate,
     by_default,
     read_deployment,
     read_load,
     read_number,
+    read_rate,
 )
 from .tables import Answer, Column, Screen, Table
 
@@ -42,6 +44,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_cards(parser)
     add_engine(parser)
     add_load(parser, users="as many as have room")
+    add_rate(parser)
     add = parser.add_argument_group("hand-over").add_argument
     add("--as", dest="form", metavar="FORM", help=f"one of {', '.join(FORMS)} (default command)")
     add("--copies", metavar="N", help="replicas in a manifest (default 1)")
@@ -70,15 +73,18 @@ def run(args: argparse.Namespace) -> Answer:
         kinds = ", ".join(manifests.KINDS)
         raise BadInput("copies", f"copies says how many a manifest has: give --as, one of {kinds}.")
     d = read_deployment(args)
-    load = read_load(args, d.request_limit_tokens)
-    if args.concurrency is None:
+    load, rate_rps = read_load(args, d.request_limit_tokens), read_rate(args)
+    if rate_rps is not None:  # of all copies, which share it alike
+        rate_rps /= copies
+        load = design.card_at_rate(d, load, Slo(), rate_rps).workload
+    elif args.concurrency is None:
         load = design.most_users_load(d, load, Slo())
     how = {"model": args.checkpoint, "prefix_cache": not args.no_prefix_cache}
     if form == "command":
         made = handover.launch(d, load, **how).text
     else:
         made = manifests.manifest(d, load, form, copies=copies, **how).rstrip("\n")
-    bench = handover.benchmark(d, load, model=args.checkpoint)
+    bench = handover.benchmark(d, load, model=args.checkpoint, rate_rps=rate_rps)
     stops = _stops(d, load)
     made = "\n".join([*(f"# {text}" for text in stops), made])
     printed = capacity.printed(capacity.ledger(d, context_tokens=load.context_tokens))

@@ -22,12 +22,14 @@ from .options import (
     add_output,
     add_own,
     add_price,
+    add_rate,
     by_default,
     read_chosen,
     read_deployment,
     read_limits,
     read_load,
     read_model,
+    read_rate,
 )
 from .tables import Answer, Column, Screen, Table, prose_table
 
@@ -67,6 +69,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_engine(parser)
     most = "as many as meet the limits, or have room where none is set"
     add_load(parser, users=most, context=True)
+    add_rate(parser)
     add_limits(parser, Slo())
     add_price(parser)
     add_own(parser)
@@ -89,13 +92,9 @@ def run(args: argparse.Namespace) -> Answer:
     """
     launched, deployment, taken = _launched(args)
     if launched and launched.load:
-        taken += _fill_load(args, launched.load, deployment, launched.copies)
-    workload, slo = read_load(args, deployment.request_limit_tokens), read_limits(args)
-    if args.concurrency is None:
-        workload = design.most_users_load(deployment, workload, slo)
-    column = design.card(deployment, workload, slo)
-    most = f"the most that {design.most_words(column)}" if args.concurrency is None else ""
-    data = cards.as_dict(column)
+        taken += _fill_load(args, launched.load, launched.copies)
+    column, most = _predicted(args, deployment)
+    data = cards.as_dict(column) | _at_rate(column)
     usual = data["by_default"] = by_default(args)
     if launched:
         data |= {"launch": launched.as_dict(), "taken": taken}
@@ -112,6 +111,24 @@ def run(args: argparse.Namespace) -> Answer:
 
     data |= cards.derivation(args, column)
     return Answer(data, (data,), _whole(column), text)
+
+
+def _predicted(args: argparse.Namespace, deployment: Deployment) -> tuple[Card, str]:
+    """The card under the load or the rate, and how its users came about where nobody said."""
+    workload, slo = read_load(args, deployment.request_limit_tokens), read_limits(args)
+    if (rate_rps := read_rate(args)) is not None:
+        return design.card_at_rate(deployment, workload, slo, rate_rps), ""
+    if args.concurrency is not None:
+        return design.card(deployment, workload, slo), ""
+    column = design.card(deployment, design.most_users_load(deployment, workload, slo), slo)
+    return column, f"the most that {design.most_words(column)}"
+
+
+def _at_rate(column: Card) -> dict[str, float]:
+    """What a rate adds to the data of a card that starts."""
+    if column.rate_rps is None or not column.starts:
+        return {}
+    return {"rate_rps": column.rate_rps, "saturates_rps": float(column.open_loop.most_rps)}
 
 
 def _launched(args: argparse.Namespace) -> tuple["Launch | None", Deployment, list[str]]:
@@ -131,12 +148,10 @@ def _launched(args: argparse.Namespace) -> tuple["Launch | None", Deployment, li
     return one, deployment, taken
 
 
-def _fill_load(
-    args: argparse.Namespace, load: "Load", deployment: Deployment, copies: int
-) -> list[str]:
+def _fill_load(args: argparse.Namespace, load: "Load", copies: int) -> list[str]:
     """Take the load of the command's benchmark, where the options do not say another.
 
-    A rate is taken as the users that it keeps at once; what is said of them is returned.
+    Copies share a rate alike; what is said of it is returned.
     """
     lengths = args.input is None and args.output is None and args.context is None
     stated = {"concurrency": load.concurrency}
@@ -146,14 +161,11 @@ def _fill_load(
     for name, value in stated.items():
         if value and getattr(args, name) is None:
             setattr(args, name, str(value))
-    if args.concurrency is not None or not load.request_rate:
+    if args.concurrency is not None or args.rate is not None or not load.request_rate:
         return []
-    from ..evidence import open_loop
-
-    longest = deployment.request_limit_tokens
-    users, said = open_loop.taken(deployment, read_load(args, longest), load.request_rate / copies)
-    args.concurrency = str(users) if users else None
-    return [f"{capitalised(said)}."] if users else []
+    args.rate = load.request_rate / copies
+    each = f"{load.request_rate:.4g} requests a second are {args.rate:.4g} for each copy."
+    return [each] if copies > 1 else []
 
 
 SETTINGS = {".yaml", ".yml", ".json"}  # files that take no options
@@ -190,10 +202,11 @@ def _named_files(command: str | list[str]) -> dict[str, str]:
 
 def _answer(column: Card, usual: list[str], chosen: str, screen: Screen) -> str:
     """The verdict, and the numbers behind it."""
-    level = "bad" if column.ledger.overlong else cards.LEVELS[column.verdict]
+    impossible = column.ledger.overlong or column.saturated
+    level = "bad" if impossible else cards.LEVELS[column.verdict]
     head = [
         screen.paint(screen.prose(column.deployment.title), "bold"),
-        screen.prose(cards.load_words(column.workload, usual, chosen) + "."),
+        screen.prose(cards.load_words(column.workload, usual, chosen, column.rate_rps) + "."),
         *(screen.paint(line, level) for line in screen.prose(column.ledger.verdict).splitlines()),
     ]
     head.append(screen.prose(f"Binding constraint: {column.binding}."))

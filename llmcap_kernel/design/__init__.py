@@ -6,7 +6,7 @@ and records why each of the others was rejected.
 """
 
 from .cards import MAX_FRACTION, Card, card, least_fraction
-from .copies import Choice
+from .copies import Choice, card_at_rate
 from .energy import BASIS as ENERGY_BASIS
 from .energy import Energy, energy
 from .engines import Evidence, by_engine, evidence

@@ -97,6 +97,15 @@ class Card(Explained):
         found = self.estimates
         return found if isinstance(found, AtRate) and found.answered else None
 
+    @property
+    def saturated(self) -> str:
+        """Where more requests come than are answered, a phrase that says so; else ""."""
+        if self.rate_rps is None or self.estimates is None or self.at_rate is not None:
+            return ""
+        most = f"it answers no more than {self.open_loop.most_rps:.3g}"
+        users = f"the numbers are of {counted(self.users, 'user')} at once"
+        return f"{self.rate_rps:.4g} requests/s queue without end, since {most}: {users}"
+
     def percentile(self, quantity: str, percent: float) -> Estimate:
         """Estimate a percentile of a latency.
 
@@ -231,6 +240,8 @@ class Card(Explained):
     @property
     def binding(self) -> str:
         """The binding constraint in one line, or what runs out first where no limit is set."""
+        if self.saturated:
+            return self.saturated
         limit = self.limits[0]
         if self.slo == NO_SLO and limit.holds:
             return f"no limit set; {self._first_to_run_out()}"

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..explain import quantity
 from ..once import cached_property
+from ..serving import most_running
 from ..simulation.rates import OpenLoop
 from ..spec import Deployment, Slo, Workload
 from .cards import Card, card
@@ -162,6 +163,41 @@ def judge(deployment: Deployment, asked: Requirements, number: int = 0) -> Choic
 
     card_at = cards_of(deployment, asked, number)
     return card_at(*_copies(card_at, asked, most_copies_of(deployment, asked)))
+
+
+def card_at_rate(deployment: Deployment, workload: Workload, slo: Slo, rate_rps: float) -> Choice:
+    """Predict one deployment for requests at a rate, as a search judges its one copy.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    workload : Workload
+        Prompt, answer and shared prefix; its concurrency is not used.
+    slo : Slo
+        Limits to meet.
+    rate_rps : float
+        Requests that come to it each second [requests/s].
+
+    Returns
+    -------
+    Choice
+        Its card with the fewest requests in flight that answer the rate, and the engine's own
+        limit on sequences; where it answers less, with as many as run at once.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+    >>> made = card_at_rate(worked_spec()[1], WORKED_WORKLOAD, WORKED_SLO, 0.5)
+    >>> made.rate_rps, made.saturated
+    (0.5, '')
+    """
+    own_limit = replace(deployment, max_num_seqs=deployment.seqs_limit)
+    asked = Requirements(workload, slo, rate=rate_rps)
+    made = judge(own_limit, asked)
+    if not made.saturated:
+        return made
+    return cards_of(own_limit, asked)(1, most_running(own_limit, workload))
 
 
 def within_rent(deployment: Deployment, asked: Requirements, number: int = 0) -> Choice | None:

@@ -198,6 +198,14 @@ class Limit(Explained):
         """The estimate, in the unit of `required`."""
         return self._sides()[1]
 
+    @property
+    def compared_unit(self) -> str:
+        """Unit of `required` and `available`: of a gap tokens a second, of other times 1/s."""
+        if self.unit != "s":
+            return self.unit
+        gap = self.name == "latency" or self.name.startswith(("itl", "tpot"))
+        return "tok/s" if gap else "1/s"
+
     def _sides(self) -> tuple[float, float]:
         if self.unit == "s":
             return 1 / self.bound, 1 / self.estimate.value
@@ -213,8 +221,7 @@ class Limit(Explained):
         tuple of Line
             The step of the derivation.
         """
-        gap = self.name == "latency" or self.name.startswith(("itl", "tpot"))
-        unit = self.unit if self.unit != "s" else "tok/s" if gap else "1/s"
+        unit = self.compared_unit
         return (
             Line(
                 f"{self.name} headroom",

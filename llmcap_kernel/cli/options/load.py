@@ -2,12 +2,13 @@
 
 import argparse
 
-from ...refuse import BadInput, number
+from ...refuse import BadInput, number, one_of
 from ...spec import MAX_TOKENS, Workload, lengths_of, usual_load
 from .values import given, read_number
 
 LENGTHS = ("input", "output")
 LOAD = (*LENGTHS, "concurrency")
+PER = {"s": 1, "min": 60, "h": 3600, "day": 86_400}  # seconds of what a rate may be over
 
 
 def add_load(parser: argparse.ArgumentParser, *, users: str = "", context: bool = False) -> None:
@@ -89,6 +90,57 @@ def read_load(args: argparse.Namespace, *longest_tokens: float) -> Workload:
         users = read_number("concurrency", args.concurrency, int)
     prefix = read_number("shared_prefix", given(args.shared_prefix, 0), int)
     return Workload(tokens_in, out, users, prefix)
+
+
+def add_rate(parser: argparse.ArgumentParser) -> None:
+    """Add the rate of requests that may stand in place of users.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command that has the options of `add_load`.
+    """
+    parser.add_argument(
+        "--rate",
+        metavar="RPS",
+        help="requests that arrive a second, not users; also N/min, N/h or N/day (default none)",
+    )
+
+
+def read_rate(args: argparse.Namespace) -> float | None:
+    """Read the rate of requests.
+
+    Parameters
+    ----------
+    args : Namespace
+        With the options of `add_load` and `add_rate`.
+
+    Returns
+    -------
+    float or None
+        Requests a second; None where no rate is given [requests/s].
+
+    Raises
+    ------
+    BadInput
+        When it is no such number, or users are given as well.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.cli.options import Parser
+    >>> parser = Parser()
+    >>> add_load(parser)
+    >>> add_rate(parser)
+    >>> read_rate(parser.parse_args(["--rate", "90/min"]))
+    1.5
+    """
+    if args.rate is None:
+        return None
+    if args.concurrency is not None:
+        raise BadInput("rate", "rate and users both say how much is asked: give one of them.")
+    text, _, per = str(args.rate).partition("/")
+    rate_rps: float = read_number("rate", text) / PER[one_of("rate", per.strip() or "s", PER)]
+    return number("rate", rate_rps, 1e-6, 1e6, "requests/s")
 
 
 def by_default(args: argparse.Namespace, *names: str) -> list[str]:

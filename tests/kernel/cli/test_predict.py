@@ -310,3 +310,42 @@ def test_the_file_that_a_command_names_is_read_where_it_is_here(run, tmp_path):
     _, out, _ = run("predict", "--gpu", "b200", "--json", "--", *serve, "gone.yaml")
     launched = json.loads(out)["launch"]
     assert [left["flag"] for left in launched["not_counted"]] == ["--extra_llm_api_options"]
+
+
+AT_RATE = (
+    *("--model", "llama-3.3-70b", "--gpu", "h200-sxm", "--weights", "fp8", "--kv", "fp8"),
+    *("--input", "1200", "--output", "300", "--itl-p95-ms", "200"),
+)
+COUNTED = ("itl_ms", "ttft_ms", "tok_s_per_user", "output_tok_s_total", "usd_per_mtok_output")
+
+
+def test_at_a_rate_predict_says_what_design_says_of_the_same_deployment(run):
+    best = strict(run("design", *AT_RATE, "--tp", "1", "--rate", "2", "--json")[1])["winner"]
+    each = 2 / best["copies"]
+    made = strict(run("predict", *AT_RATE, "--rate", str(each), "--json")[1])
+    assert {name: made["estimate"][name] for name in COUNTED} == {n: best[n] for n in COUNTED}
+    assert made["limits"] == best["limits"]
+    assert made["rate_rps"] == each < made["saturates_rps"]
+    hourly = run("predict", *AT_RATE, "--rate", f"{3600 * each:g}/h", "--json")[1]
+    assert strict(hourly)["estimate"] == made["estimate"]
+
+
+def test_the_commands_that_design_hands_over_are_predicted_at_their_rate(run, tmp_path):
+    answer = strict(run("design", *AT_RATE, "--tp", "1", "--rate", "1", "--json")[1])
+    script = tmp_path / "run.sh"
+    script.write_text(answer["launch"] + "\n" + answer["benchmark"])
+    limits = AT_RATE[AT_RATE.index("--itl-p95-ms") :]
+    made = strict(run("predict", "--gpu", "h200-sxm", *limits, "--json", "--", str(script))[1])
+    assert {n: made["estimate"][n] for n in COUNTED} == {n: answer["winner"][n] for n in COUNTED}
+
+
+def test_a_rate_that_is_not_answered_is_said_to_queue_without_end(run):
+    status, out, _ = run("predict", *AT_RATE, "--rate", "40")
+    most = strict(run("predict", *AT_RATE, "--rate", "1", "--json")[1])["saturates_rps"]
+    told = f"40 requests/s queue without end, since it answers no more than {most:.3g}"
+    assert status == 0 and told in unwrapped(out)
+
+
+def test_a_rate_and_users_are_not_both_taken(run):
+    status, _, err = run("predict", *AT_RATE, "--rate", "1", "--users", "4")
+    assert (status, "give one of them" in err) == (2, True)
