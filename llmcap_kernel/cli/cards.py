@@ -106,7 +106,7 @@ def limit_as_dict(limit: Limit) -> dict[str, Any]:
     >>> from llmcap_kernel import design
     >>> column = design.card(design.worked_spec()[1], design.WORKED_WORKLOAD, design.WORKED_SLO)
     >>> [(x["unit"], x.get("bound_ms")) for x in map(limit_as_dict, column.limits)]
-    [('USD/h', None), ('tok/s', 50.0), ('users', None)]
+    [('tok/s', 50.0), ('users', None), ('USD/h', None)]
     """
     key, scale = LIMIT_UNITS[limit.unit]
     return {

@@ -142,3 +142,45 @@ def test_rows_are_limited_in_text_alone(run, rows):
     out = run(*argv)[1].split("Why not")[0]
     assert len([x for x in out.splitlines() if x[:1].isdigit() and "x " in x[:4]]) == rows
     assert len(json.loads(run(*argv, "--json")[1])["front"]) > 3
+
+
+EVERY_LIMIT = (
+    *("--input", "7000", "--output", "1000", "--users", "16", "--budget-usd-h", "9"),
+    *("--itl-p95-ms", "40", "--ttft-ms", "2500"),
+)
+
+
+def test_each_limit_in_json_has_the_unit_of_its_numbers_in_every_command_alike(run):
+    """40 ms is 25 tokens a second, 2.5 s is 0.4 a second; USD an hour and users stay."""
+    deployment = ("--model", "llama-3.1-70b", "--gpu", "h100-sxm", "--tp", "2", "--weights", "fp8")
+    column = "model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8"
+    predicted = strict(run("predict", *deployment, *EVERY_LIMIT, "--json")[1])
+    searched = strict(run("design", *deployment, *EVERY_LIMIT, "--json")[1])
+    side_by_side = strict(
+        run("scorecard", "--column", column, "--column", column, *EVERY_LIMIT, "--json")[1]
+    )
+    found = [
+        *predicted["limits"],
+        *searched["winner"]["limits"],
+        *(limit for card in side_by_side["cards"] for limit in card["limits"]),
+    ]
+    asked = {
+        "itl p95": ("tok/s", 25, "bound_ms", 40),
+        "prefill": ("1/s", 0.4, "bound_ms", 2500),
+        "capacity": ("users", 16, "bound_users", 16),
+        "budget": ("USD/h", None, "bound_usd_h", 9),
+    }
+    assert {limit["name"] for limit in found} == set(asked)
+    for limit in found:
+        unit, required, key, bound = asked[limit["name"]]
+        assert (limit["unit"], limit[key]) == (unit, pytest.approx(bound))
+        assert required is None or limit["required"] == pytest.approx(required)
+        assert limit[key.replace("bound", "estimate")] > 0
+        assert {"available", "headroom", "sentence", "verdict"} <= set(limit)
+
+
+def test_percentiles_that_are_limited_stand_in_the_json_of_a_choice(run):
+    winner = strict(run("design", "--model", "qwen3-8b", "--gpu", "l40s", *EVERY_LIMIT, "--json")[1])
+    assert winner["winner"]["itl_p95_ms"]["value"] == pytest.approx(
+        next(x["estimate_ms"] for x in winner["winner"]["limits"] if x["name"] == "itl p95")
+    )
