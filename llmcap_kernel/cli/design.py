@@ -23,6 +23,7 @@ from .options import (
     add_own,
     add_rate,
     by_default,
+    no_pace,
     read_limits,
     read_load,
     read_model,
@@ -90,7 +91,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--no-prefix-cache", action="store_true", help="turn the prefix cache off")
     add_load(parser, context=True)
     add_rate(parser)
-    add_limits(parser, Slo())
+    add_limits(parser, Slo(), where_met=design.PACE)
     add = parser.add_argument_group("beside an API", "USD for a million tokens").add_argument
     add("--api-input", metavar="USD", help="its price of prompts (default none)")
     add("--api-output", metavar="USD", help="its price of answers (default none)")
@@ -124,7 +125,7 @@ def run(args: argparse.Namespace) -> Answer:
     found, limits = _search(args)
     usual = by_default(args, *(LOAD if args.rate is None else LENGTHS))
     if found.asked.slo != limits:
-        usual.append("--itl-p95-ms")
+        usual += [f"--{x.quantity}-p{x.percent:g}-ms {1e3 * x.bound_s:g}" for x in design.PACE]
     data = _data(found, api) | {"by_default": usual}
     shown = found.front or tuple(reason.choice for reason in found.why_not)
     records = tuple(map(_record, shown))
@@ -174,7 +175,7 @@ def _search(args: argparse.Namespace) -> tuple[Search, Slo]:
         def search(slo: Slo) -> Search:
             return design.search(load, slo, progress=bar.count, **choices)
 
-        return design.paced(search, limits), limits
+        return search(limits) if no_pace(args) else design.paced(search, limits), limits
 
 
 def _workers() -> "Executor":

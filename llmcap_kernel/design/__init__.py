@@ -24,7 +24,7 @@ from .limits import (
     tail_label,
     warnings,
 )
-from .pace import paced
+from .pace import PACE, paced
 from .reasons import Reason
 from .scorecards import WORKED_SLO, WORKED_WORKLOAD, Scorecard, scorecard, worked_spec
 from .search import Search, search

@@ -13,7 +13,7 @@ from .deployment import (
     read_model,
     read_own_cards,
 )
-from .limits import add_limits, read_limits
+from .limits import add_limits, no_pace, read_limits
 from .load import LENGTHS, LOAD, add_load, add_rate, by_default, read_load, read_rate
 from .output import add_output
 from .parser import Parser, as_typed

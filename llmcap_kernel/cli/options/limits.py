@@ -17,6 +17,7 @@ TAIL_WORDS = {
     "e2e": "longest wait for the last token",
 }
 PERCENTS, UNITS = (95, 50, 90, 99), {"ms": 1e3, "s": 1.0}
+NO_LIMIT = "none"  # takes off a limit that holds where nothing is given
 
 
 class _Each(argparse.Action):
@@ -27,7 +28,9 @@ class _Each(argparse.Action):
         setattr(namespace, self.dest, [*earlier, (option, values)])
 
 
-def add_limits(parser: argparse.ArgumentParser, slo: Slo) -> None:
+def add_limits(
+    parser: argparse.ArgumentParser, slo: Slo, *, where_met: tuple[Tail, ...] = ()
+) -> None:
     """Add the limits that an answer is held to.
 
     Parameters
@@ -36,8 +39,11 @@ def add_limits(parser: argparse.ArgumentParser, slo: Slo) -> None:
         Of a command.
     slo : Slo
         Those that hold where nothing is given.
+    where_met : tuple of Tail
+        Those that the command takes besides, where something meets them.
     """
-    add = parser.add_argument_group("limits", "what is asked of a deployment").add_argument
+    about = "what is asked of a deployment; none takes a default off"
+    add = parser.add_argument_group("limits", about).add_argument
 
     def usual(value: float | None, per: float) -> str:
         return "(default none)" if value is None else f"(default {value * per:g})"
@@ -53,8 +59,9 @@ def add_limits(parser: argparse.ArgumentParser, slo: Slo) -> None:
         help=f"longest mean wait for the first token, TTFT {usual(slo.ttft_s, 1e3)}",
     )
     for latency, what in TAIL_WORDS.items():
-        tails = [t for t in slo.tails if t.quantity == latency]
+        tails = [t for t in (*slo.tails, *where_met) if t.quantity == latency]
         already = ", ".join(f"p{t.percent:g} {1e3 * t.bound_s:g} ms" for t in tails) or "none"
+        already += ", where something meets it" * any(t in where_met for t in tails)
         first, *others = (f"--{latency}-p{p}-{u}" for p, u in itertools.product(PERCENTS, UNITS))
         about = f"{what}, for 95 in a hundred (default {already}); also {', '.join(others)}"
         add(first, *others, dest=f"{latency}_tails", action=_Each, metavar="MS", help=about)
@@ -97,8 +104,8 @@ def read_limits(args: argparse.Namespace) -> Slo:
     slo = _not_replaced(args)
 
     def limit(name: str, text: str | None, per: float, default: float | None) -> float | None:
-        if text is None:
-            return default
+        if text is None or _is_none(text):
+            return default if text is None else None
         return number(name, read_number(name, text), 1e-3, 1e8) / per
 
     return Slo(
@@ -107,6 +114,36 @@ def read_limits(args: argparse.Namespace) -> Slo:
         usd_h=limit("budget_usd_h", args.budget_usd_h, 1, slo.usd_h),
         tails=(*_tails(args), *slo.tails),
     )
+
+
+def no_pace(args: argparse.Namespace) -> bool:
+    """Say whether a limit on gaps or whole answers is taken off.
+
+    Parameters
+    ----------
+    args : Namespace
+        With the options of `add_limits`.
+
+    Returns
+    -------
+    bool
+        Whether one of them is "none", so that none is to be taken in its place.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.cli.options import Parser
+    >>> parser = Parser()
+    >>> add_limits(parser, Slo())
+    >>> no_pace(parser.parse_args(["--itl-p95-ms", "none"]))
+    True
+    """
+    given = [args.itl_ms or ""]
+    given += [x for name in ("itl", "tpot", "e2e") for _, x in getattr(args, f"{name}_tails") or ()]
+    return any(map(_is_none, given))
+
+
+def _is_none(text: str) -> bool:
+    return text.strip().lower() == NO_LIMIT
 
 
 def _not_replaced(args: argparse.Namespace) -> Slo:
@@ -129,6 +166,8 @@ def _tails(args: argparse.Namespace) -> list[Tail]:
     found = []
     for latency in TAIL_WORDS:
         for option, text in getattr(args, f"{latency}_tails") or ():
+            if _is_none(text):
+                continue
             name = option.lstrip("-").replace("-", "_")
             _, percent, unit = name.split("_")
             bound = number(name, read_number(name, text), 1e-3, 1e8, unit)

@@ -184,3 +184,24 @@ def test_percentiles_that_are_limited_stand_in_the_json_of_a_choice(run):
     assert winner["winner"]["itl_p95_ms"]["value"] == pytest.approx(
         next(x["estimate_ms"] for x in winner["winner"]["limits"] if x["name"] == "itl p95")
     )
+
+BATCH = ("design", "--model", "llama-3.1-8b", "--input", "3000", "--output", "200", "--rate", "2M/day")
+
+
+def test_a_batch_takes_the_usual_pace_off_and_costs_less(run):
+    """2,000,000 requests in 86,400 s are 23.1481 a second."""
+    usual, batch = (strict(run(*BATCH, *more, "--json")[1]) for more in ((), ("--itl-ms", "none")))
+    assert usual["by_default"] == ["--itl-p95-ms 50"] and batch["by_default"] == []
+    assert batch["winner"]["usd_h"] < usual["winner"]["usd_h"]
+    assert [limit["name"] for limit in batch["winner"]["limits"]] == ["capacity"]
+    assert "23.1481 requests/s" in run(*BATCH, "--itl-p95-ms", "none")[1]
+    assert strict(run(*BATCH, "--itl-p95-ms", "none", "--json")[1]) == batch
+
+
+def test_help_says_the_pace_that_is_taken(run):
+    assert "(default p95 50 ms, where something meets it)" in unwrapped(run("design", "--help")[1])
+
+
+def test_none_takes_the_limits_of_the_worked_spec_off(run):
+    cards = strict(run("scorecard", "--itl-p95-ms", "none", "--budget-usd-h", "none", "--json")[1])
+    assert {limit["name"] for card in cards["cards"] for limit in card["limits"]} == {"capacity"}
