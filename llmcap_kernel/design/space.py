@@ -24,7 +24,11 @@ RUNS_ON = {
     "trtllm": ("nvidia",),
     "llama.cpp": ("nvidia", "amd", "intel", "apple", "huawei"),
 }
-HOME = "llama.cpp"  # the engine for computers with unified memory
+# NVIDIA's chips before compute capability 7.5, for which the newest release of a server is not
+# built: vLLM, CMakeLists.txt (CUDA_SUPPORTED_ARCHS from CUDA 12.8 on) and docker/Dockerfile
+# (torch_cuda_arch_list), read in November 2026; SGLang and TensorRT-LLM ask for no older ones.
+BEFORE_TURING = ("maxwell", "pascal", "volta")
+HOME = "llama.cpp"  # the engine for computers with unified memory, and for old cards
 HOME_FORMATS = ("gguf-q8-0", "gguf-q4-k-m")
 FOUR_BITS = "int4-awq"  # third-party checkpoints for servers
 HOME_CACHES = ("fp16", "gguf-q8-0")
@@ -326,7 +330,8 @@ def needed_engine(gpu: Gpu) -> str:
     Returns
     -------
     str
-        vLLM, or llama.cpp on Apple's chips and on others' that share the host's memory.
+        vLLM, or llama.cpp on Apple's chips, on others' that share the host's memory, and on
+        NVIDIA's before Turing.
 
     Examples
     --------
@@ -334,7 +339,7 @@ def needed_engine(gpu: Gpu) -> str:
     ('vllm', 'llama.cpp')
     """
     shared = gpu.unified_memory and gpu.vendor in ("apple", "amd", "intel")
-    return HOME if shared else catalog.DEFAULT_ENGINE
+    return HOME if shared or gpu.family in BEFORE_TURING else catalog.DEFAULT_ENGINE
 
 
 def usual_engine(gpu: Gpu | None, weights: Format | None) -> str:
@@ -375,13 +380,16 @@ def runs_on(engine: Engine, gpu: Gpu) -> bool:
     Returns
     -------
     bool
-        By the card's vendor.
+        By the card's vendor, and of an engine's newest release by the chips it is built for.
 
     Examples
     --------
     >>> runs_on(catalog.engine("trtllm"), catalog.gpu("mi300x"))
     False
     """
+    old = engine.family != HOME and gpu.family in BEFORE_TURING
+    if old and engine.family in RUNS_ON and engine == catalog.engine(engine.family):
+        return False
     return gpu.vendor in RUNS_ON.get(engine.family, (gpu.vendor,))
 
 
@@ -405,7 +413,7 @@ def cannot_run(engine: Engine, gpu: Gpu) -> str:
     >>> cannot_run(catalog.engine("vllm"), catalog.gpu("apple-m4-max"))
     'vLLM 0.33 does not run on Apple M4 Max, 40-core GPU: choose llama.cpp server 2026-11.'
     """
-    names = [name for name, vendors in RUNS_ON.items() if gpu.vendor in vendors]
+    names = [name for name in RUNS_ON if runs_on(catalog.engine(name), gpu)]
     if runs_on(engine, gpu) or not names:
         return ""
     titles = [catalog.engine(name).title for name in names]

@@ -760,3 +760,16 @@ def test_larger_limits_are_told_where_they_take_half_of_the_rent():
     for first, then in pairwise(told):
         assert then.changes[0].after > first.changes[0].after
         assert then.choice.usd_h_all < first.choice.usd_h_all / 2
+
+
+def test_old_cards_of_nvidia_are_searched_with_the_engine_that_is_built_for_them():
+    """vLLM's CMakeLists.txt: with CUDA 12.8 or newer, from compute capability 7.5 on; V100 is 7.0."""
+    cards = ["v100-sxm-32gb", "t4"]
+    found = design.search(Workload(1000, 200, 2), Slo(), models=["llama-3.1-8b"], gpus=cards)
+    engines = {(d.gpu.name, d.engine.family) for d in found.space}
+    assert engines == {("v100-sxm-32gb", "llama.cpp"), ("t4", "vllm")}
+    old = catalog.deployment(model="llama-3.1-8b", gpu=cards[0], engine="vllm", weights="fp8")
+    told = " ".join(note.text for note in design.warnings(old, Workload(1000, 200, 2)))
+    assert "vLLM 0.33 does not run on NVIDIA V100 SXM2 32GB" in told
+    before = catalog.deployment(model="llama-3.1-8b", gpu=cards[0], engine="vllm-0.13")
+    assert "does not run" not in str(design.warnings(before, Workload(1000, 200, 2)))
