@@ -75,7 +75,12 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--min-kv-bits", metavar="BITS", help="fewest bits of the cache (default none)")
     group = parser.add_argument_group("cards")
     add = group.add_argument
-    add("--gpu", "--gpus", metavar="NAMES", help="cards (default: all with a price on demand)")
+    add(
+        "--gpu",
+        "--gpus",
+        metavar="NAMES",
+        help="cards (default: all with a price on demand, from Turing on)",
+    )
     add_gpu_file(group)
     add("--vendor", metavar="NAMES", help="vendors of the cards (default: all)")
     add("--tp", metavar="CARDS", help="numbers of cards that split a layer (default 1,2,4,8)")

@@ -671,11 +671,11 @@ def _names(models: Iterable[Model]) -> str:
 
 def _cards(requested: tuple[str | Gpu, ...], vendors: tuple[str, ...]) -> tuple[Gpu, ...]:
     all_gpus = map(catalog.gpu, catalog.gpus())
-    # spot prices are no basis for a service, as the cards may be taken away
-    priced = (
-        [g for g in all_gpus if g.usd_h and not catalog.passing_price(g)] if not requested else []
-    )
-    candidates = [catalog.gpu(g) if isinstance(g, str) else g for g in requested] or priced
+    # spot prices are no basis for a service, as the cards may be taken away; and no server is built
+    # for old cards
+    priced = (g for g in all_gpus if g.usd_h and g.family not in BEFORE_TURING)
+    usual = [g for g in priced if not catalog.passing_price(g)] if not requested else []
+    candidates = [catalog.gpu(g) if isinstance(g, str) else g for g in requested] or usual
     all_vendors = sorted({catalog.gpu(name).vendor for name in catalog.gpus()})
     allowed = {one_of("vendor", v, all_vendors) for v in vendors}
     selected = tuple(dict.fromkeys(g for g in candidates if not allowed or g.vendor in allowed))
