@@ -79,7 +79,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--gpu",
         "--gpus",
         metavar="NAMES",
-        help="cards (default: all with a price on demand, from Turing on)",
+        help="cards (default: all with a price on demand but NVIDIA's before Turing)",
     )
     add_gpu_file(group)
     add("--vendor", metavar="NAMES", help="vendors of the cards (default: all)")
@@ -390,7 +390,7 @@ def _parts(
     yield screen.prose(f"{_load_words(found, data['by_default'])}.")
     yield "\n".join(screen.paint(line, "good" if best else "bad") for line in lines)
     if best:
-        head = "Nothing beats these in rent, price, gap, first token and headroom"
+        head = "Nothing beats these in rent, price, mean gap, mean first token and headroom"
         yield f"{_head(head, screen)}\n{Table(table.columns, table.rows[:most]).text(screen)}"
         yield screen.prose(_sure(found, best))
     head = "Why not" if best else "The nearest misses, in numbers of each"

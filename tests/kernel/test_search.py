@@ -763,7 +763,7 @@ def test_larger_limits_are_told_where_they_take_half_of_the_rent():
 
 
 def test_old_cards_of_nvidia_are_searched_with_the_engine_that_is_built_for_them():
-    """vLLM's CMakeLists.txt: with CUDA 12.8 or newer, from compute capability 7.5 on; V100 is 7.0."""
+    """vLLM's CMakeLists.txt: from compute capability 7.5 on with CUDA 12.8; V100 is 7.0."""
     cards = ["v100-sxm-32gb", "t4"]
     found = design.search(Workload(1000, 200, 2), Slo(), models=["llama-3.1-8b"], gpus=cards)
     engines = {(d.gpu.name, d.engine.family) for d in found.space}
