@@ -1611,3 +1611,12 @@ def test_a_command_in_a_program_s_text_is_read():
     one = launch.read(f"@app.function(gpu='H100:2')\ndef serve():\n    {text}")
     assert (one.model, one.tp) == ("Qwen/Qwen3-32B", 2)
     assert not launch.recognises("subprocess.run('ls -l', shell=True)")
+
+
+def test_of_two_values_of_an_option_the_last_is_taken_and_said():
+    """docs.python.org/3/library/argparse: the last one wins; equal ones leave nothing to say."""
+    one = launch.read("vllm serve Qwen/Qwen3-32B --tensor-parallel-size 2 -tp 4 --max-num-seqs 8")
+    told = "--tensor-parallel-size 2 and -tp 4 are given: the last is taken, as vLLM takes it"
+    assert one.tp == 4 and told in one.notes
+    alike = launch.read("vllm serve Qwen/Qwen3-32B -tp 2 --tensor-parallel-size=2")
+    assert not any("are given" in note for note in alike.notes)

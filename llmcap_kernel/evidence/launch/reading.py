@@ -1,7 +1,7 @@
 """A command, a manifest or a program, read option by option."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -169,7 +169,7 @@ def _launch(command: Command) -> Launch:
     values, read_ones, left = _values(engine, command.env, given)
     if engine == "trtllm" and command.files:
         values, left = _with_its_file(values, left, command.files, parsed.given)
-    notes += _of_the_shell(unset, values, command.num_gpus)
+    notes += [*_of_the_shell(unset, values, command.num_gpus), *_given_twice(engine, given)]
     found, said, loose = engines.settle(engine, values, parsed.bare)
     tool = engines.of_tool(command.program, command.words)
     if tool:
@@ -228,6 +228,21 @@ def _of_the_shell(
             taken = f"{values['tp']} taken" + (", for the cards that are seen" if cards else "")
         said.append(f"{one.flag} is {shown(one.value)}, which has no value here: {taken}")
     return said
+
+
+JOINED = ("json", "level", "many", "places")  # kinds of values that may come in several options
+
+
+def _given_twice(engine: str, given: list[options.Given]) -> Iterator[str]:
+    """Say which of an option's different values is taken."""
+    by_name: dict[str, list[options.Given]] = {}
+    for one in given:
+        if options.table(engine)["read"].get(one.name, {}).get("kind", "json") not in JOINED:
+            by_name.setdefault(one.name, []).append(one)
+    for ones in by_name.values():
+        if len({(one.value, one.on) for one in ones}) > 1:
+            told = " and ".join(" ".join(filter(None, (one.flag, one.value))) for one in ones)
+            yield f"{told} are given: the last is taken, as {TITLES[engine]} takes it"
 
 
 def _values(
