@@ -229,9 +229,14 @@ def _misses(rows: Sequence[Sample], factor: float) -> list[float]:
     for row in rows:
         d = row.deployment
         strangers = calibration.published_efficiency(row.family, d.gpu, d.weights, d.kv)
-        served = Served(row.work, calibration.slowed(strangers, factor), d)
+        plain, served = (
+            getattr(Served(row.work, efficiency, d), row.quantity)
+            for efficiency in (strangers, calibration.slowed(strangers, factor))
+        )
+        # requests at a rate are as much slower than users at once as without the factor
+        predicted = served * (row.at_rate or plain) / plain
         less = calibration.METRICS[row.metric].less
-        out.append((1 if less else -1) * math.log(row.value / getattr(served, row.quantity)))
+        out.append((1 if less else -1) * math.log(row.value / predicted))
     return out
 
 

@@ -325,7 +325,7 @@ def _timed(meant: stated.Meant, load: Load) -> Predicted:
     open_rate = load.request_rate if load.metric in RATES else None
     if open_rate:  # what the deployment serves at most, whatever it was asked for
         row = row._replace(workload=replace(row.workload, concurrency=_at_most(meant, load)))
-    e = None if row.loop else _at_random_moments(meant, load, row)
+    e = None if row.loop else at_random_moments(meant, load, row)
     if e is not None:
         return _finite(e.value, e.low, e.high, e.ceiling, e.reason)
     work = load_work(d, row.workload, batch=row.loop, in_step=load.in_step)
@@ -340,8 +340,23 @@ def _timed(meant: stated.Meant, load: Load) -> Predicted:
     return _finite(e.value, e.low, e.high, e.ceiling, e.reason)
 
 
-def _at_random_moments(meant: stated.Meant, load: Load, row: Asked) -> calibration.Estimate | None:
-    """A latency of an open loop that nothing limits, as a design at a rate has it; else None."""
+def at_random_moments(meant: stated.Meant, load: Load, row: Asked) -> calibration.Estimate | None:
+    """Estimate a latency of an open loop that nothing limits, as a design at a rate does.
+
+    Parameters
+    ----------
+    meant : Meant
+        The deployment.
+    load : Load
+        What was measured and how.
+    row : Asked
+        What is asked of the law.
+
+    Returns
+    -------
+    Estimate or None
+        In the metric's unit; None of all else, and where the rate is not answered.
+    """
     if load.request_rate is None or load.limit or load.metric in RATES:
         return None
     d, rate_rps = _deployment(meant), load.request_rate / meant.copies

@@ -167,6 +167,20 @@ def test_what_is_learnt_does_not_hang_on_what_was_learnt_before(tmp_path):
     assert own.fitted(samples(tmp_path / "mine.csv")) == found
 
 
+def test_a_gap_at_a_rate_is_beside_that_of_requests_at_the_rate(tmp_path):
+    """A fifth slower than requests at 8 a second is 1.2, whatever users at once would take."""
+    path = tmp_path / "at_rate.csv"
+    gap_ms = 1.2e3 * at_rate(NEXT, LOAD, 8.0).itl_s.value
+    heads = "id,model,gpu,tp,engine,weight_dtype,kv_dtype,metric,value,input_tokens,output_tokens"
+    row = f"a,qwen3-8b,h100-sxm,1,vllm,bf16,bf16,itl_ms,{gap_ms},1500,300,8"
+    path.write_text(f"{heads},request_rate\n{row}\n")
+    rows = samples(path)
+    found = own.fitted(rows)
+    assert own.moves(rows, found)["vllm"]["servers.gap"].measured == pytest.approx(1.2)
+    with calibration.using(found):
+        assert own.fitted(samples(path)) == found
+
+
 def test_nothing_beats_the_ceiling(tmp_path):
     path, _ = learnt(tmp_path, 0.3)
     calibration.use(path)

@@ -49,6 +49,8 @@ class Sample(NamedTuple):
         Work of the load on the cards.
     trust : float
         Weight: 1, or less where there is a doubt about the row.
+    at_rate : float or None
+        Of one's own row of requests at a rate, what is predicted of them, in the unit of `value`.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Sample(NamedTuple):
     value: float
     work: LoadWork
     trust: float
+    at_rate: float | None = None
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -132,13 +135,16 @@ def _sample(line: results.Line, given: Mapping[str, Any] | None) -> Sample | Non
     if meant.deployment is None or row.load.metric not in calibration.METRICS or row.value <= 0:
         return None
     d = meant.deployment
-    if not line.fields.get("source_id") and compare.row(line, given).skipped:
+    own = not line.fields.get("source_id")
+    if own and compare.row(line, given).skipped:
         return None  # something else was measured, or the row is impossible
     if row.load.request_rate is not None and row.load.metric != "itl_ms":
         return None  # requests at a rate: tokens are what was sent, and waits what came together
     load = predictions.settled(meant, row.load)
     load = load._replace(regime=measurements.regime_of(load, bool(d.model.experts)))
     asked = predictions.asked(meant, load)
+    with calibration.using({}):  # as strangers' rows predict it
+        at_rate = predictions.at_random_moments(meant, row.load, asked) if own else None
     return Sample(
         row.id,
         line.fields.get("source_id", ""),
@@ -150,6 +156,7 @@ def _sample(line: results.Line, given: Mapping[str, Any] | None) -> Sample | Non
         row.value / asked.scale,
         load_work(d, asked.workload, batch=asked.loop, in_step=load.in_step),
         weight(doubts(line.fields)),
+        at_rate.value / asked.scale if at_rate else None,
     )
 
 
