@@ -6,8 +6,9 @@ jumps to steps with prompts, shorter steps also need fewer copies.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from heapq import merge
 from itertools import islice
 
 from .copies import Choice, Requirements, cards_of, judge
@@ -17,6 +18,7 @@ from .space import HOME, Space
 STEPS = (512, 1024, 2048, 4096, 8192, 16_384)  # values of max_num_batched_tokens to try
 TRIED = 48  # candidates that miss a latency: the nearest on each hardware
 WORTH = 0.99  # share of the answer's cost that is worth another step
+NEAREST = 1000  # misses among which those are looked for that only cost too much
 COPIED = 4  # candidates in several copies: the cheapest on each hardware
 
 
@@ -65,9 +67,12 @@ def other_steps(space: Space, asked: Requirements, rows: Rows, rank: str) -> tup
     def price(choice: Choice) -> tuple[float, ...]:
         return cost(row_of(choice), rank)
 
+    def cost_at(number: int) -> tuple[float, ...]:
+        return cost(rows[number], rank)
+
     cheaper = (i for i in rows.misses() if cost(rows[i], rank)[0] < answer_cost[0])
     late = (i for i in cheaper if _is_late(rows[i].missed(), asked))
-    copied = (i for i in order if rows[i].copies > 1) if _limits_latency(asked) else ()
+    copied = _copied(rows, order, cost_at, asked) if _limits_latency(asked) else ()
     tried = [
         *(islice(_made(space, asked, i), 1) for i in _each(late, space, rows, TRIED)),
         *(_made(space, asked, i) for i in _each(copied, space, rows, COPIED)),
@@ -75,6 +80,23 @@ def other_steps(space: Space, asked: Requirements, rows: Rows, rank: str) -> tup
     best = (min(made, key=price, default=None) for made in tried)
     most = WORTH * answer_cost[0]
     return tuple(one for one in best if one is not None and price(one)[0] < most)
+
+
+def _copied(
+    rows: Rows,
+    order: Sequence[int],
+    cost_at: Callable[[int], tuple[float, ...]],
+    asked: Requirements,
+) -> Iterator[int]:
+    """Number those in several copies, cheapest first, which other steps may make fewer.
+
+    Copies that the rent does not allow count too.
+    """
+    over = []
+    if asked.slo.usd_h is not None:
+        many = (i for i in rows.misses()[:NEAREST] if rows[i].copies > 1)
+        over = sorted((i for i in many if rows[i].missed() == ("budget",)), key=cost_at)
+    return (i for i in merge(order, over, key=cost_at) if rows[i].copies > 1)
 
 
 def _each(numbers: Iterable[int], space: Space, rows: Rows, most: int) -> Iterator[int]:

@@ -773,3 +773,14 @@ def test_old_cards_of_nvidia_are_searched_with_the_engine_that_is_built_for_them
     assert "vLLM 0.33 does not run on NVIDIA V100 SXM2 32GB" in told
     before = catalog.deployment(model="llama-3.1-8b", gpu=cards[0], engine="vllm-0.13")
     assert "does not run" not in str(design.warnings(before, Workload(1000, 200, 2)))
+
+
+def test_the_answers_own_rent_as_budget_leaves_the_answer():
+    """With the engine's own steps the card takes more copies than that rent allows."""
+    load, tails = Workload(12_000, 300), (Tail("itl", 95, 0.2), Tail("ttft", 95, 5.0))
+    on = {"models": ["llama-3.1-8b"], "gpus": ["l4", "h200-sxm"], "rate": 3.0}
+    free = design.search(load, Slo(tails=tails), **on).winner
+    assert free.deployment.max_num_batched_tokens
+    for more in (1.0, 1.3):
+        held = design.search(load, Slo(tails=tails, usd_h=more * free.usd_h_all), **on)
+        assert held.winner.title == free.title
