@@ -390,9 +390,12 @@ class Served(Explained):
         share = self.efficiency.prefill_share
         if not somewhere(share > 0):
             return 0.0  # at the ceiling, prefill hides behind decoding
+        mixed = self.work.mixed
+        if not somewhere(mixed < 1):
+            return share * self.added_s
         # a prompt in a step of its own cannot hide behind decoding
         apart_s = where(share > 0, self.other_s, 0.0)
-        return where(self.work.mixed > 0, share * self.added_s, apart_s)
+        return where(mixed > 0, share * self.added_s, apart_s)
 
     @property
     def users(self) -> Number:

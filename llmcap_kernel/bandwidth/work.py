@@ -647,7 +647,7 @@ def _matvec_math_s(deployment: Deployment) -> float:
 
 def _positive(name: str, value: Number) -> None:
     """Reject a scalar below 1; arrays are not checked."""
-    if not hasattr(value, "__array__"):
+    if type(value) is float or not hasattr(value, "__array__"):
         number(name, value, 1, 1e9)
 
 

@@ -1,6 +1,7 @@
 """An engine: what it reserves, batches and can run."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..refuse import BadInput, a_name, number, one_of, shown, yes_or_no
@@ -189,13 +190,7 @@ class Engine:
         BatchLimits
             The first that the card is not too large for.
         """
-        if any(part in gpu.name for part in self.small_cards):
-            return self.limits[0]
-        fitting = (one for one in self.limits if gpu.memory_visible_bytes < one.below_bytes)
-        found = next(fitting, self.limits[-1])
-        if gpu.family not in self.wide_graphs:
-            return found
-        return found._replace(graph_seqs=WIDE_GRAPH_SEQS, graph_seqs_tp4=WIDE_GRAPH_SEQS)
+        return _limits_on(self, gpu)
 
     def __hash__(self) -> int:
         return hash(self.name)  # of all fields it would take longer than some predictions
@@ -234,3 +229,14 @@ class Engine:
             if not isinstance(getattr(self, name), tuple):
                 said = f"{name} is {shown(getattr(self, name))}: it takes a tuple of names."
                 raise BadInput(name, said)
+
+
+@lru_cache(maxsize=1024)
+def _limits_on(engine: Engine, gpu: Gpu) -> BatchLimits:
+    if any(part in gpu.name for part in engine.small_cards):
+        return engine.limits[0]
+    fitting = (one for one in engine.limits if gpu.memory_visible_bytes < one.below_bytes)
+    found = next(fitting, engine.limits[-1])
+    if gpu.family not in engine.wide_graphs:
+        return found
+    return found._replace(graph_seqs=WIDE_GRAPH_SEQS, graph_seqs_tp4=WIDE_GRAPH_SEQS)
