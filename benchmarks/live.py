@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import redraw  # noqa: E402
+from benchmarks.load import own_server  # noqa: E402
 from widgets.pages import build, chromium  # noqa: E402
 from widgets.pages.served import served  # noqa: E402
 
@@ -123,7 +124,7 @@ def redraws(browser, address, moves):
 def weights(browser):
     """What a chapter transfers until it is complete and readable [kB], and its first paint [s]."""
     heaviest, paints = 0.0, []
-    with redraw.served() as address:
+    with own_server() as (address, _):
         for name in CHAPTERS:
             context = browser.new_context(service_workers="block")
             page = context.new_page()
