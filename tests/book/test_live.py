@@ -233,7 +233,12 @@ def test_on_a_phone_what_is_started_covers_no_preset_and_buttons_have_words(brow
         assert said["y"] + said["height"] <= preset.bounding_box()["y"] + 1
     beside = page.locator(".lc-presets > span")
     assert beside.inner_text() == "Start from:"
-    assert beside.bounding_box()["x"] + beside.bounding_box()["width"] <= said["x"]
+    end = """(node) => {
+      const words = document.createRange();
+      words.selectNodeContents(node);
+      return words.getBoundingClientRect().right;
+    }"""
+    assert beside.evaluate(end) <= said["x"]
     reset = page.get_by_role("button", name="Reset")
     assert reset.evaluate("(node) => parseFloat(getComputedStyle(node).fontSize)") > 10
     context.close()

@@ -712,7 +712,7 @@ def test_a_question_and_the_command_hold_a_candidate_to_no_limit_that_nobody_ask
     assert "Run 8x L4" in status["text"] and told_pace in status["text"]
     assert "this page's default p95 gap 50 ms" in status["beside"]
     fast = json.loads(_ask(capsys, *words, "llama-3.1-70b", "--gpu", "h100-sxm", "--json")[0])
-    assert fast["by_default"][-1] == "--itl-p95-ms"
+    assert fast["by_default"][-1] == "--itl-p95-ms 50"
     rent = quantity(fast["winner"]["usd_h"], "USD/h")
     assert f"at {rent}: " in _asked_of_design("llama-3.1-70b on H100 for 2 users")["status"]["text"]
     state = _state_of(f"{question}, p95 gap 40 ms")

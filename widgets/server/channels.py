@@ -86,7 +86,8 @@ class ChannelsHandler(VoilaKernelWebsocketHandler):
         with contextlib.suppress(Refused):
             name = admit(message)
             await self._wait_for_the_kernel(len(message))
-            if self.connection and name not in self.undone:  # the page may have left meanwhile
+            # the page may have left meanwhile: Jupyter then reads its words by another protocol
+            if self.connection and self.ws_connection and name not in self.undone:
                 self.undone[name] = len(message)
                 self.reader.spoke = True
                 super().on_message(message)

@@ -39,12 +39,12 @@ WIDGETS = Path(__file__).parents[1]
 SHEETS = (WIDGETS / "front" / "calculator.css", WIDGETS / "front" / "ask.css")
 COLOUR = re.compile(r"--lc-([\w-]+): light-dark\((#\w+), #\w+\)")
 # One card's memory in the colours of the first page, and what is written on them.
-FILLS = {"weights": "mark-1", "activations": "mark-2", "engine": "mark-6", "cache": "mark-4",
-         "room": "room", "missing": "bad-ground", "kept": "panel"}  # fmt: skip
+FILLS = {"weights": "mark-1", "activations": "mark-2", "host": "mark-3", "link": "mark-8",
+         "cache": "mark-4", "room": "room", "missing": "bad-ground", "kept": "panel"}  # fmt: skip
 INKS = {"room": "text", "missing": "bad", "kept": "quiet"}
-KINDS = {"weights": "weights", "activations": "working memory", "engine": "engine",
-         "cache": "users", "room": "room for more", "missing": "users without room",
-         "kept": "kept free"}  # fmt: skip
+KINDS = {"weights": "weights", "activations": "activations", "host": "runtime",
+         "link": "CUDA graphs", "cache": "users", "room": "room for more",
+         "missing": "users without room", "kept": "kept free"}  # fmt: skip
 ROOM = 0.18  # of the cache's colour on the ground, as `color-mix` of the first page has it
 ICON = WIDGETS.parent / "book" / heads.ICON
 LARGE = 10  # px of the mark as it is drawn, to one of its file
