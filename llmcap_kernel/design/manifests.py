@@ -183,8 +183,7 @@ def _needs(d: Deployment, kind: str) -> Iterator[str]:
     if kind == "compose":
         yield f"weights stay in the folder models beside it: {size:,} GB"
         yield "a checkpoint that is not public needs the token in HF_TOKEN"
-        if _image(d).startswith("YOUR_IMAGE"):
-            yield f"put an image of {d.engine.family} for {d.gpu.title} in place of {_image(d)}"
+        yield from _own_image(d)
         return
     yield SECRET
     wait_minutes, mb_s = math.ceil(_probes(d) * PROBE_S / 60), FETCH_BYTES_S / MB
@@ -194,10 +193,15 @@ def _needs(d: Deployment, kind: str) -> Iterator[str]:
         return
     if "-rocm" in _image(d) and d.engine.family == "sglang":
         yield f"check that {_image(d)} has been built: its tags are by ROCm's release too"
-    if _image(d).startswith("YOUR_IMAGE"):
-        yield f"put an image of {d.engine.family} for {d.gpu.title} in place of {_image(d)}"
+    yield from _own_image(d)
     if hosts(d) > 1:
         yield "needs LeaderWorkerSet 0.6 or later"
+
+
+def _own_image(d: Deployment) -> Iterator[str]:
+    """Note that the image is the reader's own, where no project publishes one."""
+    if _image(d).startswith("YOUR_IMAGE"):
+        yield f"put an image of {d.engine.family} for {d.gpu.title} in place of {_image(d)}"
 
 
 # Path of an engine's program in its image, and options to listen on all interfaces.

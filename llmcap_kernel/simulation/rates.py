@@ -20,7 +20,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from .. import calibration, catalog, explain
 from ..calibration import Estimate, Estimates
@@ -537,7 +537,7 @@ def _loop_estimates(
 
 
 # The mean latencies of users at once, and what each is of requests at a rate.
-MEAN_OF = {"itl_s": "itl", "ttft_mean_s": "ttft", "e2e_s": "e2e"}
+MEAN_OF = {MEANS[name]: name for name in ("itl", "ttft", "e2e")}
 
 
 @dataclass(frozen=True)
@@ -608,7 +608,7 @@ class AtRate(Estimates):
         """
         value = self.percentile_s(quantity, percent)
         ceiling = ceiling_s(self.ceiling, quantity, percent)
-        loads = {end: self._moved(MEANS[quantity], end == "low") for end in ("low", "high")}
+        loads, reason = self._moved(MEANS[quantity])
 
         def end_s(end: str, at: float, name: str) -> float:
             faster, slower = catalog.table("tails")["widths"][name]
@@ -621,20 +621,23 @@ class AtRate(Estimates):
             return min(ends_s) / faster if low else max(ends_s) * slower
 
         low, high = in_order(end_s, quantity, percent)
-        reason = self.interval_factors(MEANS[quantity])[2]
         return Estimate(value, min(max(low, ceiling), value), max(high, value), ceiling, reason)
 
-    def _moved(self, mean: str, low: bool) -> tuple[tuple[SteadyState, float], ...]:
-        """List the steady states that an end follows from, each with a factor on its times.
+    def _moved(self, mean: str) -> tuple[dict[str, tuple[tuple[SteadyState, float], ...]], str]:
+        """List the steady states that each end follows from, with a factor on their times.
 
         Their steps are those of the estimate, with the factor of the mean itself, and steps as
-        much faster or slower as the interval of the mean gap has it.
+        much faster or slower as the interval of the mean gap has it. With them comes the evidence.
         """
-        steps, means = (self.interval_factors(name) for name in ("itl_s", mean))
-        time, factor = (cast("float", factors[not low]) for factors in (steps, means))
-        # slower steps by a factor are like a rate higher by that factor
-        rate_rps = min(self.rate_rps * time, max(BREAKS * self.open_loop.most_rps, self.rate_rps))
-        return (self.steady, factor), (self.open_loop.at(rate_rps), time)
+        fast, slow, _ = self.interval_factors("itl_s")
+        faster, slower, reason = self.interval_factors(mean)
+        most_rps = max(BREAKS * self.open_loop.most_rps, self.rate_rps)
+        loads: dict[str, tuple[tuple[SteadyState, float], ...]] = {}
+        for end, time, factor in (("low", fast, faster), ("high", slow, slower)):
+            # slower steps by a factor are like a rate higher by that factor
+            moved = self.open_loop.at(min(self.rate_rps * time, most_rps))
+            loads[end] = (self.steady, factor), (moved, time)
+        return loads, reason
 
     def value_of(self, quantity: str) -> float:
         """Compute the value of one quantity, without its interval.
@@ -684,11 +687,12 @@ class AtRate(Estimates):
             return min(most_tok_s / slower, value), value, reason
         if quantity not in MEAN_OF or not self.answered:
             return super().ends_of(quantity, value)
+        loads, reason = self._moved(quantity)
         low, high = (
-            [factor * float(one.mean_s(MEAN_OF[quantity])) for one, factor in loads]
-            for loads in (self._moved(quantity, True), self._moved(quantity, False))
+            [factor * float(one.mean_s(MEAN_OF[quantity])) for one, factor in loads[end]]
+            for end in ("low", "high")
         )
-        return min(low), max(high), self.interval_factors(quantity)[2]
+        return min(low), max(high), reason
 
     def percentile_s(self, quantity: str, percent: float) -> float:
         """Compute the value of a percentile of a latency, without its interval.

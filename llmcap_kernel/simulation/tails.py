@@ -13,6 +13,7 @@ from ..refuse import BadInput, number, one_of
 from ..spec import Deployment, Slo, Workload
 from .arrivals import Request
 from .loop import Run, Served, simulate
+from .percentiles import MEANS
 from .steps import Room, Steps, Times, room_of
 
 QUANTITIES = ("ttft", "itl", "tpot", "e2e")
@@ -324,10 +325,6 @@ class Simulated:
 
 def _band(value: float, *ends: float) -> Band:
     return Band(value, min(value, *ends), max(value, *ends))
-
-
-# The mean in `serving.Served` that corresponds to each quantity.
-MEANS = {"ttft": "ttft_mean_s", "itl": "itl_s", "tpot": "itl_s", "e2e": "e2e_s"}
 
 
 def estimated(

@@ -3,7 +3,7 @@
 import itertools
 
 from llmcap_kernel import capacity
-from llmcap_kernel.explain import GIB, digits
+from llmcap_kernel.explain import GIB, capitalised, digits
 
 from . import GROUND, TEXT, axis, figure, note
 from .drawing import style
@@ -261,7 +261,7 @@ def memory_bars(books):
     """
     fixed = [("Weights", books.weights_bytes / GIB, "weights", False)]
     for name, size, ink in overhead_parts(books):
-        fixed.append((name[0].upper() + name[1:], size / GIB, ink, False))
+        fixed.append((capitalised(name), size / GIB, ink, False))
     held, usable = _held_bytes(books), usable_bytes(books)
     outside = books.visible_bytes - usable
     if books.kv_pool_bytes >= 0:

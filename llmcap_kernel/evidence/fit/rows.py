@@ -143,8 +143,10 @@ def _sample(line: results.Line, given: Mapping[str, Any] | None) -> Sample | Non
     load = predictions.settled(meant, row.load)
     load = load._replace(regime=measurements.regime_of(load, bool(d.model.experts)))
     asked = predictions.asked(meant, load)
-    with calibration.using({}):  # as strangers' rows predict it
-        at_rate = predictions.at_random_moments(meant, row.load, asked) if own else None
+    at_rate = None
+    if own and row.load.request_rate is not None:
+        with calibration.using({}):  # as strangers' rows predict it
+            at_rate = predictions.at_random_moments(meant, row.load, asked)
     return Sample(
         row.id,
         line.fields.get("source_id", ""),
