@@ -51,7 +51,13 @@ TITLES = {"k": "formulas", "d": "catalogue", "p": "prices"}  # what its stamps a
 DATE = re.compile(rb"\b20\d\d-[01]\d-[0-3]\d\b")
 
 
-def scorecard(columns: Iterable[Deployment], workload: Workload, slo: Slo) -> str:
+def scorecard(
+    columns: Iterable[Deployment],
+    workload: Workload,
+    slo: Slo,
+    *,
+    rate_rps: float | None = None,
+) -> str:
     """Write the address at which the Scorecard calculator shows the same cards.
 
     Parameters
@@ -62,6 +68,8 @@ def scorecard(columns: Iterable[Deployment], workload: Workload, slo: Slo) -> st
         Prompt, answer, users and shared prefix.
     slo : Slo
         Limits to meet.
+    rate_rps : float, optional
+        Requests that come every second, in place of users [requests/s].
 
     Returns
     -------
@@ -86,6 +94,8 @@ def scorecard(columns: Iterable[Deployment], workload: Workload, slo: Slo) -> st
         raise BadInput("columns", many)
     values: dict[str, object] = {"v": FORM, "columns": len(columns)}
     values |= _load(workload) | _limits(slo)
+    if rate_rps is not None:
+        values |= {"users": None, "rate": rate_rps}
     for letter, one in zip(LETTERS, columns, strict=False):
         values |= {f"{letter}.{name}": value for name, value in _deployment(one).items()}
     given = {name: value for name, value in (values | stamps()).items() if value is not None}

@@ -87,6 +87,69 @@ def as_dict(card: Card) -> dict[str, Any]:
     }
 
 
+def at_rate(card: Card) -> dict[str, Any]:
+    """List what a rate adds to the data of a card that starts.
+
+    Parameters
+    ----------
+    card : Card
+        The card.
+
+    Returns
+    -------
+    dict
+        The rate, the rate beyond which requests queue without end, and the most that are answered
+        within the limits, by the names of `simulate`; empty for users at once.
+
+    Examples
+    --------
+    >>> made = design.card_at_rate(
+    ...     design.worked_spec()[1], design.WORKED_WORKLOAD, design.WORKED_SLO, 0.5)
+    >>> at_rate(made)["rate_rps"], sorted(at_rate(made))[-1]
+    (0.5, 'saturates_rps')
+    """
+    if card.rate_rps is None or not card.starts:
+        return {}
+    most, within = _most_rps(card)
+    return {
+        "rate_rps": card.rate_rps,
+        "saturates_rps": most.value,
+        "saturates_interval_rps": [most.low, most.high],
+        "rps_within_limits": _numbers(within),
+    }
+
+
+def rate_rows(card: Card) -> list[tuple[str, Estimate, str]]:
+    """List the rates that a card answers: at most, and within its limits.
+
+    Parameters
+    ----------
+    card : Card
+        The card.
+
+    Returns
+    -------
+    list of (str, Estimate, str)
+        Label, estimate and unit; empty for users at once.
+
+    Examples
+    --------
+    >>> rate_rows(design.card(design.worked_spec()[1], design.WORKED_WORKLOAD))
+    []
+    """
+    if card.rate_rps is None or not card.starts:
+        return []
+    most, within = _most_rps(card)
+    rows = [("Most it answers", most, "req/s")]
+    return rows if within == most else [("Most within limits", within, "req/s"), *rows]
+
+
+def _most_rps(card: Card) -> tuple[Estimate, Estimate]:
+    """The most requests a second that are answered, late or not, and those within the limits."""
+    d, load = card.deployment, card.workload
+    return design.requests_within(d, load), design.requests_within(d, load, card.slo)
+
+
 def limit_as_dict(limit: Limit) -> dict[str, Any]:
     """Turn a limit into plain data.
 

@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> Answer:
     if launched and launched.load:
         taken += _fill_load(args, launched.load, launched.copies)
     column, most = _predicted(args, deployment)
-    data = cards.as_dict(column) | _at_rate(column)
+    data = cards.as_dict(column) | cards.at_rate(column)
     usual = data["by_default"] = by_default(args)
     if launched:
         data |= {"launch": launched.as_dict(), "taken": taken}
@@ -122,13 +122,6 @@ def _predicted(args: argparse.Namespace, deployment: Deployment) -> tuple[Card, 
         return design.card(deployment, workload, slo), ""
     column = design.card(deployment, design.most_users_load(deployment, workload, slo), slo)
     return column, f"the most that {design.most_words(column)}"
-
-
-def _at_rate(column: Card) -> dict[str, float]:
-    """What a rate adds to the data of a card that starts."""
-    if column.rate_rps is None or not column.starts:
-        return {}
-    return {"rate_rps": column.rate_rps, "saturates_rps": float(column.open_loop.most_rps)}
 
 
 def _launched(args: argparse.Namespace) -> tuple["Launch | None", Deployment, list[str]]:
@@ -222,6 +215,7 @@ def _table(column: Card) -> Table:
         rows.append((name, *cards.interval(getattr(column.estimates, of, None), unit)))
         beside = column.percentiles(*PERCENTILES[of]) if of in PERCENTILES else ()
         rows += [(label, *cards.interval(made, "s")) for label, made in beside]
+    rows += [(name, *cards.interval(made, unit)) for name, made, unit in cards.rate_rows(column)]
     rent = quantity(column.usd_h, "USD/h") if column.usd_h else "unknown"
     rows += [("Users that fit", *_room(column)), ("Rent", rent, "", "")]
     return Table((*HEADS, Column("ceiling")), tuple(rows))

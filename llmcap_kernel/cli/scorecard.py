@@ -16,10 +16,12 @@ from .options import (
     add_load,
     add_output,
     add_own,
+    add_rate,
     by_default,
     read_columns,
     read_limits,
     read_load,
+    read_rate,
 )
 from .tables import Answer, Column, Screen, Table, prose_table
 
@@ -34,6 +36,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """
     add_columns(parser)
     add_load(parser)
+    add_rate(parser)
     add_limits(parser, design.WORKED_SLO)
     add_own(parser)
     add_output(parser, explain=True)
@@ -42,7 +45,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Answer:
-    """Predict deployments for the same users.
+    """Predict deployments for the same users, or the same rate of requests.
 
     Parameters
     ----------
@@ -57,11 +60,12 @@ def run(args: argparse.Namespace) -> Answer:
     columns = read_columns(args.column, design.worked_spec)
     form = sheet.form_of(args.out) if args.out is not None else None
     load = read_load(args, *(d.request_limit_tokens for d in columns.values()))
-    usual = by_default(args, *LOAD)
+    rate_rps = read_rate(args)
+    usual = by_default(args, *(LOAD if rate_rps is None else ()))
     own = "" if args.column else cards.as_specified(columns.values())
-    result = design.scorecard(columns, load, read_limits(args))
+    result = design.scorecard(columns, load, read_limits(args), rate_rps=rate_rps)
     winner = result.winner.label if result.winner else None
-    rows = tuple(cards.as_dict(c) for c in result.cards)
+    rows = tuple(cards.as_dict(c) | cards.at_rate(c) for c in result.cards)
     data = {"cards": rows, "winner": winner, "verdict": result.verdict, "by_default": usual}
 
     if form:
@@ -100,13 +104,13 @@ def table_of(result: design.Scorecard) -> Table:
 def _parts(result: design.Scorecard, usual: list[str], own: str, screen: Screen) -> list[str]:
     level = "good" if result.winner else "bad"
     verdict = (screen.paint(line, level) for line in screen.prose(result.verdict).splitlines())
-    binds, notes = [], []
+    first, binds, notes = result.cards[0], [], []
     for c in result.cards:
         why = c.binding if c.starts else f"{c.binding}; {c.fits_text}"
         binds.append((f"{c.label}:", f"{why}."))
         notes += [(f"note, {c.label}:", note.text) for note in c.warnings]
     return [
-        screen.prose(f"{cards.load_words(result.cards[0].workload, usual)}."),
+        screen.prose(f"{cards.load_words(first.workload, usual, rate_rps=first.rate_rps)}."),
         "\n".join(verdict),
         prose_table([(f"{c.label} =", c.deployment.title) for c in result.cards], screen),
         table_of(result).text(screen),
@@ -130,10 +134,10 @@ LIMIT_HEADS = (Column("limit", left=True), Column("verdict", left=True), Column(
 
 def _sheet(result: design.Scorecard, words: list[str]) -> sheet.Sheet:
     """The same answer as a file: what it is, what it stands on, and how to ask again."""
-    best, load = result.winner, result.cards[0].workload
+    best, first = result.winner, result.cards[0]
     notes = tuple(f"{c.label}: {note.text}" for c in result.cards for note in c.warnings)
     return sheet.Sheet(
-        f"Scorecard: {cards.load_words(load)}",
+        f"Scorecard: {cards.load_words(first.workload, rate_rps=first.rate_rps)}",
         result.verdict,
         cards.LEVELS[best.verdict] if best else "bad",
         (
@@ -175,8 +179,8 @@ def _again(result: design.Scorecard, words: list[str]) -> sheet.Part:
     stamps = (f"{address.TITLES[name]} {stamp}" for name, stamp in address.stamps().items())
     said, link = [f"llmcap {__version__}, with {', '.join(stamps)}."], ""
     try:
-        columns = [c.deployment for c in result.cards]
-        link = address.scorecard(columns, result.cards[0].workload, result.cards[0].slo)
+        columns, first = [c.deployment for c in result.cards], result.cards[0]
+        link = address.scorecard(columns, first.workload, first.slo, rate_rps=first.rate_rps)
     except BadInput as problem:
         said.append(f"The Scorecard calculator has no link to it: {problem}")
     command = f"llmcap {shlex.join(_unwritten(words))}"

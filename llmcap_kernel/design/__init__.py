@@ -26,6 +26,7 @@ from .limits import (
 )
 from .pace import PACE, paced
 from .reasons import Reason
+from .requests import requests_within
 from .scorecards import WORKED_SLO, WORKED_WORKLOAD, Scorecard, scorecard, worked_spec
 from .search import Search, search
 from .space import Quality, Space, space

@@ -4,11 +4,10 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 from .. import calibration, capacity, serving
 from ..calibration import Estimate, Estimates
-from ..explain import Explained, Line, counted, quantity
+from ..explain import Explained, Line, counted, digits, quantity
 from ..once import cached_property
 from ..refuse import BadInput
 from ..simulation.percentiles import derived, percentile, value_s
@@ -16,6 +15,7 @@ from ..simulation.rates import AtRate, OpenLoop, open_loop_of, with_rate
 from ..spec import Deployment, Slo, Workload
 from .limits import (
     LIKELY,
+    MISSED,
     OPEN,
     VERDICTS,
     Limit,
@@ -102,9 +102,9 @@ class Card(Explained):
         """Where more requests come than are answered, a phrase that says so; else ""."""
         if self.rate_rps is None or self.estimates is None or self.at_rate is not None:
             return ""
-        most = f"it answers no more than {self.open_loop.most_rps:.3g}"
+        most = f"it answers at most {self.open_loop.most_rps:.3g} of {self.rate_rps:.4g} requests/s"
         users = f"the numbers are of {counted(self.users, 'user')} at once"
-        return f"{self.rate_rps:.4g} requests/s queue without end, since {most}: {users}"
+        return f"{most}, and the queue grows without end: {users}"
 
     def percentile(self, quantity: str, percent: float) -> Estimate:
         """Estimate a percentile of a latency.
@@ -145,6 +145,25 @@ class Card(Explained):
             return self.at_rate.percentile_s(quantity, percent)
         return value_s(self.expected, quantity, percent)
 
+    def derived(self, quantity: str, percent: float) -> tuple[Line, ...]:
+        """Derive a percentile of a latency in lines.
+
+        Parameters
+        ----------
+        quantity : str
+            One of `spec.TAILED`.
+        percent : float
+            Percent of them that are no longer.
+
+        Returns
+        -------
+        tuple of Line
+            The steps to the value of `percentile`.
+        """
+        if self.at_rate is not None:
+            return self.at_rate.derived(quantity, percent)
+        return derived(self.expected, quantity, percent)
+
     @cached_property
     def headrooms(self) -> dict[str, float]:
         """Headroom of every limit by its name, as `limits` has it, without intervals."""
@@ -184,8 +203,8 @@ class Card(Explained):
 
     @property
     def meets_all(self) -> bool:
-        """Whether the estimates meet every limit."""
-        return min(self.headrooms.values()) >= 1
+        """Whether the estimates meet every limit, and the rate is answered."""
+        return min(self.headrooms.values()) >= 1 and not self.saturated
 
     @property
     def users(self) -> int:
@@ -249,7 +268,12 @@ class Card(Explained):
 
     @property
     def verdict(self) -> str:
-        """The worst verdict of any limit, which need not be that of the least headroom."""
+        """The worst verdict of any limit, which need not be that of the least headroom.
+
+        A rate that is not answered misses, whatever the limits.
+        """
+        if self.saturated:
+            return MISSED
         return max((limit.verdict for limit in self.limits), key=VERDICTS.index)
 
     @property
@@ -284,6 +308,7 @@ class Card(Explained):
             *self._percentile_rows(_full, *WAITS),
             ("Output of all users", self._cell(_full, "output_tok_s", "tok/s")),
             ("Users that fit", f"{self.max_concurrent:,}"),
+            *self._rate_row(),
             ("Rent", quantity(self.usd_h, "USD/h") if self.usd_h else "unknown"),
             ("$/M output", self._cell(_full, "usd_mtok", "USD/Mtok")),
             ("Binding constraint", self.binding),
@@ -301,6 +326,12 @@ class Card(Explained):
             (label, "-" if estimate is None else formatted(estimate, "s"))
             for label, estimate in estimates
         ]
+
+    def _rate_row(self) -> list[tuple[str, str]]:
+        """The rate beyond which requests queue without end, where they come at a rate."""
+        if self.rate_rps is None:
+            return []
+        return [("Most requests/s", digits(self.open_loop.most_rps) if self.starts else "-")]
 
     def brief(self) -> tuple[tuple[str, str], ...]:
         """List the rows of a narrow table, where a cell is a few characters.
@@ -320,6 +351,7 @@ class Card(Explained):
             ("First token, mean", self._cell(_short, "ttft_s", "s")),
             *self._percentile_rows(_short, *WAITS),
             ("Users that fit", f"{self.max_concurrent:,}"),
+            *self._rate_row(),
             ("Rent", quantity(self.usd_h, "USD/h") if self.usd_h else "-"),
             ("$/M output", self._cell(_short, "usd_mtok", "USD/Mtok")),
         )
@@ -413,8 +445,7 @@ class Card(Explained):
             text = f"{expected(estimate, unit)}, four times in five"
             intervals.append(Line(f"{name} interval", estimate.reason, "", text))
         for tail, (_, made) in zip(self.slo.tails, self.percentiles(), strict=True):
-            derivation = self.at_rate.derived if self.at_rate else partial(derived, self.expected)
-            intervals += derivation(tail.quantity, tail.percent)
+            intervals += self.derived(tail.quantity, tail.percent)
             text = f"{expected(made, 's')}, four times in five" if made else "-"
             intervals.append(Line(f"{tail.name} interval", MOVED, "", text))
         return (*self.constant_lines(), *self.expected.served.lines(), *intervals)

@@ -1,7 +1,7 @@
 """Two to four cards side by side, and the worked spec of the book."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import catalog
@@ -9,6 +9,7 @@ from ..explain import Explained, Line, quantity, wrapped
 from ..refuse import BadInput
 from ..spec import USUAL_LOAD, Deployment, Slo, Tail, Workload
 from .cards import Card, card, price
+from .copies import card_at_rate
 from .limits import LIKELY, MET, Limit
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -25,7 +26,7 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 @dataclass(frozen=True)
 class Scorecard(Explained):
-    """Deployments side by side for the same users.
+    """Deployments side by side for the same users, or the same rate of requests.
 
     Attributes
     ----------
@@ -100,6 +101,8 @@ def _room(limit: Limit) -> str:
 
 def _beside(card: Card, best: Card) -> str:
     """Compare a column with the best one, in words."""
+    if card.saturated:
+        return f"{card.label} does not answer all: {card.saturated}"
     if not card.meets_all:
         limit = card.limits[0]
         return f"{card.label} {limit.misses} the {limit.title}: {limit.compared}"
@@ -114,8 +117,10 @@ def scorecard(
     columns: Mapping[str, Deployment] | Iterable[Deployment],
     workload: Workload,
     slo: Slo | None = None,
+    *,
+    rate_rps: float | None = None,
 ) -> Scorecard:
-    """Predict several deployments for the same users.
+    """Predict several deployments for the same users, or for the same rate of requests.
 
     Parameters
     ----------
@@ -125,6 +130,8 @@ def scorecard(
         Prompt, answer, users and shared prefix, the same for all.
     slo : Slo, optional
         Limits to meet.
+    rate_rps : float, optional
+        Requests that come to each of them every second, in place of users [requests/s].
 
     Returns
     -------
@@ -140,11 +147,18 @@ def scorecard(
     --------
     >>> scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO).winner.label
     'B'
+    >>> scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO, rate_rps=1.2).winner.label
+    'C'
     """
     named = columns if isinstance(columns, Mapping) else _lettered(tuple(columns))
     if not named:
         raise BadInput("columns", "columns is empty: it takes at least one deployment.")
-    return Scorecard(tuple(card(d, workload, slo, label=n) for n, d in named.items()))
+    if rate_rps is None:
+        return Scorecard(tuple(card(d, workload, slo, label=n) for n, d in named.items()))
+    at_rate = {n: card_at_rate(d, workload, slo or Slo(), rate_rps) for n, d in named.items()}
+    return Scorecard(
+        tuple(replace(made, heading=n, deployment=named[n]) for n, made in at_rate.items())
+    )
 
 
 def _lettered(columns: tuple[Deployment, ...]) -> dict[str, Deployment]:

@@ -28,7 +28,7 @@ from ..explain import Line
 from ..numeric import Number, between, exp, interval, log, maximum, minimum, some, somewhere, where
 from ..once import cached_property
 from ..refuse import BadInput, number, one_of
-from ..serving import Served, most_running
+from ..serving import Served, most_running, serve
 from ..spec import TAILED, Deployment, Workload
 from .in_flight import Law, knots, law_of
 from .percentiles import MEANS, ceiling_s, in_order
@@ -495,6 +495,32 @@ def open_loop_of(deployment: Deployment, workload: Workload, family: str | None 
     users = knots(max_users)
     served = [_loop_estimates(deployment, workload, n, family).served for n in users]
     return of_served(users, served)
+
+
+def ceiling_loop(deployment: Deployment, workload: Workload) -> OpenLoop:
+    """Tabulate a deployment as `open_loop_of` does, at what the spec sheet allows.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    workload : Workload
+        Prompt and answer; its concurrency is not used.
+
+    Returns
+    -------
+    OpenLoop
+        With every efficiency 1.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one, load = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm"), Workload(1000, 200)
+    >>> open_loop_of(one, load).most_rps < ceiling_loop(one, load).most_rps
+    True
+    """
+    users = knots(most_running(deployment, workload))
+    return of_served(users, [serve(deployment, replace(workload, concurrency=n)) for n in users])
 
 
 def of_served(users: Sequence[Number], served: Sequence[Served]) -> OpenLoop:

@@ -639,3 +639,56 @@ def test_the_verdict_says_each_thing_once():
 
 def test_what_is_typed_stays_in_one_line():
     assert "<code>llmcap gpus NAME --toml</code>" in static_html(shown())
+
+
+RATES = "Requests/s within the limits"
+
+
+def test_at_a_rate_the_numbers_are_those_of_the_kernel_at_that_rate():
+    made = design.card_at_rate(B, design.WORKED_WORKLOAD, design.WORKED_SLO, 0.5)
+    within = design.requests_within(B, design.WORKED_WORKLOAD, design.WORKED_SLO)
+    view = shown(rate=0.5)
+    items = headline(view)
+    assert items[SPEED]["value"] == digits(made.estimates.tok_s_user.value)
+    assert items[FIRST]["value"] == quantity(made.estimates.ttft_s.value, "s").split()[0]
+    assert items[RATES]["value"] == digits(within.value) and USERS not in items
+    assert view["tables"][0]["caption"] == "All numbers at 0.5 requests/s"
+    assert "users" not in {one["name"] for one in view["controls"]}
+    assert (
+        f"about {digits(made.at_rate.in_flight, 2)} requests are in flight"
+        in (view["status"]["text"])
+    )
+    assert "--request-rate 0.5" in "\n".join(one["text"] for one in view["texts"])
+
+
+def test_the_arithmetic_at_a_rate_ends_in_the_number_that_is_shown():
+    items = headline(shown(rate=0.5))
+    gap = quantity(
+        design.card_at_rate(B, design.WORKED_WORKLOAD, Slo(), 0.5).estimates.itl_s.value, "s"
+    )
+    assert (
+        f"= {gap}" in items[SPEED]["explain"]
+        and "answer = in flight / rate" in (items[SPEED]["explain"])
+    )
+
+
+def test_a_rate_that_is_not_answered_says_what_is():
+    view = shown(rate=2.0)
+    most = design.requests_within(B, design.WORKED_WORKLOAD).value
+    assert view["status"]["level"] == "bad"
+    told = f"It answers at most {most:.3g} of 2 requests/s, and the queue grows without end"
+    assert view["status"]["text"].startswith(told)
+    assert view["tables"][1]["highlight"] == []
+
+
+def test_more_requests_wait_longer():
+    rows = shown(rate=0.5)["tables"][1]["rows"]
+    rates = [float(row[0]) for row in rows]
+    in_flight = [float(row[1].replace(",", "")) for row in rows]
+    assert 0.25 in rates and rates == sorted(rates) and in_flight == sorted(in_flight)
+
+
+def test_what_does_not_start_has_no_rate_and_says_what_would_make_it_start():
+    view = shown(rate=0.5, tp=1)
+    assert view["status"]["level"] == "bad" and "Does not start" in view["status"]["text"]
+    assert USERS in headline(view)

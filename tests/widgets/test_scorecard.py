@@ -4,6 +4,8 @@ import math
 
 import pytest
 
+from llmcap_kernel import address, design
+from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
 from widgets.calculators import compare, scorecard
 from widgets.calculators.columns import AS_SPECIFIED
 from widgets.figures.limits import DRAWN, limits_used
@@ -51,3 +53,24 @@ def test_a_percentile_below_the_mean_is_explained_where_it_stands_beside_it():
     assert sum("below their mean" in one for one in view["sentences"]) == 1
     alone = scorecard.view(scorecard.FORM.defaults() | {"users": 1})
     assert not any("below their mean" in one for one in alone["sentences"])
+
+
+def test_at_a_rate_the_columns_are_the_kernels_and_the_link_of_a_file_opens_them():
+    state = scorecard.FORM.defaults() | {"rate": 0.5}
+    view = scorecard.view(state)
+    assert "users" not in {one["name"] for one in view["controls"]}
+    assert any("come 0.5 requests a second" in one for one in view["sentences"])
+    link = address.scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO, rate_rps=0.5)
+    opened, _ = scorecard.FORM.parse(link.partition("?")[2])
+    told = design.scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO, rate_rps=0.5).verdict
+    said = scorecard.view(opened)["status"]["text"].replace("2x H100", "B")
+    assert opened["rate"] == 0.5 and told.partition(". ")[0] == said.partition(". ")[0]
+
+
+def test_a_rate_that_is_not_answered_is_drawn_beyond_the_limit():
+    view = scorecard.view(scorecard.FORM.defaults() | {"rate": 1.0})
+    bars = view["figure"]["data"][0]
+    shares = [text for name, text in zip(bars["y"][1], bars["text"], strict=True)
+              if name == "most requests/s"]  # fmt: skip
+    assert len(shares) == 3 and all(int(text.rstrip("%")) > 100 for text in shares if "%" in text)
+    assert all("of 1 requests/s, and the queue" in item["note"] for item in view["headline"])

@@ -167,6 +167,37 @@ def by_own_rows(state, deployments):
     return f" {said}" if said else ""
 
 
+# The limits, as a newcomer would say them.
+LIMITS = {
+    "capacity": "the room for users",
+    "latency": "the gap between tokens",
+    "prefill": "the first token",
+    "budget": "the budget",
+}
+
+
+def limit_name(limit):
+    """Name a limit as a newcomer would.
+
+    Parameters
+    ----------
+    limit : Limit
+        The limit.
+
+    Returns
+    -------
+    str
+        As "the first token".
+
+    Examples
+    --------
+    >>> made = design.card(design.worked_spec()[1], design.WORKED_WORKLOAD, design.WORKED_SLO)
+    >>> limit_name(made.limits[0])
+    'the 95th percentile gap'
+    """
+    return LIMITS.get(limit.name) or f"the {limit.title}"
+
+
 WAIT = "for another user's prompt"
 STOPPED = 2.0  # times the mean: a percentile that far above it is a wait, and no step
 

@@ -8,7 +8,6 @@ from llmcap_kernel.design.limits import IMPOSSIBLE, LIKELY, MISSED, OPEN, UNLIKE
 from llmcap_kernel.evidence import weak_spots
 from llmcap_kernel.explain import Line, capitalised, counted, digits, ordinal, quantity
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.simulation.percentiles import derived, percentile
 from llmcap_kernel.spec import Slo
 
 from .. import constants
@@ -18,6 +17,7 @@ from ..form import inputs, learnt, lists, meaning, own_card
 from ..form import presets as p
 from ..form.state import Field, Form
 from . import answers, running
+from .asked import LINE, RequestsAtRate, UsersAtOnce, waiting
 
 TITLE = "Calculate"
 ASKS = "Llama-3.3-70B in FP8 on two H100, 16 users, 8K context"
@@ -30,6 +30,7 @@ FORM = Form(
     (
         *inputs.deployment_fields(design.worked_spec()[1]),
         *inputs.load_fields(design.WORKED_WORKLOAD, optional_users=True),
+        inputs.rate_field(),
         *inputs.limit_fields(design.WORKED_SLO, formerly=MEAN),
         Field("usd", "number", None, "Card rent", 0, 1000, unit="USD/h"),
         Field("duty", "number", 50, "Cards busy", 1, 100, unit="% of hours",
@@ -42,25 +43,16 @@ FORM = Form(
 )  # fmt: skip
 # The order in which a newcomer asks: what, on what, for whom; the rest has a sensible start.
 FIRST = (
-    *("model", "config", "gpu", "tp", "weights", "in", "users", "out", "prefix", "kv"),
+    *("model", "config", "gpu", "tp", "weights", "in", "users", "rate", "out", "prefix", "kv"),
     *(*inputs.LIMITED, "pp", "engine", "fraction"),
 )
 FOLDS = {"Limits": inputs.LIMITED, "Prices": ("usd", "duty", "api", "api_in")}
 PAIRED = ("out", "prefix", "usd", "api", "api_in")
-MOST_REQUESTS = 10_000_000  # a load has no more
-# The limits, as a newcomer would say them.
-WORDS = {
-    "capacity": "the room for users",
-    "latency": "the gap between tokens",
-    "prefill": "the first token",
-    "budget": "the budget",
-}
 NO_INTERVAL = (
     "A dash: no benchmark reports this number, so it has no interval. The arithmetic says why the "
     "other intervals are as wide as they are."
 )
 LAST_PERCENT = 99  # of the gaps: those beyond are the longest pauses
-LINE = 72  # characters of a line of arithmetic
 DUTY_STOPS = (1, 2, 5, *range(10, 101, 5))
 HINT = "Set model, GPU, cards, weights and prompt: the numbers follow."
 PRESETS = p.situations(
@@ -87,15 +79,22 @@ def view(state):
     """
     users = None
     try:
-        slo, load = meaning.limits(state), meaning.load(state)
-        deployment = meaning.deployment(state)
-        if state["users"] is None:
-            load = design.most_users_load(deployment, load, slo)
-        users = load.concurrency
-        parts = _parts(design.card(deployment, load, slo), state)
+        card = _card(state, meaning.limits(state))
+        users = card.workload.concurrency
+        parts = _parts(card, state)
     except BadInput as problem:
         parts = answers.refusal(problem, FORM)
     return answers.frame(FORM, state, TITLE, LEAD, _controls(state, users), **parts)
+
+
+def _card(state, slo):
+    """The deployment under requests at a rate, under users, or under the most within the limits."""
+    deployment, load = meaning.deployment(state), meaning.load(state)
+    if state["rate"]:
+        return design.card_at_rate(deployment, load, slo, state["rate"])
+    if state["users"] is None:
+        load = design.most_users_load(deployment, load, meaning.limits(state))
+    return design.card(deployment, load, slo)
 
 
 def in_numbers(state):
@@ -111,14 +110,13 @@ def in_numbers(state):
     str
         The sentence; "" where the deployment does not start.
     """
-    load, deployment = meaning.load(state), meaning.deployment(state)
-    if state["users"] is None:
-        load = design.most_users_load(deployment, load, meaning.limits(state))
-    card = design.card(deployment, load, Slo())
+    card = _card(state, Slo())
     if card.estimates is None:
         return ""
     rent = f", at {quantity(card.usd_h, 'USD/h')} for all cards" if card.usd_h else ""
     of = f" of {card.users:,}" if card.users > 1 else ""
+    if card.at_rate:
+        of = f" at {state['rate']:.4g} requests/s"
     return f"{digits(card.estimates.tok_s_user.value)} tok/s for one user{of}{rent}."
 
 
@@ -129,9 +127,11 @@ def _controls(state, users):
     stops = c.token_stops(meaning.chosen_model(state), state["in"])
     made |= {
         "in": c.slider(fields["in"], state, stops),
-        "users": c.slider(fields["users"], state, c.USER_STOPS, shown=users or 1),
+        "rate": inputs.rate_control(fields["rate"], state),
         "duty": c.slider(fields["duty"], state, DUTY_STOPS),
     }
+    if not state["rate"]:
+        made["users"] = c.slider(fields["users"], state, c.USER_STOPS, shown=users or 1)
     for name in PAIRED:
         shown = _rent(state) if name == "usd" else state[name]
         made[name] = c.entry(fields[name], state, shown=shown) | c.HALF
@@ -144,34 +144,34 @@ def _rent(state):
 
 
 def _parts(card, state):
-    most = design.users_within(card.deployment, card.workload, card.slo)
-    crowds = {n: card.at(n) for n in _numbers_of_users(card, most)}
-    users = _users(card, most, crowds)
+    # of a rate that comes to a deployment which starts; else of users at once
+    at_rate = card.rate_rps and card.starts
+    load = RequestsAtRate(card) if at_rate else UsersAtOnce(card)
     modes = _weak_spots(card)
     memory = [memory_table(card.ledger), term_table(card.ledger)]
     shared = {
-        "status": _status(card, state) | answers.counted_in(card.deployment),
+        "status": _status(card, state, load) | answers.counted_in(card.deployment),
         "figure": memory_bars(card.ledger),
         "messages": [*_warned(modes), *_notes(card, state)],
         "remedies": running.remedies(FORM, state, card.ledger),
         "texts": running.commands(card),
     }
     if not card.starts:
-        return shared | {"headline": [users], "tables": memory}
+        return shared | {"headline": [load.headline()], "tables": memory}
     money, trail = _Money(card, state), _trail(card)
     return shared | {
         "headline": [
             _speed(card, trail),
             *_percentiles(card),
-            users,
+            load.headline(),
             _first_token(card, trail),
             money.number(trail),
         ],
-        "tables": [_numbers(card, money), _more_or_fewer(card, crowds), *memory],
+        "tables": [_numbers(card, money), load.table(), *memory],
         "behind": constants.behind([card]),
         "sentences": [
             *_gaps_said(card),
-            *_users_said(card, most),
+            *load.sentences(),
             *money.sentences(),
             NO_INTERVAL,
             *(f"{mode.title}. {mode.wrong}" for mode in modes),
@@ -179,36 +179,18 @@ def _parts(card, state):
     }
 
 
-def _numbers_of_users(card, most):
-    """One user, those served, those within the limits and those who have room."""
-    numbers = {1, card.users, most.value, card.max_concurrent}
-    return {n for n in numbers if 0 < n <= MOST_REQUESTS}
-
-
-def _status(card, state):
+def _status(card, state, load):
     """Does it fit, does it meet the limits, what binds: one answer."""
     if not card.starts:
         return {"level": running.START_LEVELS[card.ledger.start], "text": card.ledger.verdict}
     room = next(limit for limit in card.limits if limit.name == "capacity").sentence
     if card.ledger.beyond:
         return {"level": "bad", "text": f"{card.ledger.beyond} Memory alone has {room}."}
-    likely = card.ledger.likely
-    fits = f"It {likely}fits" if card.fits else f"It {likely}starts, but not all fit"
-    waits = _waiting(card) if card.fits else ""
-    said = (f"{fits}: {room}{waits}.", _limits_said(card))
-    text = " ".join(filter(None, said)) + answers.by_own_rows(state, [card.deployment])
+    likely, waits = card.ledger.likely, waiting(card) if card.fits else ""
+    text = load.status(likely, _limits_said(card)) + answers.by_own_rows(state, [card.deployment])
     level = answers.LEVELS[card.verdict]
     doubtful = bool(waits or likely)
     return {"level": "warn" if doubtful and level == "good" else level, "text": text}
-
-
-def _waiting(card):
-    """Who waits though memory has room: the engine runs fewer at once."""
-    waiting = card.workload.concurrency - card.users
-    if not waiting:
-        return ""
-    wait = "waits" if waiting == 1 else "wait"
-    return f", but {waiting:,} of them {wait}: the engine runs {card.users:,} at once"
 
 
 def _limits_said(card):
@@ -235,7 +217,7 @@ def _limits_said(card):
 
 
 def _names(limits):
-    return answers.listed([_named(x) for x in limits])
+    return answers.listed([answers.limit_name(x) for x in limits])
 
 
 def _compared(named, shown):
@@ -245,14 +227,9 @@ def _compared(named, shown):
     return f": {shown.compared if named == [shown] else shown.sentence}"
 
 
-def _named(limit):
-    """A limit as a newcomer would say it."""
-    return WORDS.get(limit.name) or f"the {limit.title}"
-
-
 def _notes(card, state):
     texts, load = [], card.workload
-    if state["users"] is None and card.starts:
+    if state["users"] is None and card.starts and not card.rate_rps:
         asked = design.most_words(card)
         texts.append(
             f"No number of users was given: {load.concurrency:,} are the most that {asked}."
@@ -289,6 +266,7 @@ def _trail(card):
 
     Gives back a function: the lines named, and the interval of one estimate.
     """
+    at_rate = card.at_rate.derived_means() if card.at_rate else ()
     ceiling = {line.name: line for line in card.ceiling_lines()}
     fitted = {line.name: line for line in card.estimate_lines()}
 
@@ -300,7 +278,7 @@ def _trail(card):
             "",
             "ESTIMATE: the same law with efficiencies of timed kernels and fitted programs",
             *card.constant_lines(),
-            *(fitted[step] for step in steps),
+            *(at_rate or [fitted[step] for step in steps]),
             "",
             f"INTERVAL: {design.expected(estimate, unit)}, four times in five",
             _why(estimate),
@@ -334,7 +312,7 @@ def _percentiles(card):
     for tail, (label, made) in zip(card.slo.tails, card.percentiles(), strict=True):
         value, unit, scale = answers.timed(made)
         rows = [
-            *map(str, derived(card.estimates, tail.quantity, tail.percent)),
+            *map(str, card.derived(tail.quantity, tail.percent)),
             "",
             f"INTERVAL: {design.expected(made, 's')}, four times in five",
             _why(made),
@@ -365,7 +343,7 @@ def _gaps_said(card):
         if tail.quantity != "itl":
             continue
         if made.value < mean.value:
-            last = percentile(card.estimates, "itl", LAST_PERCENT)
+            last = card.percentile("itl", LAST_PERCENT)
             longest = f" The {LAST_PERCENT}th percentile is {quantity(last.value, 's')}."
             yield (
                 f"{tail.percent:g}% of the gaps are at most {quantity(made.value, 's')}, less than "
@@ -374,51 +352,6 @@ def _gaps_said(card):
             )
         elif why := answers.beside_mean(made, mean, tail.percent):
             yield f"{capitalised(why)}, so the {ordinal(tail.percent)} percentile is long."
-
-
-def _is_limited(card):
-    return card.starts and bool(card.slo.itl_s or card.slo.ttft_s or card.slo.tails)
-
-
-def _users_said(card, most):
-    """How many of those who fit are within the limits, and what ends them."""
-    if not _is_limited(card):
-        return []
-    said = answers.how_many(answers.fitting(card, most), most).removesuffix(".")
-    why = design.why_no_more(card.deployment, card.workload, card.slo, most)
-    return [f"{said}. {why}".strip()]
-
-
-def _users(card, most, crowds):
-    ledger, limited = card.ledger, _is_limited(card)
-    wanted = f"{card.workload.concurrency:,} wanted"
-    parts = [f"MEMORY: a ledger\n{answers.arithmetic(ledger)}"]
-    if limited:
-        rows = ["LIMITS: the most users whose estimates meet them"]
-        for users, trial in sorted(crowds.items()):
-            rows.append(f"at {counted(users, 'user')}")
-            rows += [f"    {limit.sentence}" for limit in trial.limits if limit.unit == "s"]
-        parts += ["\n".join(rows), _why(most)]
-    fit = ledger.fit_words(ledger.max_concurrent)
-    room = f"{ledger.max_concurrent:,} {fit} in memory; {wanted}"
-    return {
-        "label": "Users within the limits",
-        "value": f"{most.value:,}",
-        "unit": answers.users(most.value),
-        "note": f"{room}; {most.low or 'none'} at the slow end" if most.doubt else room,
-        "explain": "\n\n".join(parts),
-    } | (answers.span(most) or _room_span(ledger, most))
-
-
-def _room_span(ledger, most):
-    """Where memory alone bounds the users, what the room for them is off by."""
-    low, high = ledger.concurrent_interval
-    ceiling = ledger.ceiling_concurrent
-    high = min(high, ceiling)
-    alone = most.low == most.value == ledger.max_concurrent
-    if not alone or not low <= most.value <= high or low == high:
-        return {}
-    return {"span": {"low": low, "value": most.value, "high": high, "ceiling": ceiling}}
 
 
 def _first_token(card, trail):
@@ -438,6 +371,7 @@ class _Money:
 
     def __init__(self, card, state):
         self.card, self.duty = card, state["duty"] / 100
+        self.hours = "at this rate at all hours" if card.at_rate else "always busy"
         self.busy = card.usd_mtok
         self.part = self.busy and self.busy.scaled(1 / self.duty)
         answer, prompt = state["api"] or 0, state["api_in"] or 0
@@ -470,7 +404,7 @@ class _Money:
             "label": "$/M output",
             "value": f"${self.busy.value:,.2f}",
             "unit": "",
-            "note": _short("prompts included, always busy", self.busy),
+            "note": _short(f"prompts included, {self.hours}", self.busy),
             "explain": "\n\n".join(lines),
         } | answers.span(self.busy)
 
@@ -577,41 +511,22 @@ def _numbers(card, money):
         derived("First token, cards idle", "ttft_idle_s", "s"),
         estimated("First token, mean", e.ttft_s, "s"),
         *(estimated(label, made, "s") for label, made in card.percentiles("ttft")),
-        derived("First token, last of all at once", "ttft_burst_s", "s"),
+        *(
+            []
+            if card.at_rate
+            else [derived("First token, last of all at once", "ttft_burst_s", "s")]
+        ),
         estimated("Output of all users", e.output_tok_s, "tok/s"),
     ]
     if money.busy:
-        rows.append(estimated("$/M output, always busy", money.busy, "USD/Mtok"))
+        rows.append(estimated(f"$/M output, {money.hours}", money.busy, "USD/Mtok"))
         rows.append(estimated(f"$/M output, busy {money.duty:.0%}", money.part, "USD/Mtok"))
+    load = counted(card.workload.concurrency, "user")
+    if card.at_rate:
+        load = f"{card.rate_rps:.4g} requests/s"
     return {
-        "caption": f"All numbers at {counted(card.workload.concurrency, 'user')}",
+        "caption": f"All numbers at {load}",
         "columns": ["Measure", "Ceiling", "Estimate", "Four in five: from", "to"],
         "rows": rows,
         "highlight": [],
-    }
-
-
-def _more_or_fewer(card, crowds):
-    """Show what more and fewer users do to the same deployment."""
-    rows, levels = [], []
-    for users, trial in sorted(crowds.items()):
-        e = trial.estimates
-        latency = [limit for limit in trial.limits if limit.unit == "s"]
-        worst = min(latency, key=lambda limit: limit.headroom, default=None)
-        rows.append(
-            [
-                f"{users:,}",
-                quantity(e.tok_s_user.value, "tok/s"),
-                quantity(e.ttft_s.value, "s"),
-                quantity(e.usd_mtok.value, "USD/Mtok") if e.usd_mtok else "-",
-                f"{_named(worst)}: {worst.words}" if worst else "-",
-            ]
-        )
-        levels.append([None, None, None, worst and answers.LEVELS[worst.verdict]])
-    return {
-        "caption": "More or fewer users",
-        "columns": ["Users", "Speed of one", "First token", "$/M output", "Tightest latency"],
-        "rows": rows,
-        "levels": levels,
-        "highlight": [sorted(crowds).index(card.users)],
     }

@@ -95,12 +95,16 @@ def shown(form, state):
     list of dict
         Controls.
     """
-    fields = {field.name: field for field in SHARED}
+    fields, rate = form.by_name, state.get("rate")
     columns = fields["columns"]
     counts = [(n, str(n), "") for n in range(int(columns.low), int(columns.high) + 1)]
-    out = [c.entry(fields[name], state) for name in ("in", "out", "users", "prefix")]
+    load = ("in", "out", "prefix") if rate else ("in", "out", "users", "prefix")
+    out = [c.entry(fields[name], state) for name in load]
+    if "rate" in fields:
+        out.append(inputs.rate_control(fields["rate"], state))
     out += [c.select(columns, state, counts), *inputs.limit_controls(fields, state)]
-    c.fold(out, {"Shared prefix": ("prefix",), "Limits": inputs.LIMITED})
+    more = ("prefix",) if rate else ("prefix", "rate")
+    c.fold(out, {"More of the load": more, "Limits": inputs.LIMITED})
     for letter in _letters(state):
         out += inputs.deployment_controls(form, state, prefix=f"{letter}.")
     return out

@@ -45,8 +45,7 @@ FORM = Form(
         Field("model", "name", design.worked_spec()[0].model.name, "Model",
               names=lambda: (ANY, *catalog.models()), reads=from_name.model, beyond=True),
         *inputs.load_fields(design.WORKED_WORKLOAD),
-        Field("rate", "number", None, "Requests a second", 1e-6, 1e5, unit="requests/s",
-              optional=True, help="Instead of users at once, which then follow from it."),
+        inputs.rate_field(),
         *inputs.limit_fields(design.WORKED_SLO),
         Field("vendor", "name", ANY, "Cards of", names=lambda: VENDORS),
         Field("gpus", "name", None, "Cards", names=catalog.gpus, reads=card_list.read, beyond=True,
@@ -155,7 +154,7 @@ def _controls(state):
         c.search(fields["model"], state, (ANY_MODEL, *lists.model_options())),
         c.slider(fields["in"], state, _stops(state)) | c.HALF,
         *([] if rate else [c.slider(fields["users"], state, c.USER_STOPS) | c.HALF]),
-        c.entry(fields["rate"], state) | {"placeholder": "none"} | c.HALF,
+        inputs.rate_control(fields["rate"], state),
         *(limits[name] | {"help": ""} for name in ("itl", "budget")),
         c.entry(fields["out"], state) | c.HALF,
         c.entry(fields["prefix"], state) | c.HALF,
@@ -595,7 +594,7 @@ def _links(here, state):
     values = {name: getattr(d, name).name for name in ("model", "gpu", "weights", "kv", "engine")}
     values |= {"tp": d.tp, "pp": d.pp, "ep": d.ep > 1, "dp": d.dp_attention, "users": users}
     values |= {"fraction": d.memory_fraction, "ctx": here.workload.context_tokens}
-    values |= {"batched": d.max_num_batched_tokens}
+    values |= {"batched": d.max_num_batched_tokens, "rate": here.rate_rps}
     values |= {name: state[name] for name in ("in", "out", "prefix", *inputs.LIMITED)}
     found = []
     for other in (calculate, vram):

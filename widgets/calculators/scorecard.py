@@ -9,7 +9,7 @@ from llmcap_kernel.refuse import BadInput
 
 from .. import constants
 from ..figures.limits import limits_used
-from ..form import lists, meaning
+from ..form import inputs, lists, meaning
 from ..form import presets as p
 from ..form.state import Form
 from . import answers, columns
@@ -17,7 +17,7 @@ from . import answers, columns
 TITLE = "Scorecard"
 ASKS = "Qwen3-32B in FP8 on H100, H200 or L40S, 16 users, gap 50 ms, $10/h"
 LEAD = "Which of these deployments meets every limit, what does it cost, and what binds the others?"
-FORM = Form("scorecard", columns.FIELDS)
+FORM = Form("scorecard", (*columns.FIELDS, inputs.rate_field()))
 HINT = "Try it: give A two cards, or set the gap to 30 ms."
 PRESETS = p.situations(
     columns.AS_SPECIFIED,
@@ -65,14 +65,13 @@ def view(state):
     deployments, groups, refused = columns.deployments(FORM, state)
     if not deployments:
         return answers.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **refused)
-    parts = _parts(design.scorecard(deployments, load, slo))
+    parts = _parts(design.scorecard(deployments, load, slo, rate_rps=state["rate"]))
     parts["status"]["text"] += answers.by_own_rows(state, deployments.values())
     parts["messages"] = refused.get("messages", []) + parts["messages"]
     return answers.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **parts)
 
 
 def _parts(card):
-    load = card.cards[0].workload
     level = answers.LEVELS[card.winner.verdict] if card.winner else "bad"
     return {
         "headline": [_headline(one) | {"first": one is card.winner} for one in card.cards],
@@ -80,9 +79,7 @@ def _parts(card):
         "figure": _figure(card),
         "tables": [_table(card), _ends(card)],
         "sentences": [
-            f"All columns serve the same {counted(load.concurrency, 'user')} of "
-            f"{load.input_tokens:,} + {load.output_tokens:,} tokens. Where fewer have room, the "
-            "others wait for it.",
+            _same(card.cards[0]),
             "Numbers are estimates, with the range that held four measurements of five; a "
             "ceiling is what the spec sheet allows.",
             *_below_the_mean(card.cards),
@@ -90,6 +87,22 @@ def _parts(card):
         "messages": [m for one in card.cards for m in answers.card_notes(one)],
         "behind": constants.behind(card.cards),
     }
+
+
+def _same(card):
+    """Say what all columns are asked alike."""
+    load, rate_rps = card.workload, card.rate_rps
+    lengths = f"of {load.input_tokens:,} + {load.output_tokens:,} tokens"
+    if rate_rps is None:
+        users = counted(load.concurrency, "user")
+        return (
+            f"All columns serve the same {users} {lengths}. Where fewer have room, the others wait "
+            "for it."
+        )
+    return (
+        f"To each column come {rate_rps:.4g} requests a second {lengths}, at random moments. How "
+        "many are in flight follows from how fast it answers them."
+    )
 
 
 def _below_the_mean(cards):
@@ -121,7 +134,7 @@ def _headline(card):
         "label": columns.title(card),
         "value": value,
         "unit": unit,
-        "note": f"{limit.words}: {limit.sentence}",
+        "note": card.saturated or f"{limit.words}: {limit.sentence}",
         "explain": card.explain(),
     } | (answers.span(card.usd_mtok) if card.starts and card.usd_mtok else {})
 
@@ -131,7 +144,10 @@ def _figure(card):
     for one in card.cards:
         # What does not start has no speed to compare.
         known = [x for x in one.limits if one.starts or x.name in ("capacity", "budget")]
-        rows.append((one.label, [(limit.title, _share(limit)) for limit in known]))
+        shares = [(limit.title, _share(limit)) for limit in known]
+        if one.rate_rps and one.starts:
+            shares.append(("most requests/s", one.rate_rps / one.open_loop.most_rps))
+        rows.append((one.label, shares))
     listed = ". ".join(f"{one.label}: {one.binding}" for one in card.cards)
     alt = f"Share of each limit that every deployment uses; beyond 100% it is missed. {listed}."
     return limits_used(rows, alt)

@@ -200,6 +200,38 @@ def load_fields(load, *, optional_users=False):
     )  # fmt: skip
 
 
+def rate_field():
+    """List the rate of requests that may stand in place of users.
+
+    Returns
+    -------
+    Field
+        rate, empty where users are asked for [requests/s].
+    """
+    return Field(
+        "rate", "number", None, "Requests a second", 1e-6, 1e5, unit="requests/s", optional=True,
+        help="Instead of users at once, which then follow from it.",
+    )  # fmt: skip
+
+
+def rate_control(field, state):
+    """Show the rate.
+
+    Parameters
+    ----------
+    field : Field
+        As `rate_field` lists it.
+    state : dict
+        A complete state.
+
+    Returns
+    -------
+    dict
+        A control.
+    """
+    return c.entry(field, state) | {"placeholder": "none"} | c.HALF
+
+
 def length_field(name, default, label, **more):
     """List an input that is a length, which follows a model of a short window until it is set.
 

@@ -111,14 +111,15 @@ def load(state):
     Returns
     -------
     Workload
-        The load.
+        The load; of one user where a rate is asked, from which their number follows.
 
     Raises
     ------
     BadInput
         When the prefix is longer than the prompt.
     """
-    return Workload(state["in"], state["out"], state["users"] or 1, state["prefix"])
+    users = 1 if state.get("rate") else state["users"] or 1
+    return Workload(state["in"], state["out"], users, state["prefix"])
 
 
 def limits(state):

@@ -342,7 +342,7 @@ def test_the_commands_that_design_hands_over_are_predicted_at_their_rate(run, tm
 def test_a_rate_that_is_not_answered_is_said_to_queue_without_end(run):
     status, out, _ = run("predict", *AT_RATE, "--rate", "40")
     most = strict(run("predict", *AT_RATE, "--rate", "1", "--json")[1])["saturates_rps"]
-    told = f"40 requests/s queue without end, since it answers no more than {most:.3g}"
+    told = f"it answers at most {most:.3g} of 40 requests/s, and the queue grows without end"
     assert status == 0 and told in unwrapped(out)
 
 

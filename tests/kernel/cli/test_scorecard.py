@@ -206,3 +206,24 @@ def test_a_picture_is_as_high_as_its_page(run, tmp_path, browser):
     high = page.evaluate("document.documentElement.scrollHeight")
     page.close()
     assert drawn.startswith(b"\x89PNG") and (width, height) == (2 * sheet.WIDTH, 2 * high)
+
+
+def test_a_scorecard_at_a_rate_links_to_its_own_page_and_counts_what_is_answered(run):
+    status, out, _ = run("scorecard", "--rate", "90/min", "--json")
+    told = strict(out)
+    made = design.scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO, rate_rps=1.5)
+    assert (status, told["winner"], told["verdict"]) == (0, None, made.verdict)
+    small, b, c = told["cards"]
+    assert "rate_rps" not in small and b["rate_rps"] == 1.5
+    assert b["saturates_interval_rps"][0] < b["saturates_rps"] < 1.5 < c["saturates_rps"]
+    assert c["rps_within_limits"]["value"] <= c["saturates_rps"]
+    link = address.scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO, rate_rps=1.5)
+    assert "&rate=1.5&" in link and "users=" not in link
+    shown = unwrapped(run("scorecard", "--rate", "1.5")[1])
+    assert "1.5 requests/s (by default: --input, --output)." in shown
+    assert "Most requests/s" in shown
+
+
+def test_a_scorecard_takes_a_rate_or_users(run):
+    status, _, err = run("scorecard", "--rate", "1", "--users", "4")
+    assert (status, "give one of them" in err) == (2, True)
