@@ -32,6 +32,7 @@ CHAT = (1000, 500)
 LONGEST = 4  # times the mean: a request that is drawn is no longer
 SPREAD = 0.3  # users with answers of one length fall into step, which real ones do not
 NAMES = {"ttft": "First token", "itl": "Each gap", "tpot": "Mean gap", "e2e": "Answer"}
+RANKS = {"mean": 2, "p90": 1}  # what a narrow screen leaves out first
 # what says how requests are drawn, which a trace does not need
 OF_A_DRAW = (
     *("arrivals", "burstiness", "concurrency", "seed"),
@@ -276,9 +277,12 @@ def _refuse_beyond(
         raise BadInput("rate", f"{message} {lengths}".rstrip())
 
 
-def _bands(found: Simulated) -> dict[str, dict[float, Band]]:
+def _bands(found: Simulated) -> dict[str, dict[str, Band]]:
+    """The mean and the percentiles of each latency."""
     return {
-        name: {percent: found.percentile(name, percent) for percent in PERCENTS} for name in NAMES
+        name: {"mean": found.mean(name)}
+        | {f"p{percent:g}": found.percentile(name, percent) for percent in PERCENTS}
+        for name in NAMES
     }
 
 
@@ -291,7 +295,7 @@ def _data(d: Deployment, load: tuple[Request, ...], found: Simulated, slo: Slo) 
     return {
         **{"deployment": d.title, "engine": d.engine.name, "requests": len(load)},
         **{
-            f"{name}_ms": {f"p{at:g}": _interval(band, 1e3) for at, band in bands.items()}
+            f"{name}_ms": {at: _interval(band, 1e3) for at, band in bands.items()}
             for name, bands in _bands(found).items()
         },
         "goodput_rps": good.value,
@@ -323,17 +327,21 @@ def _rate(found: Simulated, of: str) -> float:
 
 def _records(found: Simulated) -> tuple[dict[str, Any], ...]:
     return tuple(
-        {"quantity": name, "percent": at, **{f"{k}_ms": v for k, v in _interval(one, 1e3).items()}}
+        {
+            "quantity": name,
+            "statistic": at,
+            **{f"{k}_ms": v for k, v in _interval(one, 1e3).items()},
+        }
         for name, bands in _bands(found).items()
         for at, one in bands.items()
     )
 
 
 def _table(found: Simulated) -> Table:
-    heads = tuple(Column(f"p{at:g}", 1 if at == 90 else 0, left=True) for at in PERCENTS)
+    made = _bands(found)
+    heads = tuple(Column(at, RANKS.get(at, 0), left=True) for at in made["ttft"])
     rows = tuple(
-        (NAMES[name], *(_cell(band) for band in bands.values()))
-        for name, bands in _bands(found).items()
+        (NAMES[name], *(_cell(band) for band in bands.values())) for name, bands in made.items()
     )
     return Table((Column("", left=True), *heads), rows)
 

@@ -292,6 +292,22 @@ class Simulated:
         )
         return _band(value, *ends, *(value * factor for factor in self.factors[quantity]))
 
+    def mean(self, quantity: str) -> Band:
+        """Give the mean, which is what a benchmark reports beside its percentiles.
+
+        Parameters
+        ----------
+        quantity : str
+            One of `QUANTITIES`.
+
+        Returns
+        -------
+        Band
+            With its interval, as that of a percentile [s].
+        """
+        value, *ends = (_mean(values(run, quantity)) for run in (self.run, self.fast, self.slow))
+        return _band(value, *ends, *(value * factor for factor in self.factors[quantity]))
+
     def goodput(self, slo: Slo) -> Band:
         """Give the rate of requests that meet every limit.
 
@@ -321,6 +337,11 @@ class Simulated:
     @cached_property
     def _found(self) -> dict[tuple[str, tuple[float, ...]], list[dict[float, float]]]:
         return {}
+
+
+def _mean(counted: Sequence[tuple[float, int]]) -> float:
+    """The mean of values that occur several times; 0 where there is none."""
+    return sum(value * count for value, count in counted) / max(sum(n for _, n in counted), 1)
 
 
 def _band(value: float, *ends: float) -> Band:

@@ -590,11 +590,13 @@ def _served(found, here):
 
 def _links(here, state):
     """The candidate that is looked at, in the calculators that take one deployment."""
-    d, users = here.deployment, here.workload.concurrency
+    d = here.deployment
     values = {name: getattr(d, name).name for name in ("model", "gpu", "weights", "kv", "engine")}
-    values |= {"tp": d.tp, "pp": d.pp, "ep": d.ep > 1, "dp": d.dp_attention, "users": users}
+    values |= {"tp": d.tp, "pp": d.pp, "ep": d.ep > 1, "dp": d.dp_attention}
     values |= {"fraction": d.memory_fraction, "ctx": here.workload.context_tokens}
     values |= {"batched": d.max_num_batched_tokens, "rate": here.rate_rps}
+    if here.rate_rps is None:
+        values["users"] = here.workload.concurrency
     values |= {name: state[name] for name in ("in", "out", "prefix", *inputs.LIMITED)}
     found = []
     for other in (calculate, vram):
