@@ -641,7 +641,7 @@ def test_what_is_typed_stays_in_one_line():
     assert "<code>llmcap gpus NAME --toml</code>" in static_html(shown())
 
 
-RATES = "Requests/s within the limits"
+RATES = "Most within limits"
 
 
 def test_at_a_rate_the_numbers_are_those_of_the_kernel_at_that_rate():

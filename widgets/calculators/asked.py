@@ -224,7 +224,7 @@ class RequestsAtRate:
         """
         most = f"{digits(self.most.value)} at most"
         return {
-            "label": f"Requests/s {'within the limits' if self.limited else 'at most'}",
+            "label": "Most within limits" if self.limited else "Most it answers",
             "value": digits(self.within.value),
             "unit": UNIT,
             "note": f"{self.asked_rps:.4g} asked{f'; {most}, late or not' * self.limited}",

@@ -78,9 +78,10 @@ def _lines(data: Fields, where: str) -> list[Line]:
         "requests": whole(_statistic(data, "request_count", first="avg")) if rate else "",
         **({} if rate else in_step(lengths.get("min"), lengths.get("max"))),
     }
+    typical = "avg" if rate else "p50"  # what is predicted of a rate is its mean
     values = {
-        "ttft_ms": _statistic(data, "time_to_first_token", 1e-3),
-        "itl_ms": _statistic(data, "inter_token_latency", 1e-3),
+        "ttft_ms": _statistic(data, "time_to_first_token", 1e-3, typical),
+        "itl_ms": _statistic(data, "inter_token_latency", 1e-3, typical),
         "output_tok_s_total": _statistic(data, "output_token_throughput", first="avg"),
     }
     ends = {

@@ -66,9 +66,10 @@ def _benchmark(one: Fields, model: object, where: str) -> list[Line]:
         "lost": lost(failed, done),
         **_load(settings, made, totals),
     }
+    typical = "mean" if common["request_rate"] else "median"  # what is predicted of a rate
     values = {
-        "ttft_ms": _successful(made, "time_to_first_token_ms"),
-        "itl_ms": _successful(made, "inter_token_latency_ms"),
+        "ttft_ms": _successful(made, "time_to_first_token_ms", typical),
+        "itl_ms": _successful(made, "inter_token_latency_ms", typical),
         "output_tok_s_total": _successful(made, "output_tokens_per_second", "mean"),
     }
     ends = {
