@@ -1,8 +1,8 @@
 """Sweeps: one quantity along one variable, and where an answer changes along it.
 
-The variables of a load are whole numbers of users and of tokens. So one deployment
-overtakes another, misses a limit or runs out of room at a whole number, which
-bisection finds exactly.
+The variables of a load are whole numbers of users, of tokens and of requests an hour. So
+one deployment overtakes another, misses a limit or runs out of room at a whole number,
+which bisection finds exactly.
 """
 
 import math
@@ -17,6 +17,7 @@ from . import calibration, capacity, design, many, serving
 from .calibration import Estimate
 from .refuse import number, one_of
 from .simulation.percentiles import percentile
+from .simulation.rates import at_rate
 from .spec import MAX_TOKENS, TAILED, Deployment, Slo, Workload
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ VARIABLES = (
     "input_tokens",
     "output_tokens",
     "shared_prefix_tokens",
+    "requests_h",
 )
+HOUR_S = 3600
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,8 @@ def load_at(workload: Workload, variable: str, value: int) -> Workload:
         The load before the change.
     variable : str
         One of `VARIABLES`. A context changes prompt and answer in proportion; the
-        shared prefix is cut to the length of the prompt.
+        shared prefix is cut to the length of the prompt. Requests an hour leave the
+        load as it is: `rate_at`.
     value : int
         New value of the variable.
 
@@ -162,6 +166,8 @@ def load_at(workload: Workload, variable: str, value: int) -> Workload:
     4000
     """
     one_of("variable", variable, VARIABLES)
+    if variable == "requests_h":
+        return workload
     if variable not in ("context_tokens", "input_tokens"):
         return replace(workload, **{variable: value})
     if variable == "context_tokens":
@@ -173,6 +179,31 @@ def load_at(workload: Workload, variable: str, value: int) -> Workload:
         prompt, answer = value, workload.output_tokens
     shared = min(workload.shared_prefix_tokens, prompt)
     return replace(workload, input_tokens=prompt, output_tokens=answer, shared_prefix_tokens=shared)
+
+
+def rate_at(variable: str, value: int, rate_rps: float | None = None) -> float | None:
+    """Say at which rate requests come, where one variable of a load has a value.
+
+    Parameters
+    ----------
+    variable : str
+        One of `VARIABLES`.
+    value : int
+        Its value.
+    rate_rps : float, optional
+        The rate while something else is changed [requests/s].
+
+    Returns
+    -------
+    float or None
+        The rate; None for users at once [requests/s].
+
+    Examples
+    --------
+    >>> rate_at("requests_h", 1800), rate_at("input_tokens", 1000, 2.0), rate_at("concurrency", 4)
+    (0.5, 2.0, None)
+    """
+    return value / HOUR_S if variable == "requests_h" else rate_rps
 
 
 def usual_range(
@@ -187,7 +218,8 @@ def usual_range(
     variable : str
         One of `VARIABLES`.
     deployments : iterable of Deployment
-        What is swept: users go beyond what any of them runs, tokens to the longest window.
+        What is swept: users and requests go beyond what any of them serves, tokens to the
+        longest window.
 
     Returns
     -------
@@ -207,6 +239,9 @@ def usual_range(
         max_running = max(serving.most_running(d, workload) for d in columns)
         highest = max(2 * workload.concurrency, min(1.2 * max_running, 1024), 8)
         return 1, 2 ** math.ceil(math.log2(highest))
+    if variable == "requests_h":
+        highest = HOUR_S * max(design.requests_within(d, workload).value for d in columns)
+        return max(math.floor(highest / 100), 1), max(math.ceil(1.2 * highest), 2)
     if variable == "shared_prefix_tokens":
         return 0, prompt
     if variable == "context_tokens":
@@ -222,11 +257,12 @@ OBSTACLES = {
     "length": "takes no request so long",
     "start": "does not start",
     "room": "not all fit",
+    "rate": "not all answered",
     "": "no rent known",
 }
 
 
-def obstacle(deployment: Deployment, workload: Workload) -> str:
+def obstacle(deployment: Deployment, workload: Workload, rate_rps: float | None = None) -> str:
     """Name the reason why a deployment cannot serve a load.
 
     Parameters
@@ -235,12 +271,15 @@ def obstacle(deployment: Deployment, workload: Workload) -> str:
         The deployment.
     workload : Workload
         The load.
+    rate_rps : float, optional
+        Requests that come every second, in place of users [requests/s].
 
     Returns
     -------
     str
         "length" where requests are longer than engine or model takes, "start" where
-        no user has room, "room" where not all have, "" where all do.
+        no user has room, "room" where not all have, "rate" where more requests come than
+        are answered, "" where all are served.
 
     Examples
     --------
@@ -252,13 +291,21 @@ def obstacle(deployment: Deployment, workload: Workload) -> str:
     if workload.context_tokens > deployment.request_limit_tokens:
         return "length"
     ledger = capacity.workload_ledger(deployment, workload)
+    if rate_rps is not None and ledger.starts:
+        most_rps = design.requests_within(deployment, workload).value
+        return "" if rate_rps < most_rps else "rate"
     if ledger.fits:
         return ""
     return "room" if ledger.starts else "start"
 
 
 def measure(
-    deployment: Deployment, workload: Workload, quantity: str, reason: str | None = None
+    deployment: Deployment,
+    workload: Workload,
+    quantity: str,
+    reason: str | None = None,
+    *,
+    rate_rps: float | None = None,
 ) -> Estimate | None:
     """Estimate one quantity of one deployment under one load.
 
@@ -272,13 +319,15 @@ def measure(
         One of `QUANTITIES`, or a percentile of a latency, as "itl p95".
     reason : str, optional
         What `obstacle` says of them, where it was asked already.
+    rate_rps : float, optional
+        Requests that come every second, in place of users [requests/s].
 
     Returns
     -------
     Estimate or None
         Value, interval and ceiling in the quantity's unit. None where not all users
-        have room (unless the quantity is the number that have), and for the price of
-        cards whose rent is not known.
+        have room, or not all requests are answered (unless the quantity is the number that
+        have room), and for the price of cards whose rent is not known.
 
     Raises
     ------
@@ -296,15 +345,18 @@ def measure(
     True
     """
     quantity_info = quantity_of(quantity)
-    reason = obstacle(deployment, workload) if reason is None else reason
+    reason = obstacle(deployment, workload, rate_rps) if reason is None else reason
     if not quantity_info.estimated:
         if reason in ("length", "start"):
             return None
         return design.room(capacity.workload_ledger(deployment, workload))
     if reason:
         return None
-    estimates = calibration.estimates(deployment, workload)
     tail = None if quantity in QUANTITIES else _percentile(quantity)
+    if rate_rps is not None:
+        answered = at_rate(deployment, workload, rate_rps)
+        return answered.percentile(*tail) if tail else getattr(answered, quantity)
+    estimates = calibration.estimates(deployment, workload)
     return percentile(estimates, *tail) if tail else getattr(estimates, quantity)
 
 
@@ -361,7 +413,8 @@ def curve(
 def _at(
     deployment: Deployment, workload: Workload, variable: str, quantity: str, value: int
 ) -> Estimate | None:
-    return measure(deployment, load_at(workload, variable, value), quantity)
+    load, rate_rps = load_at(workload, variable, value), rate_at(variable, value)
+    return measure(deployment, load, quantity, rate_rps=rate_rps)
 
 
 def whole_stops(low: int, high: int, count: int, *, even: bool = False) -> tuple[int, ...]:

@@ -377,10 +377,33 @@ def load_words(
     users = counted(workload.concurrency, "user")
     if rate_rps is not None:
         users = f"{rate_rps:.6g} requests/s"
-    shared = workload.shared_prefix_tokens
-    prompt = f"{workload.input_tokens:,} tokens in{f' ({shared:,} shared)' if shared else ''}"
     said = "; ".join(filter(None, (chosen, defaults(usual))))
-    return f"{prompt} + {workload.output_tokens:,} out, {users}{f' ({said})' if said else ''}"
+    return f"{lengths_words(workload)}, {users}{f' ({said})' if said else ''}"
+
+
+def lengths_words(workload: Workload, usual: Sequence[str] = ()) -> str:
+    """Say how long prompt and answer of a load are.
+
+    Parameters
+    ----------
+    workload : Workload
+        Prompt, answer and shared prefix.
+    usual : sequence of str
+        The options that nobody gave, so that the usual lengths were taken.
+
+    Returns
+    -------
+    str
+        One phrase.
+
+    Examples
+    --------
+    >>> lengths_words(Workload(7000, 1000, shared_prefix_tokens=500), ["--output"])
+    '7,000 tokens in (500 shared) + 1,000 out (by default: --output)'
+    """
+    shared, said = workload.shared_prefix_tokens, defaults(usual)
+    prompt = f"{workload.input_tokens:,} tokens in{f' ({shared:,} shared)' if shared else ''}"
+    return f"{prompt} + {workload.output_tokens:,} out{f' ({said})' if said else ''}"
 
 
 def as_specified(deployments: Iterable[Deployment]) -> str:

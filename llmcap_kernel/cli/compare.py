@@ -15,17 +15,20 @@ from ..refuse import BadInput, number, one_of
 from ..spec import MAX_TOKENS, Deployment, Slo, Workload
 from . import cards
 from .options import (
+    LENGTHS,
     LOAD,
     add_columns,
     add_limits,
     add_load,
     add_output,
     add_own,
+    add_rate,
     by_default,
     read_columns,
     read_limits,
     read_load,
     read_number,
+    read_rate,
 )
 from .tables import Answer, Column, Screen, Table, prose_table
 
@@ -39,6 +42,7 @@ ALONG = {
     "input": ("input_tokens", "tokens of prompt"),
     "output": ("output_tokens", "tokens of answer"),
     "prefix": ("shared_prefix_tokens", "tokens of shared prefix"),
+    "requests": ("requests_h", "requests an hour"),
 }
 # what is looked at: the quantity, how it is called, and what its leader has
 SHOW = {
@@ -53,6 +57,7 @@ ENDS = {
     "length": "takes no request so long",
     "start": "does not start",
     "room": "does not hold all users",
+    "rate": "does not answer all requests",
     "": "serves",
 }
 
@@ -72,6 +77,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--from", dest="low", metavar="N", help="where it begins (default: around the load)")
     add("--to", dest="high", metavar="N", help="where it ends (default: around the load)")
     add_load(parser)
+    add_rate(parser)
     add_limits(parser, design.WORKED_SLO)
     add_own(parser)
     add_output(parser)
@@ -91,6 +97,8 @@ class Question:
         Limits; the one on what is shown is reported.
     columns : dict of str to Deployment
         By heading.
+    rate_rps : float or None
+        Requests that come every second, in place of users [requests/s].
     """
 
     along: str
@@ -98,6 +106,7 @@ class Question:
     workload: Workload
     slo: Slo
     columns: dict[str, Deployment]
+    rate_rps: float | None = None
 
     @property
     def quantity(self) -> str:
@@ -135,6 +144,28 @@ class Question:
         """
         return sweep.load_at(self.workload, ALONG[self.along][0], x)
 
+    def rate_at(self, x: int) -> float | None:
+        """Say at which rate requests come.
+
+        Parameters
+        ----------
+        x : int
+            The number that moves.
+
+        Returns
+        -------
+        float or None
+            The rate there; None for users at once [requests/s].
+        """
+        return sweep.rate_at(ALONG[self.along][0], x, self.rate_rps)
+
+    @property
+    def now(self) -> int | None:
+        """Where the load stands that is asked for; None where it says no rate."""
+        if self.along == "requests":
+            return None if self.rate_rps is None else round(self.rate_rps * sweep.HOUR_S)
+        return int(getattr(self.workload, ALONG[self.along][0]))
+
     def curve(self, label: str) -> Callable[[int], Estimate | None]:
         """Estimate what is shown, for one deployment.
 
@@ -149,7 +180,9 @@ class Question:
             The estimate by the number that moves; None where it cannot be served.
         """
         deployment, of = self.columns[label], self.quantity
-        return cache(lambda x: sweep.measure(deployment, self.load_at(x), of))
+        return cache(
+            lambda x: sweep.measure(deployment, self.load_at(x), of, rate_rps=self.rate_at(x))
+        )
 
     def obstacle(self, label: str, x: int) -> str:
         """Say what is in the way of a deployment.
@@ -166,8 +199,8 @@ class Question:
         str
             As `sweep.obstacle` has it.
         """
-        name = sweep.obstacle(self.columns[label], self.load_at(x))
-        return "" if name == "room" and not self.what.estimated else name
+        name = sweep.obstacle(self.columns[label], self.load_at(x), self.rate_at(x))
+        return "" if name in ("room", "rate") and not self.what.estimated else name
 
 
 def run(args: argparse.Namespace) -> Answer:
@@ -189,9 +222,14 @@ def run(args: argparse.Namespace) -> Answer:
         raise BadInput("column", message)
     along, show = one_of("along", args.along, ALONG), one_of("show", args.show, SHOW)
     load = read_load(args, *(d.request_limit_tokens for d in columns.values()))
-    q = Question(along, show, load, read_limits(args), columns)
+    rate_rps = read_rate(args)
+    if rate_rps is not None and along == "users":
+        others = ", ".join(name for name in ALONG if name != "users")
+        raise BadInput("rate", f"rate is given, from which users follow: along takes {others}.")
+    q = Question(along, show, load, read_limits(args), columns, rate_rps)
     moved = {"users": "concurrency"}.get(along, along)
-    usual = by_default(args, *(name for name in LOAD if name != moved))
+    of_rate = rate_rps is not None or along == "requests"
+    usual = by_default(args, *(x for x in (LENGTHS if of_rate else LOAD) if x != moved))
     rows = _stops(q, *_range(q, args.low, args.high))
     curves = {label: q.curve(label) for label in columns}
     spread = sweep.whole_stops(rows[0], rows[-1], SAMPLES, even=rows[0] == 0)
@@ -250,8 +288,8 @@ def _stops(q: Question, low: int, high: int) -> list[int]:
         inner = [2**n for n in range(18)]
     else:
         inner = [step * 10**n for n in range(8) for step in (1, 2, 5)]
-    now = getattr(q.workload, ALONG[q.along][0])
-    return sorted({low, high, *(x for x in (*inner, now) if low < x < high)})
+    inner += [] if q.now is None else [q.now]
+    return sorted({low, high, *(x for x in inner if low < x < high)})
 
 
 # what is found on the way
@@ -349,8 +387,11 @@ def _text(
     led = (screen.paint(x, level) for x in screen.prose(_led(q, found["leads"])).splitlines())
     sentences = [screen.prose(text) for text in _sentences(q, found)]
     columns = [design.card(d, q.workload, label=label) for label, d in q.columns.items()]
+    load = cards.load_words(q.workload, usual, rate_rps=q.rate_rps)
+    if q.along == "requests":
+        load = cards.lengths_words(q.workload, usual)
     parts = [
-        screen.prose(f"{about}{cards.load_words(q.workload, usual)}."),
+        screen.prose(f"{about}{load}."),
         "\n".join(led),
         titles,
         table.text(screen),

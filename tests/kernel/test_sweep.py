@@ -10,6 +10,7 @@ from llmcap_kernel import capacity, catalog, design, sweep
 from llmcap_kernel.calibration import Estimate
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation.percentiles import percentile
+from llmcap_kernel.simulation.rates import at_rate
 from llmcap_kernel.spec import Slo, Tail, Workload
 
 A, B, C = design.worked_spec()
@@ -233,3 +234,16 @@ def test_a_range_is_split_by_leader_and_by_who_may_be_ahead():
     assert found == (sweep.Lead(1, 3, "B", ("A",)), sweep.Lead(4, 10, "B"))
     assert sweep.too_close(found) == "Too close to call between B and A up to 3"
     assert sweep.leads(lambda x: {"A": None}, (1, 10), less=False) == ()
+
+
+def test_requests_an_hour_end_where_the_queue_grows_and_are_the_estimates_at_that_rate():
+    most_h = sweep.HOUR_S * design.requests_within(B, LOAD).value
+    last = int(most_h)
+    assert sweep.obstacle(B, LOAD, last / sweep.HOUR_S) == ""
+    assert sweep.obstacle(B, LOAD, (last + 1) / sweep.HOUR_S) == "rate"
+    assert sweep.measure(B, LOAD, "itl_s", rate_rps=(last + 1) / sweep.HOUR_S) is None
+    found = sweep.curve(B, LOAD, "requests_h", (720, 1800), "ttft p95")
+    for made, rate_rps in zip(found, (0.2, 0.5), strict=True):
+        assert made == at_rate(B, LOAD, rate_rps).percentile("ttft", 95)
+    low, high = sweep.usual_range(LOAD, "requests_h", (B,))
+    assert 1 <= low < 0.1 * most_h and most_h < high < 1.3 * most_h

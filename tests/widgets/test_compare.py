@@ -15,7 +15,7 @@ from widgets.calculators import compare
 from widgets.calculators.along_load import Curve, _stretches
 from widgets.calculators.columns import AS_SPECIFIED
 from widgets.calculators.compare import FORM, PRESETS
-from widgets.calculators.question import SHOWS, VARIABLES, Question
+from widgets.calculators.question import LENGTHS, SHOWS, VARIABLES, Question
 from widgets.calculators.turns import CAUSES, _cause
 from widgets.figures import BAD
 from widgets.figures.curves import Point, _clear
@@ -62,7 +62,7 @@ def test_every_question_has_a_sound_answer(moved, show):
                 continue  # a sentence says why there is no number
             (value,) = numbers(cell)
             ceiling = [numbers(one)[0] for one in ceiling]
-            if "uncertain by" in low:  # an interval that none may rely on is not written
+            if high == "-":  # an interval that none may rely on is not written
                 assert ceiling[0] <= value if less else ceiling[0] >= value
                 continue
             (low,), (high,) = numbers(low), numbers(high)
@@ -331,7 +331,7 @@ def test_a_leader_beyond_the_budget_is_no_good_news():
 def test_a_limit_is_a_line_across_and_named_and_along_a_length_only_one_on_the_mean(moved, which):
     """A percentile jumps along a length, where a pause becomes one of its gaps: means are drawn."""
     view = shown(sweep=moved, itlp=which)
-    data, means_alone = view["figure"]["data"], moved != "users" and which == "p95"
+    data, means_alone = view["figure"]["data"], moved in LENGTHS and which == "p95"
     assert any(t.get("text") == ["50 ms wanted"] for t in data) is not means_alone
     assert any(t.get("y") and set(t["y"]) == {50.0} for t in data) is not means_alone
     assert any("95th percentile gap, which is limited" in t for t in view["sentences"]) == (
@@ -526,3 +526,43 @@ def test_of_cards_that_differ_in_memory_alone_bandwidth_is_what_tells(show):
     question = Question(asked, load, slo, two)
     slower, faster = (Curve(question, gpu) for gpu in two)
     assert _cause(question, slower, faster, (1, 40)) == CAUSES["attention_s"]
+
+
+def test_along_requests_each_curve_ends_where_the_queue_grows():
+    view = shown(sweep="requests", rate=0.3)
+    b = design.worked_spec()[1]
+    last = int(sweep.HOUR_S * design.requests_within(b, design.WORKED_WORKLOAD).value)
+    told = f"2x H100 ends at {last:,} requests an hour: beyond it, the queue grows without end."
+    assert told in view["sentences"]
+    drawn = curves(view)["2x H100"]
+    assert max(drawn["x"]) == last and "users" not in {one["name"] for one in view["controls"]}
+    item = next(one for one in view["headline"] if one["label"].startswith("2x H100"))
+    made = sweep.measure(b, design.WORKED_WORKLOAD, "itl p95", rate_rps=0.3)
+    assert float(item["value"]) == pytest.approx(1e3 * made.value, rel=0.005)
+
+
+def test_a_rate_that_nobody_gave_is_said_and_stays_out_of_the_address():
+    view = shown(sweep="requests")
+    assert any("No rate was given: the numbers are of" in one["text"] for one in view["messages"])
+    assert "rate=" not in view["query"]
+
+
+def test_along_users_a_rate_is_kept_in_the_address_and_changes_nothing():
+    view, plain = shown(rate=0.3), shown()
+    assert view["headline"] == plain["headline"] and "rate=0.3" in view["query"]
+    assert "rate" not in {one["name"] for one in view["controls"]}
+
+
+@pytest.mark.parametrize("along", ["ctx", "tp"])
+def test_with_a_rate_numbers_are_of_that_rate(along):
+    view = shown(sweep=along, rate=0.3)
+    (item,) = (one for one in view["headline"] if one["label"].startswith("2x H100"))
+    b = design.worked_spec()[1]
+    made = design.card_at_rate(b, design.WORKED_WORKLOAD, design.WORKED_SLO, 0.3)
+    gap = made.estimates.itl_s if along == "ctx" else made.percentile("itl", 95)
+    assert float(item["value"]) == pytest.approx(1e3 * gap.value, rel=0.005)
+
+
+def test_room_for_users_is_no_question_of_a_rate():
+    view = shown(sweep="requests", show="fit", rate=0.3)
+    assert not any("holds all" in one for one in view["sentences"])

@@ -133,8 +133,9 @@ def _reading_of(question, letter, value):
         d = meaning.deployment(_moved(question, letter, value), prefix=f"{letter}.")
     except BadInput:
         return Reading(None, "cannot be")
-    made = question.measure(d, question.load)
-    why = "" if made else sweep.OBSTACLES[sweep.obstacle(d, question.load)]
+    obstacle = sweep.obstacle(d, question.load, question.rate_rps)
+    made = question.measure(d, question.load, question.rate_rps, obstacle)
+    why = "" if made else sweep.OBSTACLES[obstacle]
     return Reading(made, why, d.gpu_usd_h * d.num_gpus)
 
 

@@ -18,6 +18,8 @@ from .turns import why
 
 SAMPLES = 24  # points of a curve, besides the rows of its table
 MOST_FRACTION = 0.95  # of the memory, which engines still start with
+COUNTS = ("users", "requests")  # what is no length
+FAR = 100  # times ahead: a queue that grows has no end
 STAIRS = 8  # users: below, a count is drawn step by step
 
 
@@ -27,9 +29,11 @@ class Curve:
     def __init__(self, question, label):
         self.label, self.question = label, question
         deployment = question.columns[label]
-        at_load = cache(lambda x: sweep.load_at(question.load, question.variable.load, x))
-        self._obstacle = cache(lambda x: sweep.obstacle(deployment, at_load(x)))
-        self.at = cache(lambda x: question.measure(deployment, at_load(x), self._obstacle(x)))
+        at_load, at_rate = cache(question.load_at), question.rate_at
+        self._obstacle = cache(lambda x: sweep.obstacle(deployment, at_load(x), at_rate(x)))
+        self.at = cache(
+            lambda x: question.measure(deployment, at_load(x), at_rate(x), self._obstacle(x))
+        )
         self._load = at_load
 
     def value(self, x):
@@ -39,7 +43,7 @@ class Curve:
     def obstacle(self, x):
         """What is in the way at x; room for all is not asked where the users are counted."""
         name = self._obstacle(x)
-        return "" if name == "room" and not self.question.has_ceiling else name
+        return "" if name in ("room", "rate") and not self.question.has_ceiling else name
 
     def misses(self, x):
         """Whether the limit is missed at x; None where there is nothing to hold against it."""
@@ -71,11 +75,12 @@ def parts(question):
     """
     low, high, messages = _range(question)
     curves = [Curve(question, label) for label in question.columns]
-    now = getattr(question.load, question.variable.load)
+    now = question.now
+    is_inside = now is not None and low <= now <= high
     even = low == 0
     rows = _round_stops(low, high, question.name == "users", even)
     spread = sweep.whole_stops(low, high, SAMPLES, even=even)
-    stops = sorted({*spread, *rows} | ({now} if low <= now <= high else set()))
+    stops = sorted({*spread, *rows} | ({now} if is_inside else set()))
     ends = {curve.label: sweep.turns(curve.obstacle, stops) for curve in curves}
     edges = [turn for found in ends.values() for turn in found]
     if not question.has_ceiling:
@@ -85,7 +90,7 @@ def parts(question):
     # Curves are drawn to the very last number that fits, stairs as stairs, and the jump of a
     # percentile over its limit as a jump.
     stops = sorted({*stops, *(x for turn in edges for x in (turn.at - 1, turn.at))})
-    if low <= now <= high:
+    if is_inside:
         rows = sorted({*rows, now})
     found = sweep.leads(
         lambda x: {curve.label: curve.at(x) for curve in curves}, stops, less=question.what.less
@@ -309,7 +314,8 @@ def _held_in_part(question, curves):
     for curve in curves:
         d, load = question.columns[curve.label], question.load
         books = capacity.workload_ledger(d, load)
-        if not question.has_ceiling or not books.starts or books.fits:
+        at_rate = question.rate_rps or question.name == "requests"  # users follow from it
+        if at_rate or not question.has_ceiling or not books.starts or books.fits:
             continue
         held = f"{curve.label} holds {books.max_concurrent:,} of {load.concurrency:,} users"
         out.append(f"{held}{_decided_by(d, load, books)}.")
@@ -344,7 +350,9 @@ def _margin(question, curves, inside, name):
     if " and " in name:
         return ", level with each other"
     if not known:
-        return " (the only one that fits)" if len(curves) > 1 else ""
+        return f" (the only one that {question.serves})" if len(curves) > 1 else ""
+    if max(known) > FAR:
+        return f" (up to more than {FAR} times ahead of the next)"
     most, least = digits(max(known)), digits(min(known))
     return f" ({'up to ' if most != least else ''}{most} times ahead of the next)"
 
@@ -364,9 +372,9 @@ def _alone(question, curves, inside, name):
     word = question.variable.word
     if ahead[-1] is None:
         start = next(i for i in range(len(ahead)) if not any(ahead[i:]))
-        return [f"From {inside[start]:,} {word} on no other fits."]
+        return [f"From {inside[start]:,} {word} on no other {question.serves}."]
     end = next(i for i, times in enumerate(ahead) if times)
-    return [f"Up to {inside[end - 1]:,} {word} no other fits."] if end else []
+    return [f"Up to {inside[end - 1]:,} {word} no other {question.serves}."] if end else []
 
 
 def _crossings(question, curves, stops, leads):
@@ -411,7 +419,8 @@ def _limits(question, curves, stops):
         word = question.variable.word
         held = [f"{question.held(turn.after)} from {turn.at:,} {word} on" for turn in found]
         if not found:
-            held = [f"{question.held(curve.misses(known[0]))} wherever it fits on this range"]
+            whole = question.held(curve.misses(known[0]))
+            held = [f"{whole} wherever it {question.serves} on this range"]
         out.append(f"{curve.label} {', '.join(held)}{_sure(question, curve, stops)}.")
     return out
 
@@ -488,6 +497,8 @@ def _obstacle_words(question, obstacle):
         return "engine or model takes no request so long"
     if obstacle == "start":
         return "the cache has no room for one user"
+    if obstacle == "rate":
+        return "the queue grows without end"
     if question.name == "users":
         return "not all users fit"
     return f"not all {question.load.concurrency:,} users fit"
@@ -504,8 +515,7 @@ def _figure(question, curves, stops, rows, now, even):
     }
     if not any(drawn.values()):
         return None
-    limit = [(x, question.limit(sweep.load_at(question.load, question.variable.load, x)))
-             for x in stops]  # fmt: skip
+    limit = [(x, question.limit(question.load_at(x))) for x in stops]
     limit = [(x, y * question.show.scale) for x, y in limit if y is not None]
     variable, show = question.variable, question.show
     ends = ", ".join(
@@ -516,7 +526,7 @@ def _figure(question, curves, stops, rows, now, even):
     return curves_with_bands(
         drawn,
         f"{show.label} by {variable.word}, one curve with its interval each: {ends}.",
-        x_title=variable.label + ("" if question.name == "users" else ", tokens"),
+        x_title=variable.label + ("" if question.name in COUNTS else ", tokens"),
         x_word=variable.word,
         x_log=not even,
         y_title=show.axis,

@@ -23,7 +23,7 @@ ASKED = (
     Field("to", "tokens", None, "To", 0, inputs.MOST_TOKENS),
 )
 ITS_CARD = "\0"  # in a note, where the card's name stood
-FORM = Form("compare", ASKED + columns.FIELDS)
+FORM = Form("compare", (*ASKED, *columns.FIELDS, inputs.rate_field()))
 LLAMA = {"model": "llama-3.1-70b", "weights": "fp8", "kv": "fp8"}
 PRESETS = (
     {
@@ -98,8 +98,16 @@ def view(state):
         The view.
     """
     controls = [*_asked(state), *columns.shown(FORM, state)]
+    asked = state
+    if state["sweep"] == "users":  # which a rate would decide
+        asked = state | {"rate": None}
+        controls = [*_asked(state), *columns.shown(FORM, asked)]
+    idle = {"users": "rate", "requests": "users"}.get(
+        state["sweep"]
+    )  # what would count for nothing
+    controls = [one for one in controls if one["name"] != idle]
     try:
-        load, slo = meaning.load(state), meaning.limits(state)
+        load, slo = meaning.load(asked), meaning.limits(state)
     except BadInput as problem:
         return answers.frame(FORM, state, TITLE, LEAD, controls, **answers.refusal(problem, FORM))
     along = VARIABLES[state["sweep"]].load
@@ -107,11 +115,14 @@ def view(state):
     if not deployments:
         return answers.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **refused)
     labels = deployments if along else columns.names(deployments)
+    told = ""
+    if state["sweep"] == "requests" and not state["rate"]:
+        asked, told = _usual_rate(state, load, deployments)
     cards = {
-        name: design.card(d, load, slo, label=label)
+        name: design.scorecard({label: d}, load, slo, rate_rps=asked["rate"]).cards[0]
         for (name, d), label in zip(deployments.items(), labels, strict=True)
     }
-    question = Question(state, load, slo, deployments)
+    question = Question(asked, load, slo, deployments)
     if question.variable.load:
         parts = along_load.parts(question)
         dear = _over_budget(question, cards)
@@ -125,7 +136,17 @@ def view(state):
     parts["headline"] = [_headline(question, card) for card in cards.values()]
     parts["sentences"] = _notes(cards.values()) + parts["sentences"]
     parts["messages"] = refused.get("messages", []) + parts["messages"]
+    if told:
+        parts["messages"].append({"level": "info", "field": "rate", "text": told})
     return answers.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **parts)
+
+
+def _usual_rate(state, load, deployments):
+    """Take half of what the slowest that starts answers, where nobody says a rate; and say so."""
+    most = [design.requests_within(d, load).value for d in deployments.values()]
+    rate_rps = float(f"{min(filter(None, most), default=1.0) / 2:.2g}")
+    told = f"No rate was given: the numbers are of {rate_rps:g} requests/s."
+    return state | {"rate": rate_rps}, told
 
 
 def _notes(cards):
@@ -149,7 +170,8 @@ def _asked(state):
     ]
     if not VARIABLES[state["sweep"]].load:
         return boxes
-    unit = {"unit": "users" if state["sweep"] == "users" else "tokens", "placeholder": "any"}
+    word = {"users": "users", "requests": "requests/h"}.get(state["sweep"], "tokens")
+    unit = {"unit": word, "placeholder": "any"}
     boxes += [c.entry(end, state) | {"text": _end(state[end.name])} | unit for end in ends]
     return c.fold(boxes, {"Range": ("from", "to")})
 
@@ -159,10 +181,11 @@ def _end(value):
 
 
 def _headline(question, card):
-    made = question.measure(card.deployment, card.workload)
+    rate_rps = question.rate_rps
+    made = question.measure(card.deployment, card.workload, rate_rps)
     item = {"label": columns.title(card), "explain": card.explain()}
     if made is None:
-        obstacle = sweep.obstacle(card.deployment, card.workload)
+        obstacle = sweep.obstacle(card.deployment, card.workload, rate_rps)
         users = f"{card.max_concurrent:,} of {counted(card.workload.concurrency, 'user')} fit"
         note = users if obstacle in ("room", "start") else ""
         return item | {"value": sweep.OBSTACLES[obstacle], "unit": "", "note": note}

@@ -31,6 +31,7 @@ VARIABLES = {
     "in": Variable("Prompt length", "tokens of prompt", "input_tokens"),
     "out": Variable("Answer length", "tokens of answer", "output_tokens"),
     "prefix": Variable("Shared prefix", "tokens of shared prefix", "shared_prefix_tokens"),
+    "requests": Variable("Requests an hour", "requests an hour", "requests_h"),
     "tp": Variable("Cards that split each layer (TP)", "card counts"),
     "weights": Variable("Weight format", "weight formats"),
     "kv": Variable("KV cache format", "KV formats"),
@@ -125,13 +126,40 @@ class Question:
         """The kernel's quantity."""
         return sweep.quantity_of(self.show.quantity)
 
-    def measure(self, deployment, load, reason=None):
+    @property
+    def rate_rps(self):
+        """Requests that come every second, in place of users; None where users are asked for."""
+        return None if self.name == "users" else self.state["rate"]
+
+    @property
+    def now(self):
+        """Where the inputs stand on what is moved; None where they say no rate."""
+        if self.name == "requests":
+            return None if self.rate_rps is None else round(self.rate_rps * sweep.HOUR_S)
+        return getattr(self.load, self.variable.load)
+
+    def load_at(self, x):
+        """The load where what is moved has a value."""
+        return sweep.load_at(self.load, self.variable.load, x)
+
+    def rate_at(self, x):
+        """The rate there; None for users at once."""
+        return sweep.rate_at(self.variable.load, x, self.rate_rps)
+
+    def measure(self, deployment, load, rate_rps, reason=None):
         """Estimate what is shown."""
-        return sweep.measure(deployment, load, self.show.quantity, reason)
+        return sweep.measure(deployment, load, self.show.quantity, reason, rate_rps=rate_rps)
 
     def limit(self, load):
         """The limit on what is shown, at a load, in the quantity's unit; None where none is."""
-        return load.concurrency if self.state["show"] == "fit" else self._judged[1]
+        if self.state["show"] == "fit":
+            return None if self.rate_rps else load.concurrency
+        return self._judged[1]
+
+    @property
+    def serves(self):
+        """What a deployment does that has a number: all users fit, or all requests are answered."""
+        return "answers all" if self.rate_rps else "fits"
 
     def misses(self, value, load):
         """Whether a value misses the limit at a load."""

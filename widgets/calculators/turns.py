@@ -1,6 +1,6 @@
 """Why the lead turns along a load: memory, or what of the hardware the one behind waits for."""
 
-from llmcap_kernel import calibration, sweep
+from llmcap_kernel import calibration
 
 # The parts of a gap, by what of the hardware sets them.
 CAUSES = {
@@ -15,6 +15,7 @@ OUT = {
     "room": "{} no longer has memory for all",
     "start": "{} no longer has memory for one user",
     "length": "{} takes no request so long",
+    "rate": "{} no longer answers all",
 }
 
 
@@ -44,6 +45,8 @@ def why(question, curves, before, after):
     old, new = before.leads[-1].leader, after.leads[0].leader
     if not {old, new} <= found.keys() or not question.has_ceiling:
         return ""  # level with another, or a count of users, which memory alone decides
+    if question.rate_at(after.start) is not None:
+        return ""  # the queue decides as much as the parts of a step
     if old != new:
         cause = _cause(question, found[old], found[new], (before.start, after.start))
         return f"{at} {new} passes {old} on {cause}"
@@ -81,7 +84,7 @@ def _cause(question, loses, gains, ends):
     for sign, curve in ((1, loses), (-1, gains)):
         d = question.columns[curve.label]
         for way, x in zip((-sign, sign), ends, strict=True):
-            load = sweep.load_at(question.load, question.variable.load, x)
+            load = question.load_at(x)
             served = calibration.estimates(d, load).served
             for name, part in _parts(served).items():
                 lost[name] = lost.get(name, 0.0) + way * part * _weight(question, d, load)

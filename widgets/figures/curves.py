@@ -354,7 +354,7 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
     limit = [(x, y) for x, y in limit if ends[0] <= x <= ends[1] and y <= high]
     data = [_band(looks[n], curve) for n, curve in curves.items()]
     data += [_ceiling(looks[n], c) for n, c in curves.items() if c[0].ceiling is not None]
-    if ends[0] <= now <= ends[1]:
+    if now is not None and ends[0] <= now <= ends[1]:
         data.append(_rule([now, now], [low or high * 1e-3, high], QUIET, 1))
         data.append(_words([f"set to {now:,}"], [now], [high], [QUIET], "top center"))
     if limit:

@@ -84,3 +84,25 @@ def test_what_is_too_close_to_call_is_said_first(run):
     assert "Too close to call between " in out
     assert out.index("Too close") < out.index("The estimates favour mi300x from ")
     assert " has the fastest" not in out  # nobody is said to have what is too close to call
+
+
+def test_along_requests_a_deployment_ends_where_it_no_longer_answers_all(run):
+    told = strict(run("compare", *TWO, "--along", "requests", "--json")[1])
+    for label, text in (("B", COLUMN), ("H", COLUMN.replace("h100", "h200"))):
+        d = read_column(f"{label}: {text}")[1]
+        most_h = sweep.HOUR_S * design.requests_within(d, design.WORKED_WORKLOAD).value
+        ends = [one["at"] for one in told["ends"] if one["deployment"] == label]
+        assert ends == [int(most_h) + 1]
+    shown = unwrapped(run("compare", *TWO, "--along", "requests")[1])
+    assert "otherwise 7,000 tokens in + 1,000 out (by default: --input, --output)." in shown
+    assert "does not answer all requests from" in shown
+
+
+def test_a_rate_stays_while_a_length_moves_and_users_follow_from_it(run):
+    told = strict(run("compare", *TWO, "--along", "context", "--rate", "0.2", "--json")[1])
+    b = read_column(f"B: {COLUMN}")[1]
+    row = next(one for one in told["rows"] if one["context"] == 8000)
+    made = sweep.measure(b, design.WORKED_WORKLOAD, told["quantity"], rate_rps=0.2)
+    assert row["estimates"]["B"]["value"] == made.value
+    status, _, err = run("compare", *TWO, "--rate", "0.2")
+    assert (status, "along takes context, input" in err) == (2, True)
