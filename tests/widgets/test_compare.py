@@ -541,6 +541,18 @@ def test_along_requests_each_curve_ends_where_the_queue_grows():
     assert float(item["value"]) == pytest.approx(1e3 * made.value, rel=0.005)
 
 
+def test_a_queue_that_grows_leaves_the_picture_where_it_is_a_hundred_times_the_first():
+    view = shown(sweep="requests", show="ttft", ttft=2, ttftp="p95")
+    drawn = curves(view)["2x H100"]
+    b, load = design.worked_spec()[1], design.WORKED_WORKLOAD
+    last, beyond = (
+        sweep.measure(b, load, "ttft p95", rate_rps=x / sweep.HOUR_S).value
+        for x in (max(drawn["x"]), max(drawn["x"]) + 1)
+    )
+    first = drawn["y"][0]
+    assert last == pytest.approx(max(drawn["y"])) and last <= 100 * first < beyond
+
+
 def test_a_rate_that_nobody_gave_is_said_and_stays_out_of_the_address():
     view = shown(sweep="requests")
     assert any("No rate was given: the numbers are of" in one["text"] for one in view["messages"])

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import chain, combinations, pairwise
 
 from llmcap_kernel import capacity, sweep
@@ -55,6 +55,11 @@ class Curve:
         level = self.level(x)
         return None if level is None else level == "good"
 
+    def is_far(self, x, start):
+        """Whether a queue at x is so long that a picture of it shows little of the rest."""
+        first, value = self.value(start), self.value(x)
+        return bool(first and value) and value > FAR * first
+
     def level(self, x):
         """How the cell at x is coloured."""
         return self.question.level(self.at(x), self._load(x))
@@ -87,6 +92,11 @@ def parts(question):
         edges += [turn for curve in curves for turn in _stairs(curve, stops)]
     if question.tail:
         edges += [turn for curve in curves for turn in sweep.turns(curve.misses, stops)]
+    if question.name == "requests":
+        # a queue grows most just before the last number that is answered
+        known = sorted({*stops, *(turn.at - 1 for turn in edges)})
+        far = (partial(curve.is_far, start=low) for curve in curves)
+        edges += [turn for is_far in far for turn in sweep.turns(is_far, known)]
     # Curves are drawn to the very last number that fits, stairs as stairs, and the jump of a
     # percentile over its limit as a jump.
     stops = sorted({*stops, *(x for turn in edges for x in (turn.at - 1, turn.at))})
@@ -510,6 +520,7 @@ def _figure(question, curves, stops, rows, now, even):
             question.point(x, curve.at(x), curve.label, x in rows)
             for x in stops
             if curve.at(x) is not None
+            if not (question.name == "requests" and curve.is_far(x, stops[0]))
         ]
         for curve in curves
     }
