@@ -117,10 +117,14 @@ def test_a_benchmark_fills_the_load_and_says_what_it_leaves_open():
     assert not any("launched apart" in told for told in said(view))
 
 
-def test_the_rate_of_a_benchmark_is_taken_as_the_users_it_keeps():
+def test_the_rate_of_a_benchmark_is_taken_or_the_users_it_keeps():
     """Little's law: 8 requests a second of 100 tokens at 10 ms or less are 8 in flight at most."""
     text = "vllm bench serve --model Qwen/Qwen3-8B --random-input-len 100 --random-output-len 100"
     state = calculate.FORM.defaults() | {"gpu": "h100-sxm"}
+    assert from_launch.inputs(f"{text} --request-rate 8", state)[0]["rate"] == 8
+    limited, _ = from_launch.inputs(f"{text} --request-rate 8 --max-concurrency 3", state)
+    assert limited["users"] == 3 and "rate" not in limited
+    del state["rate"]  # inputs that take users alone
     values, said = from_launch.inputs(f"{text} --request-rate 8", state)
     assert 1 < values["users"] <= 10
     assert any("8 requests a second of 100 tokens in and 100 out keep" in one for one in said)

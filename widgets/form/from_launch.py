@@ -89,19 +89,23 @@ def inputs(text, state, prefix=""):
         values[prefix + "config"] = json.dumps(config)
     load = one.load._asdict() if one.load else {}
     values |= {name: load[of] for name, of in LOAD.items() if load.get(of) and name in state}
-    flying = _in_flight(d, copies, load, values, state)
-    values |= {"users": flying[0]} if flying else {}
-    return values, [first, *remarks, *notes, *flying[1:]]
+    taken, more = _rate(d, copies, load, values, state)
+    return values | taken, [first, *remarks, *notes, *more]
 
 
-def _in_flight(d, copies, load, values, state):
-    """The users that stand for a benchmark's rate, and what was taken; empty where it has none."""
+def _rate(d, copies, load, values, state):
+    """The rate of a benchmark, or the users that stand for it, and what was taken.
+
+    Nothing where it has no rate, or lets no more than some requests in at once.
+    """
     rate = load.get("request_rate")
-    if not rate or not {"in", "out", "users"} <= state.keys():
-        return ()
+    if not rate or load.get("concurrency") or not {"in", "out", "users"} <= state.keys():
+        return {}, []
+    if "rate" in state:
+        return {"rate": rate / copies}, []
     prompt, answer = (values.get(name) or state[name] for name in ("in", "out"))
     users, said = open_loop.taken(d, Workload(prompt, answer), rate / copies)
-    return (users, said) if users else ()
+    return ({"users": users}, [said]) if users else ({}, [])
 
 
 def _is_changed(model):
