@@ -75,7 +75,8 @@ def line(name, errors, inside):
 
 def grouped(misses, errors, widths, by=None):
     """Errors of rows, and whether intervals hold them, by line of the table."""
-    groups, inside = {}, {}
+    groups: dict[str, list[float]] = {}
+    inside: dict[str, list[bool]] = {}
     for miss, error in zip(misses, errors, strict=True):
         for name in lines_of(miss.row, by):
             groups.setdefault(name, []).append(error)
@@ -102,12 +103,13 @@ def covered(rows, missed, widths):
 
 def with_own(missed, widths):
     """How intervals hold for a deployment once the others of its source and engine are known."""
-    groups = {}
+    groups: dict[tuple[str, str, str], dict[tuple[object, ...], list[fit.Miss]]] = {}
     for miss in missed:
         if not miss.known and miss.row.trust == 1 and miss.row.kind in widths.intervals:
             key = (miss.row.source, miss.row.family, miss.row.kind)
             groups.setdefault(key, {}).setdefault(own.deployment_key(miss.row), []).append(miss)
-    held, width = {}, {}
+    held: dict[str, list[bool]] = {}
+    width: dict[str, list[float]] = {}
     for (source, _, kind), some in groups.items():
         ends = [math.log(widths.intervals[kind][x]) for x in ("faster", "slower")]
         for name, mine in some.items():

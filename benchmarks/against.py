@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -64,6 +65,7 @@ KINDS = {
     **{"itl_s": "itl", "ttft_mean_s": "ttft"},
     **dict.fromkeys(("output_tok_s", "output_tok_s_card", "total_tok_s"), "rate"),
 }
+Answer = dict[str, Any]  # a line of JSON that a tool's process writes
 MOST = 200  # rows of a regime
 PATIENCE_S = 3600  # for all rows of a tool
 SLOW = {"aiconfigurator": 30, "aisimulate": 30}  # of those that take seconds a row
@@ -115,7 +117,7 @@ def times(env, folder=PEERS_DIR, only=PEERS):
 
     They take turns, since the clock of a core moves by half within minutes.
     """
-    runs = {name: [] for name in (OURS, *only)}
+    runs: dict[str, list[Answer]] = {name: [] for name in (OURS, *only)}
     for _ in range(1 + TURNS):
         for name, made in runs.items():
             if not made or "failed" not in made[-1]:
@@ -206,7 +208,7 @@ def spread(errors):
 
 def beside(pairs, theirs, ours):
     """Errors by line of the table: theirs, and ours on the same rows."""
-    groups = {}
+    groups: dict[str, list[tuple[float, list[float]]]] = {}
     for (row, _), error in zip(pairs, theirs, strict=True):
         if error is not None:
             groups.setdefault(accuracy.group_of(row), []).append((error, ours[row.id]))
@@ -290,8 +292,8 @@ def main():
     args = parser.parse_args()
     with TemporaryDirectory() as folder:
         env = ordinary(folder)
-        timed = times(env, only=args.only)
-        missed = errors(env, *rows_left_out(), args.rows, only=args.only)
+        timed, (rows, ours) = times(env, only=args.only), rows_left_out()
+        missed = errors(env, rows, ours, args.rows, only=args.only)
     print("\n".join(text(timed, missed)))
     if args.json:
         results = {"times": timed, "errors": missed}

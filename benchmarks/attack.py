@@ -210,7 +210,9 @@ def seat(site, seen):
     """A file of 4 MB with many benchmarks in it; then the page goes away without a word."""
     reader = Reader(site, "validate")
     reader.attach()
-    deep = {"a": {str(n): {"b": {str(m): {} for m in range(30)}} for n in range(600)}}
+    deep: dict[str, object] = {
+        "a": {str(n): {"b": {str(m): {} for m in range(30)}} for n in range(600)}
+    }
     text = json.dumps({**deep, "benchmarks": [{"metrics": {"x": 1}}] * 150_000}).encode()
     threading.Thread(target=send, args=(reader, text[:4_000_000]), daemon=True).start()
     time.sleep(3)

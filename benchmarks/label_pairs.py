@@ -19,14 +19,14 @@ A second run changes nothing. These columns are the script's: write a correction
 
 import csv
 import re
+import sys
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
-if __package__:
-    from benchmarks.label import NEWER, command, rewrite
-else:
-    from label import NEWER, command, rewrite
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.label import NEWER, command, rewrite
 
 PAIRS = Path(__file__).with_name("pairs.csv")
 # What a source says: these columns are never written but where `stated` keeps the old cell.
@@ -86,6 +86,14 @@ def write(row: Row, name: str, value: str, remark: str = "") -> None:
         row[name] = value
     if remark:
         row["remarks"] = BETWEEN.join(filter(None, (row["remarks"], remark)))
+
+
+def parts(pattern: str | re.Pattern[str], text: str) -> tuple[str, ...]:
+    """Take a source's words apart; a pattern that does not hold all of them is an error."""
+    found = re.fullmatch(pattern, text)
+    if found is None:
+        raise ValueError(f"{text!r} does not read as {pattern!r}")
+    return found.groups()
 
 
 def drafted(text: str, accepted: str) -> Side:
@@ -231,8 +239,7 @@ def rig4x3090(row: Row) -> Side:
         weights, tp, prompt, answer, spec = short.groups()
         kv, users, watts, spec = "fp8", "1", "220", spec
     else:
-        found = RIG.fullmatch(row["common"].rstrip())
-        weights, tp, kv, users, prompt, answer, watts, spec = found.groups()
+        weights, tp, kv, users, prompt, answer, watts, spec = parts(RIG, row["common"].rstrip())
     words = spec.split("  ") if "  " in spec else spec.split(" ", 1) if spec[0] == "*" else [spec]
     run = words[1] if len(words) > 1 else ""
     write(row, "num_gpus", row["num_gpus"], BETWEEN.join(filter(None, (f"{watts} W", run))))
@@ -250,9 +257,7 @@ def rig4x3090(row: Row) -> Side:
 
 def memoriant(row: Row) -> Side:
     """Read the DGX Spark: "llama-bench pp512 @ depth 4096"."""
-    kind, tokens, depth = re.fullmatch(
-        r"llama-bench (pp|tg)(\d+) @ depth (\d+)", row["common"]
-    ).groups()
+    kind, tokens, depth = parts(r"llama-bench (pp|tg)(\d+) @ depth (\d+)", row["common"])
     write(row, "engine", "llama.cpp", "TurboQuant fork")
     if kind == "tg":
         return {"input_tokens": depth, "output_tokens": tokens, "concurrency": "1"}
@@ -262,7 +267,7 @@ def memoriant(row: Row) -> Side:
 
 def m3maxbench(row: Row) -> Side:
     """Read the M3 Max: "4bit, prompt context-32k, batch 1", and two builds in one cell."""
-    weights, prompt = re.fullmatch(r"(\S+), prompt (\S+), batch 1", row["common"]).groups()
+    weights, prompt = parts(r"(\S+), prompt (\S+), batch 1", row["common"])
     long = re.fullmatch(r"context-(\d+)k", prompt)
     write(row, "num_gpus", row["num_gpus"], "" if long else f"prompt {prompt}")
     lengths = {"input_tokens": f"{long.group(1)}000"} if long else {}
@@ -298,7 +303,7 @@ def mem_threads3(row: Row) -> Side:
 
 def rtx4000ada_ttft(row: Row) -> Side:
     """Read the RTX 4000 Ada: "in 2048 c1 cold p50"."""
-    prompt, users = re.match(r"in (\d+k?) c(\d+)", row["common"]).groups()
+    prompt, users = parts(r"in (\d+k?) c(\d+).*", row["common"])
     return {"input_tokens": prompt.replace("k", "000"), "concurrency": users}
 
 
@@ -311,13 +316,13 @@ def t4_qwen3_4b(row: Row) -> Side:
 
 def vllm_metal(row: Row) -> Side:
     """Read a Mac that is not named: "16 users, 128 out"."""
-    users, answer = re.fullmatch(r"(\d+) users, (\d+) out", row["common"]).groups()
+    users, answer = parts(r"(\d+) users, (\d+) out", row["common"])
     return {"concurrency": users, "output_tokens": answer}
 
 
 def vllmrecipes(row: Row) -> Side:
     """Read the recipes: "random 8000/4000, rate 100, 1000 prompts"."""
-    prompt, answer, rest = re.fullmatch(r"random (\d+)/(\d+), (.*)", row["common"]).groups()
+    prompt, answer, rest = parts(r"random (\d+)/(\d+), (.*)", row["common"])
     write(row, "num_gpus", row["num_gpus"], rest)
     return {"input_tokens": prompt, "output_tokens": answer}
 

@@ -17,12 +17,12 @@ A second run changes nothing. These columns are the script's: write a correction
 """
 
 import re
+import sys
 from pathlib import Path
 
-if __package__:
-    from benchmarks import label
-else:
-    import label
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks import label
 
 FILE = Path(__file__).with_name("percentiles.csv")
 FOUND = (

@@ -76,7 +76,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     ratios = levers.ratios(args.file)
     if args.lever:
-        ratios = [r for r in ratios if r.pair.lever == args.lever]
+        ratios = tuple(r for r in ratios if r.pair.lever == args.lever)
     print(f"{args.by:30}{'pairs':>6}{'predicted':>10}{'median':>8}{'p80':>7}", end="")
     print(f"{'noticed':>9}{'other way':>10}{'unmoved':>9}")
     undoubted = levers.summary("all, undoubted", [r for r in ratios if not r.pair.doubt])
@@ -86,10 +86,10 @@ def main(argv=None):
     print(f"{AIM}\n")
     print("\n".join(left(ratios)))
     if args.rows:
-        done = [r for r in ratios if r.error is not None]
+        errors = [(r.error, r) for r in ratios if r.error is not None]
         print("\nthe farthest off: measured, predicted")
-        for one in sorted(done, key=lambda r: -r.error)[:WORST]:
-            print(detail(one))
+        for _, ratio in sorted(errors, key=lambda one: -one[0])[:WORST]:
+            print(detail(ratio))
     return 0
 
 

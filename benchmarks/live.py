@@ -130,7 +130,7 @@ def weights(browser):
             page = context.new_page()
             session = context.new_cdp_session(page)
             session.send("Network.enable")
-            sizes = []
+            sizes: list[float] = []
             session.on(
                 "Network.loadingFinished", lambda e, s=sizes: s.append(e["encodedDataLength"])
             )

@@ -32,9 +32,10 @@ from jupyter_server.services.kernels.connection.base import (
     serialize_msg_to_ws_v1,
 )
 from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 ROOT = Path(__file__).parents[1]
-PROTOCOL = "v1.kernel.websocket.jupyter.org"
+PROTOCOL = Subprotocol("v1.kernel.websocket.jupyter.org")
 PATIENCE_S = 10
 ARRIVE_S = 60
 TRY_AGAIN_S = 10  # as the page does that says that all seats are taken
@@ -70,10 +71,10 @@ class Reader:
         if status != 200:
             raise RuntimeError(f"{address} gave {status}: {self.html[-300:]}")
         config = re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', self.html, re.S)
-        if not config:
+        model = re.search(r'"model_id": "(\w+)"', self.html)
+        if not config or not model:
             raise RuntimeError(f"{address} came without a kernel: {self.html[-300:]}")
-        self.kernel = json.loads(config[1])["kernelId"]
-        self.model = re.search(r'"model_id": "(\w+)"', self.html)[1]
+        self.kernel, self.model = json.loads(config[1])["kernelId"], model[1]
         self.channels = (
             f"{self.site.replace('http', 'ws', 1)}/api/kernels/{self.kernel}/channels"
             f"?session_id={self.session}"
@@ -95,7 +96,7 @@ class Reader:
             re.sub("=.*", f"={session or self.session}", self.channels),
             legacy=True,
             subprotocols=[PROTOCOL],
-            origin="://".join(urlsplit(self.site)[:2]),
+            origin=Origin("://".join(urlsplit(self.site)[:2])),
             max_size=None,
             open_timeout=30,
             source_address=self.source,

@@ -147,7 +147,8 @@ class Log:
 
 def read(path):
     """The logs that have a deployment, and why the others have none."""
-    logs, reasons = [], {}
+    logs: list[Log] = []
+    reasons: dict[str, list[str]] = {}
     for one in startup.read(path):
         try:
             logs.append(Log(startup.beside(one)))
@@ -210,7 +211,8 @@ def doubts(logs, level):
 def quantile(logs, level):
     """A quantile of how far off logs are [bytes]; between two of them, every source alike."""
     sizes = collections.Counter(log.startup.source for log in logs)
-    sources, passed, below = len(sizes), 0.0, None
+    sources, passed = len(sizes), 0.0
+    below: tuple[float, float] | None = None
     for off, source in sorted((log.beyond_bytes, log.startup.source) for log in logs):
         weight = 1 / sizes[source] / sources
         middle, passed = passed + weight / 2, passed + weight
@@ -220,6 +222,8 @@ def quantile(logs, level):
             share = (level - below[0]) / (middle - below[0])
             return below[1] + share * (off - below[1])
         below = middle, off
+    if below is None:
+        raise ValueError("there is no quantile of no logs")
     return below[1]
 
 
@@ -276,7 +280,7 @@ def groups(logs, by):
     """A line for each engine, card, source or model."""
     yield f"{'by ' + by:24}" + "".join(f"{name:>23}" for name in WANTED)
     yield f"{'':24}" + f"{'n':>5}{'median':>9}{'p80':>9}" * len(WANTED)
-    parts = {}
+    parts: dict[str, list[Log]] = {}
     for log in logs:
         parts.setdefault(KINDS[by](log), []).append(log)
     for name in sorted(parts):

@@ -48,7 +48,7 @@ def line(name, some):
 
 def grouped(scores, key):
     """Scores by a key, in order."""
-    out = {}
+    out: dict[str, list[tails.Score]] = {}
     for one in scores:
         out.setdefault(key(one), []).append(one)
     return dict(sorted(out.items()))

@@ -47,7 +47,7 @@ def simulated_s(deployment, load, rate_rps, limits, seed):
     lengths = simulation.Lengths(load.input_tokens), simulation.Lengths(load.output_tokens)
     asked = simulation.requests(simulation.Load(*lengths, count=REQUESTS, seed=seed).at(rate_rps))
     run = simulation.simulate(asked, steps, simulation.room_of(deployment, asked))
-    some = run.served[REQUESTS // 10 : -(REQUESTS // 10)]
+    some = run.completed[REQUESTS // 10 : -(REQUESTS // 10)]
     groups = [
         g for g in run.groups if g.decoding and some[0].sent_s <= g.start_s <= some[-1].sent_s
     ]

@@ -15,12 +15,14 @@ import statistics
 import subprocess
 import sys
 import timeit
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
@@ -31,7 +33,28 @@ from llmcap_kernel.numeric import maximum, minimum
 from llmcap_kernel.spec import Workload
 
 HERE = Path(__file__).parent
-NAMES = {"model": "llama-3.1-70b", "gpu": "h100-sxm", "tp": 2, "weights": "fp8", "kv": "fp8"}
+
+
+class Names(TypedDict):
+    """A deployment, by names of the catalogue."""
+
+    model: str
+    gpu: str
+    tp: NotRequired[int]
+    weights: NotRequired[str]
+    kv: NotRequired[str]
+
+
+class Choices(TypedDict):
+    """What a search of a million candidates may choose from."""
+
+    models: tuple[str, ...]
+    weights: tuple[str, ...]
+    max_num_seqs: tuple[int | None, ...]
+    max_num_batched_tokens: tuple[int | None, ...]
+
+
+NAMES: Names = {"model": "llama-3.1-70b", "gpu": "h100-sxm", "tp": 2, "weights": "fp8", "kv": "fp8"}
 COMMAND = shlex.split(
     "-m llmcap_kernel predict --model llama-3.1-70b --gpu h100-sxm --tp 2 --weights fp8 --kv fp8"
     " --context 8000 --concurrency 16 --json"
@@ -44,7 +67,7 @@ SIMULATED_S, SEARCH_S, BARE = 0.5, 2.0, 3.0
 SEARCHED = ("llama-3.1-70b", "llama-3.1-405b", "qwen3-32b", "mistral-large-2407", "deepseek-v3")
 # Rows of a sweep taken at once: ten or so columns of 8 bytes each stay in a core's cache.
 CHUNK = 8192
-SWEPT = (
+SWEPT: tuple[Names, ...] = (
     NAMES,
     {"model": "llama-3.1-8b", "gpu": "l40s"},
     {"model": "qwen3-32b", "gpu": "h200-sxm", "tp": 2, "weights": "fp8"},
@@ -161,7 +184,8 @@ def agreed(columns, deployments, answers):
         card = design.card(one, Workload(int(context - output), int(output), int(users)))
         wanted = (np.nan, 0, np.nan, np.nan)
         if card.starts:
-            e = card.estimates
+            e = card.expected
+            assert e.usd_mtok is not None  # the rent is given
             speed, rate, price = e.tok_s_user.value, e.output_tok_s.value, e.usd_mtok.value
             wanted = (speed, card.max_concurrent, rate, price)
         np.testing.assert_allclose(answers[:, row], wanted, rtol=1e-9, err_msg=one.title)
@@ -176,12 +200,20 @@ def sweep(rows=2**20):
     return {"per_s": rows / seconds, "rows": rows, "rows_compared": compared}
 
 
+class Call(NamedTuple):
+    """What numpy was asked: a function, and where on the tape its inputs are; None for a given."""
+
+    function: Callable[..., np.ndarray]
+    places: list[int | None]
+    inputs: tuple[object, ...]
+
+
 class Taped(np.lib.mixins.NDArrayOperatorsMixin):
     """An array that writes down what numpy is asked to do with it."""
 
-    def __init__(self, tape, value):
+    def __init__(self, tape, value, call=None):
         self.tape, self.value, self.slot = tape, value, len(tape)
-        tape.append(None)
+        tape.append(call)
 
     def __array__(self, dtype=None, copy=None):
         return self.value
@@ -191,10 +223,9 @@ class Taped(np.lib.mixins.NDArrayOperatorsMixin):
         return self.value.any()
 
     def _written(self, call, inputs):
-        made = Taped(self.tape, call(*(x.value if isinstance(x, Taped) else x for x in inputs)))
+        value = call(*(x.value if isinstance(x, Taped) else x for x in inputs))
         places = [x.slot if isinstance(x, Taped) else None for x in inputs]
-        self.tape[made.slot] = call, places, inputs
-        return made
+        return Taped(self.tape, value, Call(call, places, inputs))
 
     def __array_ufunc__(self, ufunc, method, *inputs):
         return self._written(ufunc, inputs)
@@ -208,11 +239,13 @@ def bare(deployment, columns):
 
     Each array is let go of where it was used last, as a program of arrays does.
     """
-    tape = []
+    tape: list[Call | None] = []  # None for a column, which no call made
     four_numbers(deployment, *(Taped(tape, column) for column in columns))
-    first, names, lines = len(columns), {}, []
-    last = {at: slot for slot, step in enumerate(tape[first:], first) for at in step[1]}
-    for slot, (call, places, given) in enumerate(tape[first:], first):
+    names: dict[str, Any] = {}  # of the program, and the program once it is read
+    first, lines = len(columns), []
+    calls = [call for call in tape if call is not None]
+    last = {at: slot for slot, call in enumerate(calls, first) for at in call.places}
+    for slot, (call, places, given) in enumerate(calls, first):
         names[f"call{slot}"] = call
         names |= {f"given{slot}_{i}": x for i, x in enumerate(given) if places[i] is None}
         asked = (f"given{slot}_{i}" if at is None else f"x{at}" for i, at in enumerate(places))
@@ -220,7 +253,7 @@ def bare(deployment, columns):
         lines += [f"del x{at}" for at in set(places) - {None} if last[at] == slot]
     takes = ", ".join(f"x{n}" for n in range(first))
     exec(f"def program({takes}):\n" + "".join(f"    {line}\n" for line in lines), names)
-    return lambda: names["program"](*columns), len(tape) - first
+    return lambda: names["program"](*columns), len(calls)
 
 
 def beside_numpy(repeat=60):
@@ -247,7 +280,7 @@ def search():
 
     few = len(worked().space)
     worked_s = min(timeit.repeat(worked, number=1, repeat=3))
-    asked = {
+    asked: Choices = {
         "models": SEARCHED,
         "weights": ("bf16", "fp8", "int8", "int4-awq"),
         "max_num_seqs": (None, *(2**n for n in range(3, 12))),
@@ -285,8 +318,8 @@ def file_of_rows(folder, rows=100_000):
 def simulated(requests=1_000):
     """Time a simulation at three rates, tables included, the slowest counts: the best of five."""
     deployment = catalog.deployment(**NAMES)
-    lengths = (simulation.Lengths(mean, 0.3, "lognormal") for mean in (1000, 500))
-    load = simulation.Load(*lengths, count=requests)
+    prompt, answer = (simulation.Lengths(mean, 0.3, "lognormal") for mean in (1000, 500))
+    load = simulation.Load(prompt, answer, count=requests)
 
     def ask(drawn):
         steps = simulation.Steps(deployment, calibration.efficiency_for(deployment))
@@ -372,7 +405,7 @@ def searched_text(got):
 
 def measured(runs=15):
     """Every figure of this file."""
-    results = {"python": platform.python_version(), "numpy": np.__version__}
+    results: dict[str, object] = {"python": platform.python_version(), "numpy": np.__version__}
     results |= {"cores": os.cpu_count(), "load": os.getloadavg()[0]}
     with TemporaryDirectory() as folder:
         env = ordinary(folder)

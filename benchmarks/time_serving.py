@@ -111,7 +111,8 @@ class Server:
     def serve(self, moments):
         """Answer requests as they come; the moments of each one's tokens [s]."""
         load, waiting = self.load, deque(enumerate(moments))
-        tokens, running = [[] for _ in moments], []
+        tokens: list[list[float]] = [[] for _ in moments]
+        running: list[int] = []
         start = time.perf_counter()
         while waiting or running:
             now = time.perf_counter() - start
