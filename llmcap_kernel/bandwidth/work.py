@@ -314,56 +314,66 @@ def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
     ))  # fmt: skip
 
 
+class Drafts(NamedTuple):
+    """What a draft model does beside a pass; the fields are those of `Work`."""
+
+    draft: Work | None = None
+    guesses: Number = 0.0
+    tokens_per_step: Number = 1.0
+
+
+NO_DRAFTS = Drafts()
+
+
 def _pass_work(
     deployment: Deployment,
     tokens: Number,
     *,
     sequences: Number,
-    head: bool = True,
-    cached: bool = True,
+    decodes: bool = True,
     serial_passes: Number = 1.0,
     passes: Number = 1.0,
-    attention_flops: Number = 0.0,
-    kv_math_s: Number = 0.0,
-    kv_read_s: Number = 0.0,
-    prompt_math_s: Number = 0.0,
-    score_read_s: Number = 0.0,
-    matvec_math_s: Number = 0.0,
-    matvec_tokens: Number = 0.0,
-    awaited_layers: Number = 0.0,
-    scheduled: Number = 0.0,
-    draft: Work | None = None,
-    guesses: Number = 0.0,
+    kv_flops: Number = 0.0,
     kv_bytes: Number = 0.0,
-    tokens_per_step: Number = 1.0,
-    prefill_tokens: Number = 0.0,
+    prompt_flops: Number = 0.0,
+    score_read_s: Number = 0.0,
+    scheduled: Number = 0.0,
+    drafts: Drafts = NO_DRAFTS,
 ) -> Work:
     """Add up the work of `passes` passes of `tokens`, `serial_passes` of them one after another.
 
-    Arguments from `attention_flops` on are fields of `Work`.
+    Attention on the cache and among the tokens of prompts is of all passes, `sequences` and
+    `scheduled` are of one. A pass that does not decode has nothing but prompts.
     """
     d, model = deployment, deployment.model
     weights = law.weights_of(d)
     _, rate = compute_dtype(d.gpu, d.weights)
+    _, kv_rate = compute_dtype(d.gpu, d.kv)
     bandwidth = d.gpu.bandwidth_bytes_s
-    dense_params = model.dense_matmul_params - (0 if head else model.head_params)
+    # the head computes only the last token of a prompt
+    dense_params = model.dense_matmul_params - (0 if decodes else model.head_params)
     dense_flops = law.matmul_flops(params=dense_params, tokens=tokens) / d.tp
     expert_flops, expert_bytes, routed_layers = _experts(d, tokens)
     weight_bytes = weights.dense_read_bytes + expert_bytes
     adapter_math_s, adapter_read_s = _adapters(d, sequences, tokens)
+    matvec_math_s, matvec_tokens = _matvec(d, tokens) if decodes else (0.0, 0.0)
     host = d.offload_share and weight_bytes * d.offload_share / d.gpu.host_bandwidth_bytes_s
+    layers = model.layers * serial_passes
+    awaited_layers = 0.0 if decodes else layers * d.launches_prompts
+    flops = (dense_flops + expert_flops) * passes + (kv_flops + prompt_flops)
     # positional: keywords here would add a twentieth to the time of a prediction
     return Work(
         dense_flops / rate * serial_passes, weights.dense_read_bytes / bandwidth * serial_passes,
         expert_flops / rate * serial_passes, expert_bytes / bandwidth * serial_passes,
-        kv_math_s, kv_read_s, prompt_math_s, score_read_s, matvec_math_s, matvec_tokens,
+        kv_flops / kv_rate, kv_bytes / bandwidth,
+        prompt_flops / kv_rate * serial_passes / passes, score_read_s * serial_passes / passes,
+        matvec_math_s, matvec_tokens,
         adapter_math_s * serial_passes, adapter_read_s * serial_passes, host * serial_passes,
-        exchanges(d, tokens, serial_passes, cached=cached),
-        model.layers * serial_passes, 0.0, awaited_layers, routed_layers * serial_passes,
-        serial_passes, scheduled,
-        d.gpu.unpacks(d.weights), 1.0 - d.gpu.direct_link, draft, guesses,
-        weight_bytes * passes, kv_bytes, (dense_flops + expert_flops) * passes + attention_flops,
-        tokens * passes, tokens_per_step, prefill_tokens, passes / serial_passes / d.pp,
+        exchanges(d, tokens, serial_passes, cached=decodes),
+        layers, 0.0, awaited_layers, routed_layers * serial_passes, serial_passes, scheduled,
+        d.gpu.unpacks(d.weights), 1.0 - d.gpu.direct_link, drafts.draft, drafts.guesses,
+        weight_bytes * passes, kv_bytes, flops, tokens * passes, drafts.tokens_per_step, 0.0,
+        passes / serial_passes / d.pp,
     )  # fmt: skip
 
 
@@ -389,6 +399,15 @@ def _adapters(deployment: Deployment, sequences: Number, tokens: Number) -> tupl
     read_bytes = minimum(lora.adapters, sequences) * params * ACTIVATION_BYTES
     flops = law.matmul_flops(params=params, tokens=tokens)
     return flops / rate, read_bytes / d.gpu.bandwidth_bytes_s
+
+
+def _drafts(deployment: Deployment, context_tokens: Number, concurrency: Number) -> Drafts:
+    """What drafts beside a decode step, and how far a sequence gets by it."""
+    d, speculation = deployment, deployment.speculation
+    if not speculation:
+        return NO_DRAFTS
+    gained = tokens_per_step(accept=speculation.accept, tokens=speculation.tokens)
+    return Drafts(_draft_work(d, context_tokens, concurrency), speculation.tokens, gained)
 
 
 def _draft_work(deployment: Deployment, context_tokens: Number, concurrency: Number) -> Work:
@@ -515,8 +534,7 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
     d, model = deployment, deployment.model
     batches = 1 if d.engine.family in UNDIVIDED else d.pp
     sequences = maximum(concurrency / batches, 1.0)
-    speculation = d.speculation
-    tokens_verified = 1 + speculation.tokens if speculation else 1
+    tokens_verified = 1 + d.speculation.tokens if d.speculation else 1
     # over many steps each attention replica has its share of the requests, and at least one
     card_sequences = maximum(sequences / d.tp, 1.0) if d.dp_attention else sequences
     kv_bytes = card_sequences * law.kv_read_bytes_per_sequence(
@@ -530,26 +548,16 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
     )
     head_shards = 1 if d.dp_attention else d.tp
     attention_flops = law.attention_flops_per_token(model, context_tokens) / head_shards
-    attention_flops = attention_flops * card_sequences * tokens_verified
-    _, rate = compute_dtype(d.gpu, d.kv)
     tokens = sequences * tokens_verified
     work = _pass_work(
         d,
         tokens,
         sequences=sequences,
-        attention_flops=attention_flops,
-        matvec_math_s=_matvec_math_s(d),
-        matvec_tokens=law.matvec_columns(d.weights, tokens),
-        kv_math_s=attention_flops / rate,
-        kv_read_s=kv_bytes / d.gpu.bandwidth_bytes_s,
+        kv_flops=attention_flops * card_sequences * tokens_verified,
         kv_bytes=kv_bytes,
         # each attention replica schedules and samples its own sequences
         scheduled=card_sequences if d.dp_attention else concurrency,
-        draft=_draft_work(d, context_tokens, concurrency) if speculation else None,
-        guesses=speculation.tokens if speculation else 0.0,
-        tokens_per_step=1.0
-        if speculation is None
-        else tokens_per_step(accept=speculation.accept, tokens=speculation.tokens),
+        drafts=_drafts(d, context_tokens, concurrency),
     )
     return _with_host_launches(work, LAUNCHES) if d.eager else work
 
@@ -600,30 +608,21 @@ def prefill_work(
     # chunks are pipelined: the first fills the stages, then all stages work
     serial_chunks = (chunks + d.pp - 1) / d.pp
     # attention is quadratic in each prompt, not in the batch of them
-    attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) * prompts / d.tp
-    score_read_s = _score_read_s(d, tokens, cached_tokens) * prompts
-    _, rate = compute_dtype(d.gpu, d.kv)
-    speculation = d.speculation
-    draft = speculation and speculation.draft and draft_deployment(d)
+    prompt_flops = law.prefill_attention_flops(model, tokens, cached_tokens) * prompts / d.tp
+    drafts = NO_DRAFTS
+    if d.speculation and d.speculation.draft:  # the draft model reads the prompt too
+        load = {"input_tokens": input_tokens, "cached_tokens": cached_tokens, "prompts": prompts}
+        drafts = Drafts(prefill_work(draft_deployment(d), **load), 1.0)
     return _pass_work(
         d,
         chunk,
         sequences=prompts,
-        head=False,  # the head computes only the last token of a prompt
-        cached=False,
+        decodes=False,
         serial_passes=serial_chunks,
         passes=chunks,
-        attention_flops=attention_flops,
-        prompt_math_s=attention_flops / rate * serial_chunks / chunks,
-        score_read_s=score_read_s * serial_chunks / chunks,
-        awaited_layers=model.layers * serial_chunks * d.launches_prompts,
-        # the draft model reads the prompt too
-        draft=prefill_work(
-            draft, input_tokens=input_tokens, cached_tokens=cached_tokens, prompts=prompts
-        )
-        if draft
-        else None,
-        guesses=1.0 if draft else 0.0,
+        prompt_flops=prompt_flops,
+        score_read_s=_score_read_s(d, tokens, cached_tokens) * prompts,
+        drafts=drafts,
     )
 
 
@@ -636,13 +635,14 @@ def _score_read_s(deployment: Deployment, tokens: Number, cached_tokens: Number)
     return scores * d.engine.score_bytes / d.gpu.bandwidth_bytes_s
 
 
-def _matvec_math_s(deployment: Deployment) -> float:
-    """Time multiplying one token at full rate, where a matrix-vector kernel does that."""
+def _matvec(deployment: Deployment, tokens: Number) -> tuple[Number, Number]:
+    """Time one token at full rate where a matrix-vector kernel multiplies, and count the others."""
     d = deployment
     if not law.has_matvec(d.weights):
-        return 0.0
+        return 0.0, 0.0
     _, rate = compute_dtype(d.gpu, d.weights)
-    return law.matmul_flops(params=d.model.dense_matmul_params, tokens=1) / d.tp / rate
+    one_s = law.matmul_flops(params=d.model.dense_matmul_params, tokens=1) / d.tp / rate
+    return one_s, law.matvec_columns(d.weights, tokens)
 
 
 def _positive(name: str, value: Number) -> None:
@@ -681,18 +681,17 @@ def mixed_work(
     decode = decode_work(undrafted, context_tokens=context_tokens, concurrency=concurrency)
     room = maximum(d.batch_limit_tokens - decode.tokens, 1)
     chunk = minimum(prefill_tokens, room)
-    chunk_flops = law.prefill_attention_flops(d.model, chunk) / d.tp
-    _, rate = compute_dtype(d.gpu, d.kv)
-    return _pass_work(
+    work = _pass_work(
         undrafted,
         decode.tokens + chunk,
         sequences=decode.tokens,
-        attention_flops=chunk_flops,
+        prompt_flops=law.prefill_attention_flops(d.model, chunk) / d.tp,
+        score_read_s=_score_read_s(d, chunk, 0),
+    )
+    return work._replace(
         kv_math_s=decode.kv_math_s,
         kv_read_s=decode.kv_read_s,
         kv_bytes=decode.kv_bytes,
-        prompt_math_s=chunk_flops / rate,
-        score_read_s=_score_read_s(d, chunk, 0),
         matvec_math_s=decode.matvec_math_s,
         matvec_tokens=decode.matvec_tokens,
         scheduled=decode.scheduled,
