@@ -688,6 +688,7 @@ def mixed_work(
         prompt_flops=law.prefill_attention_flops(d.model, chunk) / d.tp,
         score_read_s=_score_read_s(d, chunk, 0),
     )
+    _, kv_rate = compute_dtype(d.gpu, d.kv)
     return work._replace(
         kv_math_s=decode.kv_math_s,
         kv_read_s=decode.kv_read_s,
@@ -695,5 +696,6 @@ def mixed_work(
         matvec_math_s=decode.matvec_math_s,
         matvec_tokens=decode.matvec_tokens,
         scheduled=decode.scheduled,
+        flops=work.flops + decode.kv_math_s * kv_rate,
         prefill_tokens=chunk,
     )

@@ -543,6 +543,8 @@ def test_a_mixed_step_reads_once_for_both():
     assert got.kv_bytes == 8 * 100 * 10 * 8 * 20
     pairs = 992 * 993 / 2
     assert got.prompt_math_s == pytest.approx(10 * 2 * 8 * 20 * pairs / 1e15)
+    pairs += 8 * 100
+    assert got.flops == pytest.approx(2 * 10e9 * 1000 + 10 * 2 * 8 * 20 * pairs, rel=1e-9)
     both = bandwidth.mixed_step(
         plain.deployment(tp=2), context_tokens=100, concurrency=8, prefill_tokens=200
     ).work
