@@ -88,8 +88,7 @@ class Card(Explained):
     @cached_property
     def open_loop(self) -> OpenLoop:
         """The deployment at each number of requests in flight, for requests at a rate."""
-        load = replace(self.workload, concurrency=1)
-        return open_loop_of(self.deployment, load, self.expected.family)
+        return open_loop_of(self.deployment, self.workload, self.expected.family)
 
     @cached_property
     def at_rate(self) -> AtRate | None:

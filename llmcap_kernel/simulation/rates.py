@@ -459,7 +459,6 @@ class SteadyState:
         return self.mean_s(quantity) if percent is None else self.percentile_s(quantity, percent)
 
 
-@partial(calibration.cache_until_reload, size=2048)
 def open_loop_of(deployment: Deployment, workload: Workload, family: str | None = None) -> OpenLoop:
     """Tabulate a deployment at some numbers of requests in flight.
 
@@ -489,6 +488,11 @@ def open_loop_of(deployment: Deployment, workload: Workload, family: str | None 
     >>> 10 < open_loop_of(one, Workload(1000, 200)).most_rps < 100
     True
     """
+    return _open_loop(deployment, replace(workload, concurrency=1), family)
+
+
+@partial(calibration.cache_until_reload, size=2048)
+def _open_loop(deployment: Deployment, workload: Workload, family: str | None) -> OpenLoop:
     max_users = most_running(deployment, workload)
     if not max_users:
         raise BadInput("gpu", "the deployment does not start: no sequence has room in the cache.")
@@ -590,8 +594,7 @@ class AtRate(Estimates):
     @cached_property
     def open_loop(self) -> OpenLoop:
         """The deployment, tabulated by the number of requests in flight."""
-        single = replace(self.served.workload or Workload(1, 1), concurrency=1)
-        return open_loop_of(self.deployment, single, self.family)
+        return open_loop_of(self.deployment, self.served.workload or Workload(1, 1), self.family)
 
     @property
     def answered(self) -> bool:
@@ -846,7 +849,7 @@ def at_rate(
     True
     """
     number("rate_rps", rate_rps, 1e-9, 1e9, "requests/s")
-    open_loop = open_loop_of(deployment, replace(workload, concurrency=1), family)
+    open_loop = open_loop_of(deployment, workload, family)
     typical_users = open_loop.at(min(rate_rps, FULL * open_loop.most_rps)).law.percentile(50)
     users = max(round(typical_users), 1)
     return with_rate(_loop_estimates(deployment, workload, users, family), rate_rps)

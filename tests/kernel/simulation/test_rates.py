@@ -134,7 +134,7 @@ def test_decoding_pauses_as_often_and_for_as_many_prompts_as_in_the_step_loop(na
     """A negative binomial law of the same mean and variance has a third fewer pauses at 0.8."""
     model, gpu, tp, load, _ = CASES[name]
     d = catalog.deployment(model=model, gpu=gpu, tp=tp, weights="fp8", engine="sglang")
-    table = open_loop_of(d, replace(load, concurrency=1))
+    table = open_loop_of(d, load)
     rate = share * table.most_rps
     gaps = [gap for run in _simulated(d, load, rate) for g in run.groups for gap in g.gaps]
     there = table.at(rate)
@@ -150,7 +150,7 @@ def test_percentiles_are_near_those_of_the_step_loop(name, engine):
     model, gpu, tp, load, rate = CASES[name]
     d = catalog.deployment(model=model, gpu=gpu, tp=tp, weights="fp8", engine=engine)
     runs = list(_simulated(d, load, rate))
-    there = _quiet(open_loop_of(d, replace(load, concurrency=1))).at(rate)
+    there = _quiet(open_loop_of(d, load)).at(rate)
     assert_near(there, runs, ("itl", 50, 0.1), ("ttft", 50, 0.15), ("ttft", 95, 0.2),
                 ("tpot", 95, 0.2), ("e2e", 95, 0.2))  # fmt: skip
 
@@ -191,7 +191,7 @@ def test_where_decoding_pauses_for_prompts_the_law_holds_to_nine_tenths_of_the_m
     """Users who ask again would meet fewer prompts in a pass than come while one is computed."""
     model, gpu, tp, load, _ = CASES[name]
     d = catalog.deployment(model=model, gpu=gpu, tp=tp, weights="fp8", engine="sglang")
-    table = open_loop_of(d, replace(load, concurrency=1))
+    table = open_loop_of(d, load)
     runs = list(_simulated(d, load, share * table.most_rps))
     there = _quiet(table).at(share * table.most_rps)
     # a first token also waits for those behind it in its pass, of whom the law knows nothing
@@ -230,7 +230,7 @@ def test_stacked_deployments_are_those_one_by_one(engine):
         catalog.deployment(model="llama-3.1-8b", gpu=gpu, engine=engine)
         for gpu in ("h100-sxm", "l40s", "mi300x")
     ]
-    alone = [open_loop_of(d, replace(LOAD, concurrency=1)) for d in many]
+    alone = [open_loop_of(d, LOAD) for d in many]
     users = [np.array(n, float) for n in zip(*(one.users for one in alone), strict=True)]
     rounds_s = zip(*(one.loops_s for one in alone), strict=True)
     stack = OpenLoop(
@@ -268,7 +268,7 @@ def _column(table, name):
 
 
 def test_a_rate_beyond_saturation_is_refused_in_a_sentence():
-    most = open_loop_of(ONE, replace(LOAD, concurrency=1)).most_rps
+    most = open_loop_of(ONE, LOAD).most_rps
     assert math.isfinite(at(most * 0.99).percentile("ttft", 99).high)
     assert at(most * 1.01).in_flight == math.inf
     with pytest.raises(BadInput, match="its queue would grow without end") as refused:
@@ -278,7 +278,7 @@ def test_a_rate_beyond_saturation_is_refused_in_a_sentence():
 
 def test_near_saturation_requests_wait_for_room():
     few = replace(ONE, max_num_seqs=8)
-    most = open_loop_of(few, replace(LOAD, concurrency=1)).most_rps
+    most = open_loop_of(few, LOAD).most_rps
     calm, busy = (at(most * share, few).percentile("ttft", 95).value for share in (0.3, 0.97))
     assert busy > 20 * calm
 
@@ -286,7 +286,7 @@ def test_near_saturation_requests_wait_for_room():
 @pytest.mark.parametrize("limit", [("itl", 95, 0.02), ("ttft", 99, 1.0)])
 def test_the_rate_within_limits_is_the_last_that_keeps_them(limit):
     quantity, percent, bound_s = limit
-    table = open_loop_of(ONE, replace(LOAD, concurrency=1))
+    table = open_loop_of(ONE, LOAD)
     within = table.within_rps([limit])
     assert 0 < within < table.most_rps
     for share, kept in ((0.98, True), (1.02, False)):
@@ -295,7 +295,7 @@ def test_the_rate_within_limits_is_the_last_that_keeps_them(limit):
 
 
 def test_limits_that_no_rate_keeps_leave_nothing():
-    assert open_loop_of(ONE, replace(LOAD, concurrency=1)).within_rps([("itl", 50, 1e-4)]) == 0.0
+    assert open_loop_of(ONE, LOAD).within_rps([("itl", 50, 1e-4)]) == 0.0
 
 
 @pytest.mark.parametrize("rate", [0, -1, math.nan, "2", None])
