@@ -6,6 +6,7 @@ from a real deployment of each kind of card. A candidate so near a limit that ro
 judged again by its card.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import cached_property, lru_cache
@@ -23,7 +24,8 @@ from ..simulation.rates import NUMBERS, OpenLoop, knots
 from ..simulation.spread import spread_at_rate
 from ..spec import CEILING, Efficiency, Format, Gpu, Slo, Workload
 from .columns import Columns
-from .copies import ROUNDED, Requirements, holds_one, judge, latency_limits
+from .copies import ROUNDED, Requirements, holds_one, judge
+from .limits import MEAN_LIMITS, LatencyLimit, latency_limits
 from .many_copies import NEAR, Array, Candidates, Tried, for_rate, for_users
 from .rows import row_of
 from .space import HOME, Block, sequences
@@ -143,9 +145,9 @@ def _one_by_one(block: Block, asked: Requirements) -> Columns:
 
 def _limit_names(slo: Slo) -> tuple[str, ...]:
     """List the names of the limits that are set."""
-    means = {"budget": slo.usd_h, "latency": slo.itl_s, "prefill": slo.ttft_s, "cost": slo.usd_mtok}
-    tails = (tail.name for tail in slo.tails)
-    return ("capacity", *(name for name, bound in means.items() if bound is not None), *tails)
+    money = {"budget": slo.usd_h, "cost": slo.usd_mtok}
+    priced = (name for name, bound in money.items() if bound is not None)
+    return ("capacity", *priced, *(limit.name for limit in latency_limits(slo)))
 
 
 class Trial:
@@ -246,12 +248,9 @@ class Trial:
         at = np.flatnonzero(self.room.starts & (rate_rps < self.open_loop.most_rps))
         if not len(at):
             return users_at_once_s
-        steady, tails = self.open_loop.only(at).at(rate_rps[at]), self.asked.slo.tails
-        asked: dict[str, tuple[str, float | None]]
-        asked = {"latency": ("itl", None), "prefill": ("ttft", None)}
-        asked |= {tail.name: (tail.quantity, tail.percent) for tail in tails}
-        for name, (quantity, percent) in asked.items():
-            users_at_once_s[name][at] = steady.latency_s(quantity, percent)
+        steady = self.open_loop.only(at).at(rate_rps[at])
+        for one in _latencies(self.asked.slo):
+            users_at_once_s[one.name][at] = steady.latency_s(one.quantity, one.percent)
         return users_at_once_s
 
     def columns(self, copies: Number, users: Number, near: Number = False) -> Columns:
@@ -289,8 +288,8 @@ class Trial:
             "users": users,
             "usd_h": where(rent > 0, copies * rent, np.inf),
             "usd_mtok": where(stopped | (rent == 0), np.inf, price),
-            "itl_s": where(stopped, np.inf, values_s["latency"]),
-            "ttft_s": where(stopped, np.inf, values_s["prefill"]),
+            "itl_s": where(stopped, np.inf, values_s[MEAN_LIMITS["itl"]]),
+            "ttft_s": where(stopped, np.inf, values_s[MEAN_LIMITS["ttft"]]),
             "num_gpus": copies * stack.num_gpus,
             "lack": room.lack(users),
         }
@@ -317,11 +316,19 @@ def _price(stack: Stack, output_tok_s: Array) -> Array:
     return _rent(stack) / 3600 * 1e6 / output_tok_s
 
 
+def _latencies(slo: Slo) -> tuple[LatencyLimit, ...]:
+    """List both means, whether they have a limit or not, and the percentiles that have one."""
+    means = (LatencyLimit(quantity, None, math.inf) for quantity in MEAN_LIMITS)
+    return (*means, *(limit for limit in latency_limits(slo) if limit.percent is not None))
+
+
 def _latencies_s(served: Served, slo: Slo) -> dict[str, Array]:
-    """Compute both means, and the percentiles that have a limit, by the names of limits."""
-    means_s = {"latency": served.itl_s, "prefill": served.ttft_mean_s}
-    return means_s | {
-        tail.name: percentiles.expected_s(served, tail.quantity, tail.percent) for tail in slo.tails
+    """Compute `_latencies` by the names of limits."""
+    return {
+        one.name: getattr(served, percentiles.MEANS[one.quantity])
+        if one.percent is None
+        else percentiles.expected_s(served, one.quantity, one.percent)
+        for one in _latencies(slo)
     }
 
 
@@ -335,12 +342,9 @@ def _headrooms(
     slo: Slo, values_s: dict[str, Array], floors_s: dict[str, Array], price: Array
 ) -> dict[str, Array]:
     """Compute headrooms of the latencies and of the price, as `limits.headrooms` does."""
-    bounds_s = {"latency": slo.itl_s, "prefill": slo.ttft_s}
-    bounds_s |= {tail.name: tail.bound_s for tail in slo.tails}
     found = {
-        name: bound_s / maximum(values_s[name], floors_s.get(name, 0.0))
-        for name, bound_s in bounds_s.items()
-        if bound_s is not None
+        limit.name: limit.bound_s / maximum(values_s[limit.name], floors_s.get(limit.name, 0.0))
+        for limit in latency_limits(slo)
     }
     if slo.usd_mtok is not None:
         found["cost"] = slo.usd_mtok / where(price > 0, price, np.nan)

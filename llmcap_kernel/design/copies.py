@@ -6,7 +6,7 @@ for many candidates at once.
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from ..serving import most_running
 from ..simulation.rates import OpenLoop
 from ..spec import Deployment, Slo, Workload
 from .cards import Card, card
-from .limits import Limit
+from .limits import LatencyLimit, Limit, latency_limits
 from .limits import meets as met
 from .space import sequences
 
@@ -26,7 +26,6 @@ DESK_CARDS = 8  # most workstation cards in a search that does not name its card
 MOST_DESK = 80_000
 ROUNDED = 1 + 1e-12  # a fifth of five times a rent may be a bit less than it
 SPARE = 3  # standard deviations of a Poisson number, above its mean
-LatencyLimits = tuple[tuple[str, float | None, float], ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Choice(Card):
     def pace(self) -> str:
         """The latencies in a sentence where no latency is limited; else ""."""
         estimates, slo = self.estimates, self.slo
-        if estimates is None or slo.itl_s or slo.ttft_s or slo.tails:
+        if estimates is None or latency_limits(slo):
             return ""
         wait, speed = (
             quantity(estimates.ttft_s.value, "s"),
@@ -449,30 +448,6 @@ def _deciding(slo: Slo, latencies: bool) -> Slo:
     return replace(slo, usd_mtok=None) if latencies else Slo()
 
 
-def latency_limits(slo: Slo) -> LatencyLimits:
-    """List the limits on latencies.
-
-    Parameters
-    ----------
-    slo : Slo
-        All limits.
-
-    Returns
-    -------
-    tuple of (str, float or None, float)
-        A quantity of `spec.TAILED`, a percent or None for the mean, and the longest time [s].
-
-    Examples
-    --------
-    >>> from llmcap_kernel.spec import Tail
-    >>> latency_limits(Slo(ttft_s=1.0, tails=(Tail("itl", 95, 0.050),)))
-    (('ttft', None, 1.0), ('itl', 95, 0.05))
-    """
-    means = (("itl", None, slo.itl_s), ("ttft", None, slo.ttft_s))
-    tails = ((tail.quantity, tail.percent, tail.bound_s) for tail in slo.tails)
-    return (*((what, p, bound_s) for what, p, bound_s in means if bound_s is not None), *tails)
-
-
 def _in_flight(card_at: Callable[[int, int], Choice], rate: float, max_users: int) -> int:
     """Find the fewest requests in flight that answer a rate; above `max_users` where none do.
 
@@ -500,7 +475,10 @@ def _copies(
 
 
 def _copies_for_rate(
-    card_at: Callable[[int, int], Choice], limits: LatencyLimits, rate: float, max_copies: int
+    card_at: Callable[[int, int], Choice],
+    limits: Sequence[LatencyLimit],
+    rate: float,
+    max_copies: int,
 ) -> tuple[int, int]:
     """Find the copies that answer a rate of requests, and the requests in flight of each."""
     meets = partial(_meets, card_at)
@@ -523,7 +501,7 @@ def _copies_for_rate(
     return copies, _in_flight(card_at, rate / copies, low)
 
 
-def _within(open_loop: OpenLoop, limits: LatencyLimits, rate_rps: float) -> bool:
+def _within(open_loop: OpenLoop, limits: Sequence[LatencyLimit], rate_rps: float) -> bool:
     """Say whether a rate is answered with latencies within their limits."""
     if rate_rps >= open_loop.most_rps:
         return False
@@ -534,7 +512,7 @@ def _within(open_loop: OpenLoop, limits: LatencyLimits, rate_rps: float) -> bool
 
 def _copies_within(
     card_at: Callable[[int, int], Choice],
-    limits: LatencyLimits,
+    limits: Sequence[LatencyLimit],
     rate: float,
     bounds: tuple[int, int],
     max_users: int,

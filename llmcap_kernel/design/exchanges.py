@@ -11,7 +11,7 @@ from ..refuse import BadInput
 from ..spec import Slo, Workload
 from .cards import Card, card
 from .copies import Choice, Requirements, could_hold, judge, most_answered_rps, within_rent
-from .limits import limit_title
+from .limits import MEAN_LIMITS, is_gap, latency_limits, limit_title
 from .rows import Row, RowList, cost, row_of
 from .search import Search, search, searched
 from .space import Block, Quality, bits
@@ -131,17 +131,13 @@ def _dollar(result: Search, best: Choice) -> Exchange | None:
     return Exchange("dollar", text, choice, extra_usd_h)
 
 
-def _is_gap(name: str) -> bool:
-    return name == "latency" or name.startswith(("itl", "tpot"))
-
-
 def _gap(result: Search, best: Choice) -> Exchange | None:
     """Find the cheapest candidate where every limit on the gap is 10 ms longer."""
-    bounds = [x.bound for x in best.limits if _is_gap(x.name)]
+    bounds = [x.bound for x in best.limits if is_gap(x.name)]
     if not bounds:
         return None
     slo = result.asked.slo
-    tails = (replace(t, bound_s=t.bound_s + GAP_S) if _is_gap(t.name) else t for t in slo.tails)
+    tails = (replace(t, bound_s=t.bound_s + GAP_S) if is_gap(t.name) else t for t in slo.tails)
     longer = replace(slo, itl_s=slo.itl_s and slo.itl_s + GAP_S, tails=tuple(tails))
     allowed = quantity(max(bounds) + GAP_S, "s")
     head = f"10 ms more between tokens ({allowed} allowed)"
@@ -378,13 +374,8 @@ def relaxations(result: Search, most: int = 6) -> tuple[Relaxation, ...]:
 def _bound(result: Search, name: str) -> float:
     """Look up the bound of a limit, for all copies."""
     slo = result.asked.slo
-    bounds = {
-        "budget": slo.usd_h,
-        "cost": slo.usd_mtok,
-        "latency": slo.itl_s,
-        "prefill": slo.ttft_s,
-    }
-    bounds |= {tail.name: tail.bound_s for tail in slo.tails}
+    bounds = {"budget": slo.usd_h, "cost": slo.usd_mtok}
+    bounds |= {limit.name: limit.bound_s for limit in latency_limits(slo)}
     return float(bounds[name] or 0.0)
 
 
@@ -448,8 +439,8 @@ def _eased(slo: Slo, changes: Sequence[Change]) -> Slo:
     """Apply the changed latencies to the limits."""
     eased = {change.what: change.after for change in changes}
     tails = tuple(replace(tail, bound_s=eased.get(tail.name, tail.bound_s)) for tail in slo.tails)
-    itl_s, ttft_s = eased.get("latency", slo.itl_s), eased.get("prefill", slo.ttft_s)
-    return replace(slo, itl_s=itl_s, ttft_s=ttft_s, tails=tails)
+    means_s = {f"{of}_s": eased[name] for of, name in MEAN_LIMITS.items() if name in eased}
+    return replace(slo, **means_s, tails=tails)
 
 
 def _up(value: float) -> float:

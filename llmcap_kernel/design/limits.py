@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ from .. import bandwidth, capacity, catalog
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
 from ..explain import Explained, Line, counted, digits, gib, ordinal, quantity
-from ..simulation.percentiles import percentile, value_s
-from ..spec import Deployment, Slo, Tail, Workload
+from ..simulation.percentiles import MEANS, percentile, value_s
+from ..spec import Deployment, Slo, Tail, Workload, tail_name
 from .handover import lacks_cache
 from .space import cannot_load, cannot_run
 
@@ -38,6 +38,7 @@ MISSES = {
 SURE = 0.75  # chance from which a limit is likely met; below 1 - SURE it is likely missed
 TENTH = NormalDist().inv_cdf(0.9)  # standard deviations from the median to the 90th percentile
 AT_LEAST = ("capacity", "length")  # limits where more is better
+MEAN_LIMITS = {"itl": "latency", "ttft": "prefill"}  # limits on means, by quantity of `spec.TAILED`
 # Limits on percentiles as the name of a row.
 TAIL_LABELS = {
     "itl": "{} percentile gap",
@@ -53,6 +54,77 @@ VALUED = {"budget": "rent", "cost": "output at"}  # what has the value, where th
 # Why a price that is not on demand is nothing to plan with.
 PASSING = {"spot": "it may be taken away", "reserved-1y": "it binds for a year"}
 SIXTEEN_BITS = ("bf16", "fp16", "fp16-acc16")
+
+
+class LatencyLimit(NamedTuple):
+    """A limit on the mean or on a percentile of a latency.
+
+    Attributes
+    ----------
+    quantity : str
+        One of `spec.TAILED`.
+    percent : float or None
+        Percent of them that are no longer; None for the mean.
+    bound_s : float
+        The longest time [s].
+    """
+
+    quantity: str
+    percent: float | None
+    bound_s: float
+
+    @property
+    def name(self) -> str:
+        """The name of its `Limit`."""
+        if self.percent is None:
+            return MEAN_LIMITS[self.quantity]
+        return tail_name(self.quantity, self.percent)
+
+
+@lru_cache(maxsize=256)
+def latency_limits(slo: Slo) -> tuple[LatencyLimit, ...]:
+    """List the limits on latencies.
+
+    Parameters
+    ----------
+    slo : Slo
+        All limits.
+
+    Returns
+    -------
+    tuple of LatencyLimit
+        Those on means, then those on percentiles.
+
+    Examples
+    --------
+    >>> found = latency_limits(Slo(ttft_s=1.0, tails=(Tail("itl", 95, 0.050),)))
+    >>> [(limit.name, limit.bound_s) for limit in found]
+    [('prefill', 1.0), ('itl p95', 0.05)]
+    """
+    means = (("itl", None, slo.itl_s), ("ttft", None, slo.ttft_s))
+    tails = ((tail.quantity, tail.percent, tail.bound_s) for tail in slo.tails)
+    return tuple(LatencyLimit(what, p, s) for what, p, s in (*means, *tails) if s is not None)
+
+
+def is_gap(name: str) -> bool:
+    """Say whether a limit is on the gap between tokens, of which more a second are better.
+
+    Parameters
+    ----------
+    name : str
+        The name of a `Limit`.
+
+    Returns
+    -------
+    bool
+        Whether it is, on the mean or on a percentile.
+
+    Examples
+    --------
+    >>> is_gap("latency"), is_gap("tpot p95"), is_gap("ttft p95")
+    (True, True, False)
+    """
+    return name == MEAN_LIMITS["itl"] or name.startswith(("itl", "tpot"))
 
 
 @dataclass(frozen=True)
@@ -203,8 +275,7 @@ class Limit(Explained):
         """Unit of `required` and `available`: of a gap tokens a second, of other times 1/s."""
         if self.unit != "s":
             return self.unit
-        gap = self.name == "latency" or self.name.startswith(("itl", "tpot"))
-        return "tok/s" if gap else "1/s"
+        return "tok/s" if is_gap(self.name) else "1/s"
 
     def _sides(self) -> tuple[float, float]:
         if self.unit == "s":
@@ -353,7 +424,7 @@ def estimated(
     Returns
     -------
     iterator of Limit
-        Of each that is set, in the order of the fields of `Slo`.
+        Of each that is set: means, percentiles, the price.
 
     Examples
     --------
@@ -362,18 +433,15 @@ def estimated(
     >>> [limit.name for limit in estimated(made, WORKED_SLO)]
     ['itl p95']
     """
-    for name, bound, quantity_name, unit in (
-        ("latency", slo.itl_s, "itl_s", "s"),
-        ("prefill", slo.ttft_s, "ttft_s", "s"),
-        ("cost", slo.usd_mtok, "usd_mtok", "USD/Mtok"),
-    ):
-        value = None if bound is None else getattr(estimates, quantity_name)
-        if bound is not None and value is not None:
-            yield Limit(name, bound, value, unit)
-    for tail in slo.tails:
-        percentile_estimate = percentile_of or partial(percentile, estimates)
-        value = percentile_estimate(tail.quantity, tail.percent)
-        yield Limit(tail.name, tail.bound_s, value, "s")
+    percentile_of = percentile_of or partial(percentile, estimates)
+    for limit in latency_limits(slo):
+        what, percent, bound_s = limit
+        if percent is None:
+            yield Limit(limit.name, bound_s, getattr(estimates, f"{what}_s"), "s")
+        else:
+            yield Limit(limit.name, bound_s, percentile_of(what, percent), "s")
+    if slo.usd_mtok is not None and estimates.usd_mtok is not None:
+        yield Limit("cost", slo.usd_mtok, estimates.usd_mtok, "USD/Mtok")
 
 
 def headroom_of(name: str, bound: float, value: float) -> float:
@@ -486,14 +554,12 @@ def _bounded(
     percentile_s: Callable[[str, float], float],
 ) -> Iterator[tuple[str, float, float]]:
     """Yield each limit that `estimated` compares, and its value, computed lazily."""
-    if slo.itl_s is not None:
-        yield "latency", slo.itl_s, mean_s("itl_s")
-    if slo.ttft_s is not None:
-        yield "prefill", slo.ttft_s, mean_s("ttft_mean_s")
+    for limit in latency_limits(slo):
+        what, percent, bound_s = limit
+        value = mean_s(MEANS[what]) if percent is None else percentile_s(what, percent)
+        yield limit.name, bound_s, value
     if slo.usd_mtok is not None and estimates.usd_mtok:
         yield "cost", slo.usd_mtok, estimates.usd_mtok.value
-    for tail in slo.tails:
-        yield tail.name, tail.bound_s, percentile_s(tail.quantity, tail.percent)
 
 
 def tail_label(tail: Tail) -> str:

@@ -8,8 +8,7 @@ from ..calibration import Estimate
 from ..serving import most_running
 from ..simulation.rates import FULL, at_rate, ceiling_loop
 from ..spec import Deployment, Slo, Workload
-from .copies import latency_limits
-from .limits import estimated
+from .limits import estimated, latency_limits
 
 CLOSE = 1 / 128  # of a rate: no interval is known more closely
 

@@ -12,6 +12,7 @@ from heapq import merge
 from itertools import islice
 
 from .copies import Choice, Requirements, cards_of, judge
+from .limits import MEAN_LIMITS, latency_limits
 from .rows import Rows, cost, first_of_each, row_of
 from .space import HOME, Space
 
@@ -129,7 +130,7 @@ def _with_mean(asked: Requirements) -> Requirements:
 
 def _latencies(asked: Requirements) -> set[str]:
     """Name the limits that the tokens of a step change."""
-    return {"latency", "prefill", *(tail.name for tail in asked.slo.tails)}
+    return {*MEAN_LIMITS.values(), *(tail.name for tail in asked.slo.tails)}
 
 
 def _is_late(missed: tuple[str, ...], asked: Requirements) -> bool:
@@ -137,5 +138,4 @@ def _is_late(missed: tuple[str, ...], asked: Requirements) -> bool:
 
 
 def _limits_latency(asked: Requirements) -> bool:
-    slo = asked.slo
-    return bool(slo.itl_s or slo.ttft_s or slo.tails)
+    return bool(latency_limits(asked.slo))

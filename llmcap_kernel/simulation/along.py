@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import calibration, many
 from ..refuse import number
-from ..spec import Deployment
+from ..spec import Deployment, tail_name
 from .arrivals import Load, requests
 from .loop import simulate
 from .steps import Steps, room_of
@@ -71,7 +71,7 @@ def along(
 def _percentiles(deployment: Deployment, load: Load, rate_rps: float) -> dict[str, list[float]]:
     simulated = estimated(deployment, requests(load.at(rate_rps)))
     return {
-        f"{quantity} p{percent:g}": list(simulated.percentile(quantity, percent))
+        tail_name(quantity, percent): list(simulated.percentile(quantity, percent))
         for quantity in QUANTITIES
         for percent in PERCENTS
     }
@@ -113,7 +113,7 @@ def most_rps(
     """
     limits = tuple(limits)
     for quantity, percent, bound_s in limits:
-        number(f"{quantity} p{percent:g}", bound_s, 0, 1e6, "s")
+        number(tail_name(quantity, percent), bound_s, 0, 1e6, "s")
     requests_at_1 = requests(load.at(1.0))
     steps = Steps(deployment, calibration.efficiency_for(deployment))
     room = room_of(deployment, requests_at_1)

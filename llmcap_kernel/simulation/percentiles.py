@@ -11,7 +11,7 @@ from ..explain import Line
 from ..numeric import Number
 from ..refuse import one_of
 from ..serving import Served
-from ..spec import TAILED, Deployment, Workload
+from ..spec import TAILED, Deployment, Workload, tail_name
 from .queues import check_percent
 from .spread import HALVINGS, quantile_s, spread_of, without_prompts
 
@@ -251,7 +251,7 @@ def derived(estimates: Estimates, quantity: str, percent: float) -> tuple[Line, 
     'a decode step without prompts, at its p95'
     """
     value = percentile(estimates, quantity, percent).value
-    name = f"{quantity} p{percent:g}"
+    name = tail_name(quantity, percent)
     if quantity != "itl":
         return (Line(name, MADE_OF[quantity], "", explain.quantity(value, "s")),)
     spread = spread_of(estimates.served)

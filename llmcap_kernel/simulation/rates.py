@@ -29,7 +29,7 @@ from ..numeric import Number, between, exp, interval, log, maximum, minimum, som
 from ..once import cached_property
 from ..refuse import BadInput, number, one_of
 from ..serving import Served, most_running, serve
-from ..spec import TAILED, Deployment, Workload
+from ..spec import TAILED, Deployment, Workload, tail_name
 from .in_flight import Law, knots, law_of
 from .percentiles import MEANS, ceiling_s, in_order
 from .queues import check_percent, md1_wait_percentile_s, poisson, prompts_per_pass
@@ -810,7 +810,7 @@ class AtRate(Estimates):
                 "in flight", f"births at {self.rate_rps:.3g}/s, deaths as answered", "", in_flight
             ),
             Line("steps with a prompt", "of another, of all steps", "", f"{typical.stalled:.1%}"),
-            Line(f"{quantity} p{percent:g}", words, "", explain.quantity(value, "s")),
+            Line(tail_name(quantity, percent), words, "", explain.quantity(value, "s")),
         )
 
 

@@ -11,7 +11,7 @@ from .deployments import RECORDS, Deployment, Lora, Speculation
 from .efficiencies import CEILING, LATENCIES, PARTS, SHARES, Efficiency
 from .engines import LEAST_FRACTION, MOST_BATCHED, SERVERS, BatchLimits, Engine
 from .formats import WIDE, Format
-from .loads import TAILED, USUAL_LOAD, Slo, Tail, Workload, lengths_of, usual_load
+from .loads import TAILED, USUAL_LOAD, Slo, Tail, Workload, lengths_of, tail_name, usual_load
 from .models import (
     ATTENTION_KINDS,
     MAX_TOKENS,

@@ -123,6 +123,29 @@ def lengths_of(context_tokens: int) -> tuple[int, int]:
     return context_tokens - answer, answer
 
 
+def tail_name(quantity: str, percent: float) -> str:
+    """Name a percentile of a latency as people write it.
+
+    Parameters
+    ----------
+    quantity : str
+        One of `TAILED`.
+    percent : float
+        Percent of them that are no longer.
+
+    Returns
+    -------
+    str
+        Both.
+
+    Examples
+    --------
+    >>> tail_name("itl", 95)
+    'itl p95'
+    """
+    return f"{quantity} p{percent:g}"
+
+
 @dataclass(frozen=True)
 class Tail:
     """A limit on a percentile of a latency.
@@ -160,7 +183,7 @@ class Tail:
     @property
     def name(self) -> str:
         """Quantity and percentile, as people write them: "itl p95"."""
-        return f"{self.quantity} p{self.percent:g}"
+        return tail_name(self.quantity, self.percent)
 
 
 @dataclass(frozen=True)
