@@ -16,7 +16,7 @@ from llmcap_kernel.explain import quantity
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail, Workload
 from widgets.calculators import calculate
-from widgets.calculators.design import ASKED, FORM, PRESETS, _load, _search, _title, view
+from widgets.calculators.design import FORM, PRESETS, Chosen, _load, _search, _title, view
 from widgets.figures import choices
 from widgets.form import meaning
 
@@ -29,7 +29,7 @@ def shown(**changed):
 
 def found(**changed):
     state = FORM.defaults() | SMALL | changed
-    return _search(meaning.load(state), meaning.limits(state), *(state[name] for name in ASKED))
+    return _search(meaning.load(state), meaning.limits(state), Chosen.of(state))
 
 
 def test_the_answer_is_the_search_s():
@@ -58,7 +58,7 @@ def test_a_rate_has_the_answer_of_the_command(capsys, rate, budget):
     told = json.loads(capsys.readouterr().out)
     # whatever the users stood at before
     state = FORM.defaults() | SMALL | {"users": 900, "itl": 20, "rate": rate, "budget": budget}
-    answer = _search(_load(state), meaning.limits(state), *map(state.get, ASKED))
+    answer = _search(_load(state), meaning.limits(state), Chosen.of(state))
     made = view(state)
     assert len(answer.rows) == told["candidates"]["tried"]
     front = [(one.deployment.title, one.copies) for one in answer.front]
@@ -272,7 +272,7 @@ def test_a_rate_says_from_where_on_more_gaps_meet_a_prompt():
     (said,) = (one for one in made["sentences"] if "another user's prompt in them" in one)
     assert said.startswith("Beyond ") and "requests/s of a copy, over 5% of the gaps" in said
     state = FORM.defaults() | {"rate": 1.0}
-    best = _search(_load(state), meaning.limits(state), *(state[name] for name in ASKED)).winner
+    best = _search(_load(state), meaning.limits(state), Chosen.of(state)).winner
     row = made["tables"][0]["rows"][0]
     assert row[1:] == [quantity(best.percentile("itl", p).value, "s") for p in (50, 90, 95, 99)]
 

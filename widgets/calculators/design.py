@@ -3,6 +3,7 @@
 from functools import partial
 from statistics import median
 from textwrap import wrap
+from typing import NamedTuple
 
 from llmcap_kernel import calibration, catalog, design
 from llmcap_kernel.address import MEAN, asked
@@ -96,17 +97,32 @@ def view(state):
     controls = _controls(state)
     try:
         load, slo = _load(state), meaning.limits(state)
-        asked = (state[name] for name in ASKED)
-        parts = _parts(_search(load, slo, *asked), state)
+        parts = _parts(_search(load, slo, Chosen.of(state)), state)
     except BadInput as problem:
         parts = answers.refusal(problem, FORM)
     return answers.frame(FORM, state, TITLE, LEAD, controls, **parts)
 
 
-ASKED = (
-    *("model", "gpus", "tp", "vendor", "nodes", "copies", "desk"),
-    *("engine", "bits", "rate", "batched", "rank"),
-)
+class Chosen(NamedTuple):
+    """What a state asks of a search beside the load and the limits, by the names of inputs."""
+
+    model: str
+    gpus: str | None
+    tp: int | None
+    vendor: str
+    nodes: int
+    copies: int | None
+    desk: int
+    engine: str
+    bits: int
+    rate: float | None
+    batched: int | None
+    rank: str
+
+    @classmethod
+    def of(cls, state):
+        """Those of a complete state."""
+        return cls(*(state[name] for name in cls._fields))
 
 
 def _load(state):
@@ -116,29 +132,28 @@ def _load(state):
 
 
 @partial(calibration.cache_until_reload, size=8)
-def _search(
-    load, slo, model, gpus, tp, vendor, nodes, copies, desk, engine, bits, rate, batched, rank
-):
+def _search(load, slo, chosen):
     """One search, whichever of its candidates is looked at."""
-    whichever = model == ANY
-    if whichever and not gpus:
+    whichever = chosen.model == ANY
+    if whichever and not chosen.gpus:
         raise BadInput("gpus", "gpus is empty: name one card or more to see which models it runs.")
+    bits, vendor, batched = chosen.bits, chosen.vendor, chosen.batched
     return design.search(
         load,
         slo,
-        models=[] if whichever else [model],
+        models=[] if whichever else [chosen.model],
         quality=which_models.quality(bits) if whichever else design.Quality(weight_bits=bits),
         vendors=() if vendor == ANY else (vendor,),
-        engines=() if engine == ANY else (engine,),
+        engines=() if chosen.engine == ANY else (chosen.engine,),
         # an owner of a desk pays no rent: cards without a price are asked for by their vendor
-        gpus=card_list.cards(gpus) or (() if vendor != "apple" else _of_vendor(vendor)),
-        tps=[n for n in CARDS if tp is None or n <= tp],
-        nodes=nodes,
-        most_copies=copies,
-        desk_cards=desk,
-        rate=rate,
-        rank=rank,
-        four_bits=whichever and card_list.on_a_desk(gpus),
+        gpus=card_list.cards(chosen.gpus) or (() if vendor != "apple" else _of_vendor(vendor)),
+        tps=[n for n in CARDS if chosen.tp is None or n <= chosen.tp],
+        nodes=chosen.nodes,
+        most_copies=chosen.copies,
+        desk_cards=chosen.desk,
+        rate=chosen.rate,
+        rank=chosen.rank,
+        four_bits=whichever and card_list.on_a_desk(chosen.gpus),
         max_num_batched_tokens=(batched,) if batched else None,
     )
 
