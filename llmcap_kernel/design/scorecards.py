@@ -147,7 +147,7 @@ def scorecard(
     --------
     >>> scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO).winner.label
     'B'
-    >>> scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO, rate_rps=1.2).winner.label
+    >>> scorecard(worked_spec(), WORKED_WORKLOAD, rate_rps=1.2).winner.label
     'C'
     """
     named = columns if isinstance(columns, Mapping) else _lettered(tuple(columns))

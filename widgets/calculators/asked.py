@@ -3,6 +3,7 @@
 import textwrap
 
 from llmcap_kernel import design
+from llmcap_kernel.design.limits import latency_limits
 from llmcap_kernel.explain import capitalised, counted, digits, quantity
 from llmcap_kernel.spec import Slo
 
@@ -25,7 +26,7 @@ class UsersAtOnce:
     """
 
     def __init__(self, card):
-        self.card, self.limited = card, card.starts and has_latencies(card.slo)
+        self.card, self.limited = card, bool(card.starts and latency_limits(card.slo))
         self.most = design.users_within(card.deployment, card.workload, card.slo)
         # one user, those served, those within the limits and those who have room
         numbers = {1, card.users, self.most.value, card.max_concurrent}
@@ -135,22 +136,6 @@ def waiting(card):
     return f", but {waiting:,} of them {wait}: the engine runs {card.users:,} at once"
 
 
-def has_latencies(slo):
-    """Say whether a latency is limited.
-
-    Parameters
-    ----------
-    slo : Slo
-        Limits.
-
-    Returns
-    -------
-    bool
-        Whether one is.
-    """
-    return bool(slo.itl_s or slo.ttft_s or slo.tails)
-
-
 def _room_span(ledger, most):
     """Where memory alone bounds the users, what the room for them is off by."""
     low, high = ledger.concurrent_interval
@@ -176,7 +161,7 @@ class RequestsAtRate:
         d, load = card.deployment, card.workload
         self.most = design.requests_within(d, load)
         self.within = design.requests_within(d, load, card.slo)
-        self.limited = has_latencies(card.slo)
+        self.limited = bool(latency_limits(card.slo))
         self.cards = {rate: self._at(rate) for rate in self._shown()}
 
     def _shown(self):
