@@ -225,3 +225,41 @@ def test_cards_that_a_reader_chose_stay_under_another_model():
     state, messages = answer("calculate", "llama 3.1 405b, 4 users", "v=5&gpu=l4&tp=2")
     assert (state["gpu"], state["tp"]) == ("l4", 2)
     assert "this is of 2x L4, which stood here" in all_text(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "gpu", "count"),
+    [
+        ("qwen3-32b on 2 of our 8 H100", "h100-sxm", 2),
+        ("qwen3-32b on two of the eight H200", "h200-sxm", 2),
+        ("4 out of 8 H100 for llama-3.3-70b", "h100-sxm", 4),
+        ("half of our 8 H100, qwen3-32b", "h100-sxm", 4),
+        ("we have 8 h100, use 2 of them for qwen3-32b", "h100-sxm", 2),
+        ("qwen3-8b on 1 of our 4 4090", "rtx-4090", 1),
+        ("llama-3.1-405b on 2 nodes of 8 H100", "h100-sxm", 16),  # no part
+    ],
+)
+def test_of_a_part_of_the_cards_the_part_counts(text, gpu, count):
+    state, messages = answer("calculate", text)
+    assert (state["gpu"], state["tp"] * state["pp"]) == (gpu, count)
+    assert "Not understood" not in " ".join(one["text"] for one in messages)
+
+
+def test_a_name_of_old_and_new_cards_is_one_of_the_new():
+    """RTX 6000 was a Quadro of 2018; since then an Ada, and three of Blackwell."""
+    state, messages = answer("calculate", "qwen3-32b on RTX 6000")
+    assert state["gpu"] == "rtx-6000-ada"
+    assert any("rtx-pro-6000" in one["text"] for one in messages)
+
+
+def test_people_by_the_thousand_are_no_card():
+    state, _ = answer("calculate", "5000 employes, 10 requests a day each, llama-3.3-70b, H100")
+    assert state["gpu"] == "h100-sxm"
+
+
+def test_both_kinds_of_a_card_are_counted():
+    state, _ = answer("compare", "llama-3.3-70b on 4 H100 PCIe vs SXM")
+    assert [(state[f"{x}.gpu"], state[f"{x}.tp"]) for x in "ab"] == [
+        ("h100-pcie", 4),
+        ("h100-sxm", 4),
+    ]

@@ -255,3 +255,23 @@ def test_a_search_for_a_model_without_cards_says_to_name_them():
     assert "for cards that are named" in all_text(messages)
     _, messages = answer("design", "best model for an L4")
     assert "for cards that are named" not in all_text(messages)
+
+
+@pytest.mark.parametrize("which", ["p99", "99th percentile", "p95", "median"])
+def test_a_percentile_of_nothing_that_is_named_is_said_of_both_latencies(which):
+    text = f"what {which} do I get with llama-3.1-70b on 4 h100 at 20 users"
+    _, messages = answer("calculate", text)
+    said = " ".join(one["text"] for one in messages)
+    percent = {"p95": 95, "median": 50}.get(which, 99)
+    assert re.search(rf"{percent}% of the gaps between tokens are within [\d.]+ ms", said)
+    assert re.search(rf"{percent}% of the first tokens are within [\d.]+ m?s", said)
+    assert "Not understood" not in said
+    _, messages = answer("vram", text)
+    assert "calculate" in [one["link"]["name"] for one in messages if "link" in one]
+
+
+def test_a_percentile_of_a_word_that_is_not_known_is_lost_with_its_limit():
+    for text in ("qwen3-8b on H100, p95 frobnication 10 s", "qwen3-8b on H100, 99% uptime"):
+        _, messages = answer("calculate", text)
+        said = " ".join(one["text"] for one in messages)
+        assert "Not understood" in said and "are within" not in said

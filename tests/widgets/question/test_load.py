@@ -263,3 +263,21 @@ def test_two_cards_for_a_desk_serve_one_person_in_a_search_too():
     state, messages = answer("design", "should I buy a 3090 or an M2 Ultra for llama 70b")
     assert (state["users"], state["in"], state["itl"]) == (1, 2000, 100)
     assert "for one person unless said" in all_text(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("10 rps at night, 60 at day", "Of 10 and 60 requests/s the larger is taken"),
+        ("by night 10 rps, by day 60 rps", "Of 10 and 60 requests/s the larger is taken"),
+        ("60 rps now but 10 rps on weekends", "Of 10 and 60 requests/s the larger is taken"),
+        # 600 a minute are 10 a second
+        ("600 requests/min at night, 60 rps at day", "Of 10 and 60 requests/s the larger"),
+        ("between 10 and 60 rps", "Of 10 and 60 requests/s the larger is taken"),
+        ("10-60 rps", "Of 10 and 60 requests/s the larger is taken"),
+    ],
+)
+def test_of_two_rates_the_larger_is_taken_and_told(text, said):
+    state, messages = answer("design", f"llama-3.1-8b on H100, {text}")
+    told = " ".join(one["text"] for one in messages)
+    assert state["rate"] == 60 and said in told and "Not understood" not in told

@@ -2,6 +2,9 @@
 
 import re
 
+from llmcap_kernel import catalog
+from llmcap_kernel.refuse import BadInput, either
+
 from .gains import is_of_one_deployment
 from .own_machine import is_sold_with
 from .patterns import RATE
@@ -12,9 +15,9 @@ ASIDE = frozenset(
     """
     show sweep most power nodes cards open memory longest count home laptop slips uncounted
     everyone need gain onward caching times unhurried pieces hours two whole monthly yearly
-    standing bought fleets loads rents
+    standing bought fleets loads rents rates
     """.split()  # noqa: SIM905 - a list has a line a word
-) | {"which cards", "most rps", "per dollar", "of one"}
+) | {"which cards", "one card", "most rps", "per dollar", "of one"}
 EACH_COPY = ["What follows is of one copy with all the users: the numbers above share them."]
 ONE_COPY = ["The numbers are of one copy: ask it with its share of the load."]
 # What no input takes, by what is said of it.
@@ -67,11 +70,17 @@ def left_out(question, values, fields):
     is_copied = any(copies > 1 for copies, *_ in numbers.get("fleets", ()))
     notes += EACH_COPY * (is_copied and {"in", "users"} <= fields)
     notes += _two_limits(numbers)
+    notes += _two_versions(question)
     gb = int(numbers.get("memory", 0))
     if question.cards and gb and not any(is_sold_with(name, gb) for name, _ in question.cards):
         notes.append(
             f"The host's {gb} GB are not counted here: llmcap predict --offload-share 0.5 counts "
             "weights that are kept there."
+        )
+    if "one card" in numbers and len(question.models) > 1:
+        notes.append(
+            "Models that share a card are predicted alone: ask each with its part of the memory, "
+            "as in gpu-memory-utilization 0.45. They also share its time, which is in no answer."
         )
     if question.lost:
         notes.append(f"Not understood: {', '.join(question.lost)}.")
@@ -98,6 +107,27 @@ def _unused(question, values, fields):
     if both or "gain" in question.numbers:  # the other side of a change is nobody's words
         return unused
     return unused + [one for also in question.also.values() for one in also]
+
+
+def _two_versions(question):
+    """Say what setting two versions of one engine beside each other can tell, and what not."""
+    typed = [question.numbers.get("engine", ""), *question.also.get("engine", [])]
+    try:
+        engines = [catalog.engine(one) for one in typed if one]
+    except BadInput:  # the inputs refuse it, and say why
+        return
+    if len(engines) < 2 or len({one.family for one in engines}) > 1:
+        return
+    name = engines[0].title.split()[0]
+    if len({one.name for one in engines}) == 1:
+        yield f"{' and '.join(typed)} are both read as {engines[0].title}, so nothing differs here."
+    elif unknown := [one for one in engines if " in place of " in one.title]:
+        yield f"{either([one.title for one in unknown])}: the nearest that is known."
+    yield (
+        f"Versions of {name} differ here in memory and in defaults, and nearly all of their "
+        "kernels have the same fitted times: what an upgrade gains by faster kernels is not in "
+        "these numbers. The same benchmark on both shows it, and Validate reads its files."
+    )
 
 
 def _two_limits(numbers):

@@ -5,15 +5,17 @@ from typing import Any
 
 from llmcap_kernel import catalog
 from llmcap_kernel.catalog import names
-from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.refuse import BadInput, either
 
 from .. import from_name, lists
 from .patterns import MEMORY, MOST_LOST, WINDOW
 from .vocabulary import ARTICLES, SILENT, SIZES
 
 SAME_SIZE = 0.2  # of a model's parameters, as its name rounds them
+OUTDATED = ("pascal", "volta", "turing")  # what nobody buys anew
+ROUND = r"\d+000\b"  # of people, and no RTX 5000
 OPEN = "Several cards are "  # begins what is said where a name means several
-SEPARATORS = r"[,;?!]|\b(?:or|and|vs\.?|versus|instead of|on|for|with)\b"
+SEPARATORS = r"[,;?!]|:(?=\s)|\b(?:or|and|vs\.?|versus|instead of|on|for|with)\b"
 
 
 def models_and_cards(rest, numbers):
@@ -142,13 +144,20 @@ def _first_name(words):
 def _one_of(words):
     """The least of the cards that words leave open: "M3 36GB" is a Pro or a Max."""
     text = " ".join(words)
-    card = names.card(text) if re.search(r"\d", text) else None
+    card = names.card(text) if re.search(r"\d", text) and not re.match(ROUND, text) else None
     if not card or not card.choices:
         return None
-    every = map(catalog.gpu, card.choices)
-    slowest = min(every, key=lambda gpu: (gpu.memory_sold_bytes, gpu.bandwidth_bytes_s))
+    every = [*map(catalog.gpu, card.choices)]
+    newer = [gpu for gpu in every if gpu.family not in OUTDATED] or every
+    slowest = min(newer, key=lambda gpu: (gpu.memory_sold_bytes, gpu.bandwidth_bytes_s))
     sized = names.card(f"{slowest.name} {_memory(text)}").name or slowest.name
-    which = f"{OPEN}{text}: {lists.listed_title(sized)} is taken, the slowest of them."
+    others = [one.name for one in (*newer, *every) if one is not slowest]
+    others = [names.card(f"{one} {_memory(text)}").name or one for one in dict.fromkeys(others)]
+    of_them = "of them" if newer == every else "of the newer ones"
+    which = (
+        f"{OPEN}{text}: {lists.listed_title(sized)} is taken, the slowest {of_them}. Name "
+        f"{either(others, 3)} for another."
+    )
     return from_name.Understood("gpu", sized, {"tp": max(card.count, 1)}, which, True)
 
 

@@ -128,6 +128,7 @@ ENGINE = (
     r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|(?:ik_)?llama\.?cpp|ollama|lm[\s-]?studio"
     r"|koboldcpp)(?![\w/-])(?:\s*(?:v\d[\d.]*|\d+\.\d[\d.]*))?"  # "vllm 4xH100" has no version
 )
+VERSION = r"v?\d+\.\d[\d.]*(?![\w%])"  # of the engine before it: "vllm 0.6 or 0.11"
 SHARED = (
     r"\b(?:system\s+prompt|shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
 )
@@ -137,6 +138,46 @@ CROWD = (
     r"(?:(?:daily|monthly|active|simultaneous|parallel)\s+)*"
     r"(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?|agents?"
     rf"|{PEOPLE})\b(?!\s+tokens?)(?:\s+(?:are\s+)?{AT_THE_TIME})?"
+)
+# Behind a number that is of something else.
+OF_ELSE = (
+    r"(?!\s*(?:[x×%]|gpus?\b|cards?\b|m?s\b|in\b|inputs?\b|outs?\b|outputs?\b|prompts?\b|context"
+    rf"|ctx|req|[rq]ps\b|rtx|{CROWD}|[a-z][a-z]?\d))"
+)
+# Settings of an engine by their inputs, each of one value or several: "max-num-seqs 64 or 256".
+SETTINGS = {
+    "seqs": r"max[\s_-]num[\s_-]seqs|max[\s_-]running[\s_-]requests",
+    "batched": r"max[\s_-]num[\s_-]batched[\s_-]tokens",
+    "maxlen": r"max[\s_-]model[\s_-]len(?:gth)?",
+    "fraction": r"gpu[\s_-]mem(?:ory)?[\s_-]util(?:i[sz]ation)?|mem(?:ory)?[\s_-]fraction"
+    r"(?:[\s_-]static)?",
+}
+BETTER = r"(?:\s+(?:helps?|pays? off|better|faster|cheaper|good)(?=\s+(?:than|over|or|vs)\b))?"
+IS_SET = r"\s*(?:=|:|of|at|is|to|from)?\s*"
+OF_SETTINGS = {
+    "seqs": rf"\d+(?:,\d{{3}})*(?![\w.]|,\d){OF_ELSE}",
+    "fraction": r"(?:0?\.\d+|1\.0+|[1-9]\d\s?%)",
+}
+TOKENS = rf"\d+(?:[.,]\d+)*(?:\s?[kKmM]i?)?(?![\w.]|,\d){OF_ELSE}"
+
+
+def _set(name):
+    """A setting with its values, of which a comma alone parts no two."""
+    words, value = SETTINGS[name], OF_SETTINGS.get(name, TOKENS)
+    more = rf"(?:(?:{words}){IS_SET})?{value}"
+    several = rf"(?:(?:\s*,\s*{value})*\s*,?{BETTER}(?!\s*,){JOIN}{more})*"
+    return rf"(?<![\w.])(?:{words}){IS_SET}({value}{several})"
+
+
+# How experts, or the users of attention, are spread over cards: "EP8 or TP8".
+EXPERTS = r"(?:ep|expert[\s-]parallel(?:ism)?)(?:[\s-]size)?[\s=:-]*(?:of\s+)?(?:\d{1,3})?(?!\w)"
+ATTENTION = r"(?:(?:dp|data[\s-]parallel)[\s-]?(?:\d{1,3})?[\s-]attention|attention[\s-]dp)(?!\w)"
+TENSORS = r"(?:tp|tensor[\s-]parallel(?:ism)?)[\s=:-]*(?:of\s+)?(?:\d{1,3})?(?!\w)"
+WAY = rf"(?:{EXPERTS}|{ATTENTION}|{TENSORS})"
+WAYS = rf"{WAY}(?:\s*(?:\+|&|with|plus)\s*{WAY})*"
+SPREAD = (
+    rf"(?<![\w-])(?:(?:with|enable|using|use)[\s-]+)?"
+    rf"(?=[^,;.]{{0,40}}?(?<!\w)(?:{EXPERTS}|{ATTENTION}))({WAYS}(?:{BETTER}{JOIN}{WAYS})*)"
 )
 PLAIN = r"(?<![\w.])(\d+(?:,\d{3})*)(?!\d|\s?[kKmM]i?\b|\s?/)"  # no length of a prompt
 AT_ONCE = r"requests? (?:at once|in flight)"
@@ -198,6 +239,8 @@ ABSURD = (
 NUMBERS = (
     ("absurd", ABSURD),
     ("no model", NO_MODEL),
+    *((name, _set(name)) for name in SETTINGS),
+    ("spread", SPREAD),
     ("times", r"\bmax\w*\s+concurrency\D{0,20}?(\d+(?:\.\d+)?)\s*x(?!\w)"),
     ("share", rf"{PART}\s*(?:{HITS}|{SAME}(?:\s+prefix\b)?)"),
     ("share", rf"{PART}\s*(?:of\s+)?(?:the\s+|each\s+|every\s+)?(?:prompts?|inputs?|tokens?)"
@@ -265,7 +308,8 @@ NUMBERS = (
     ("second", rf"({RANKED})\s*(?:(?:of|is|at|under|below|at most|within|max|must be|should be|"
      rf"<=?|=|:)\s*)*({LIMIT})"
      rf"(?!\s*(?:to (?:the )?)?(?:{WAIT}|{GAP}|(?:a|per) token))"),
-    ("percentile", rf"({RANKED}|\bmean\b)"),
+    ("percentile", rf"({RANKED}|\b(?:mean|median)\b)"
+     r"(?!\s*(?:uptime|avail\w*|sla\b|util\w*|gpu|hit))"),
     ("ttft", rf"{WAIT}{NEAR}{TIME}"),
     ("ttft", rf"{TIME}\s*(?:to (?:the )?)?{WAIT}"),
     ("itl", rf"{GAP}{NEAR}{TIME}"),
@@ -284,11 +328,8 @@ NUMBERS = (
      r"tp[\s=-]*(\d+)\b"),
     ("tp", r"\b(?:tp|tensor[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
     ("pp", r"\b(?:pp|pipeline[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
-    ("seqs", r"\bmax[\s_-]num[\s_-]seqs\s*=?\s*(\d+)\b"),
     ("seqs", r"(?<![\w.])(\d+)\s*(?:seqs|sequences)\b"),
-    ("fraction", r"\bgpu[\s_-]memory[\s_-]utili[sz]ation\s*=?\s*([01]?\.\d+)"),
     ("cards", r"(?<![\w.$])(\d{1,3})[\s-](?:gpus?|cards?|accelerators?)\b(?!\s*/)"),
-    ("maxlen", rf"\bmax[\s_-]model[\s_-]len\s*=?\s*{NUMBER}"),
     ("prefix", rf"\b(?:system\s+prompt|prefix)\s*(?:of|=|:|with)?\s*{NUMBER}\s*(?:tokens?)?\s*"
      rf"(?:is\s+)?{SAME}{BY_ALL}"),
     ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}(?:\s+(?:(?:is|that is)\s+)?{SAME})?"
@@ -312,7 +353,7 @@ NUMBERS = (
      rf"{FORMATS}\b"),
     ("kv", rf"{FORMATS}\s+(?:kv|cache)\b(?:\s+cache\b)?"),
     ("weights", rf"{FORMATS}\b(?:\s+weights\b)?"),
-    ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
+    ("engine", rf"({ENGINE}(?:{JOIN}(?:{ENGINE}|{VERSION}))*)"),
 )  # fmt: skip
 PRICED = re.compile(
     r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b(?:\s+(?:output|input)(?=\s+tok))?"
@@ -353,7 +394,8 @@ A_DOLLAR_BUYS = tuple(
         rf"{FOR_A_DOLLAR}\s*(?:buy|get|go|give|bring)s?\b(?:\s+(?:me|us))?",
     )
 )
-EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
+# May be named several times, to be set side by side.
+EACH_OF = ("engine", "weights", "kv", "spread", *SETTINGS)
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
     r"|\b(?:max(?:imum)?|largest|biggest)\s+(?:batch(?:[\s-]size)?|throughput)\b|^\s*users\b"
@@ -399,7 +441,9 @@ HOW_MANY = re.compile(
     re.I,
 )
 WHICH_CARDS = re.compile(
-    r"\b(?:which|what|best|cheapest)\s+(?:gpus?|cards?|hardware|accelerators?)\b", re.I
+    r"\b(?:which|what|best|cheapest)\s+(?:gpus?|cards?|hardware|accelerators?)\b"
+    r"|^\s*(?:gpus?|cards?|hardware|accelerators?)\s+(?:for|to)\b",
+    re.I,
 )
 MONTHLY = re.compile(
     r"\bmonthly\s+(?:costs?|price|bill|rent|spend)\b"
@@ -422,6 +466,13 @@ OF_STARTING = re.compile(
     r"\b(?:cold|starts?|starting|startup|start-up|up|loads?|loading|boots?|times?|long)\b", re.I
 )
 WHICH_ONE = ("itlp", "ttftp", "percentile")
+# Of several models in one memory.
+ONE_CARD = re.compile(
+    r"\b(?:two|2|three|3|several|multiple|both)\s+(?:llms?|models)\s+(?:on|share|in)\b"
+    r"|\b(?:and|plus|\+|with)\b.{0,60}?\b(?:on|in|share)\s+(?:one|the same|a single|1)\b"
+    r"|\bshar(?:e|ing)\s+(?:one|an?|the same)\s+(?:gpu|card)|\bMIG\b|\bside by side on\b",
+    re.I,
+)
 FLAGS = {
     "starting": STARTING,
     "most": MOST,
@@ -438,6 +489,7 @@ FLAGS = {
         re.I,
     ),
     "need": NEED,
+    "one card": ONE_CARD,
     "of one": OF_ONE,
     "gain": GAIN,
     "onward": re.compile(r"\bgain from\b", re.I),

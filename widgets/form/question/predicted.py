@@ -285,8 +285,29 @@ def _month(form, question, values, state):
     return said
 
 
+def asks_for_a_percentile(numbers):
+    """Say whether a percentile of a latency is asked without a limit.
+
+    Parameters
+    ----------
+    numbers : dict
+        What a question says, by the input's name.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+
+    Examples
+    --------
+    >>> asks_for_a_percentile({"itlp": "p99"}), asks_for_a_percentile({"itlp": "p99", "itl": "9"})
+    (True, False)
+    """
+    return bool(_unlimited(numbers))
+
+
 def _asks_for_a_percentile(numbers, fields):
-    return bool(_unlimited(numbers)) and {"config", "tp", "in"} <= fields
+    return asks_for_a_percentile(numbers) and {"config", "tp", "in"} <= fields
 
 
 def _unlimited(numbers):
@@ -304,9 +325,12 @@ def _percentiles(form, question, values, state):
     said = []
     for name in _unlimited(question.numbers):
         which = question.numbers[f"{name}p"]
-        if which != MEAN:
+        what = OF_LATENCIES[name]
+        if which == MEAN:
+            value = card.expected.itl_s if name == "itl" else card.expected.ttft_s
+            said.append(f"The {what} are {expected(value, 's')} on average.")
+        else:
             value = card.percentile(name, float(which[1:]))
-            what = OF_LATENCIES[name]
             said.append(f"{which[1:]}% of the {what} are within {expected(value, 's')}.")
     return said
 

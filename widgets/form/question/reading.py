@@ -25,6 +25,7 @@ from .patterns import (
     MOST_LOST,
     NUMBER,
     NUMBERS,
+    OF_SETTINGS,
     OF_STARTING,
     ONE_OF,
     OVER,
@@ -35,16 +36,26 @@ from .patterns import (
     PRICED,
     RATE,
     RENTED,
+    SETTINGS,
     SHOWS,
     STRAY,
     SWEEPS,
+    TOKENS,
+    VERSION,
+    WAY,
     WHICH_ONE,
 )
 from .spelling import FOREIGN, rewritten, without_slips
 from .two_loads import times_load, two_loads
+from .two_times import at_two_times
 from .unknown import unknown_card, unknown_model
 from .vocabulary import QUANTS
 
+OF_TWO_TIMES = {
+    "rate": lambda values: {"rate": values[-1], "rates": values},
+    "users": lambda values: {"users": values[-1], "loads": ("users", values), "sweep": "users"},
+    "active": lambda values: {"users": values[0], "active": values[1]},
+}
 SIDED = {"weights", "kv", "tp", "engine", "draft", "caching", "prefix"}  # may change by a question
 TAKEN = " , "  # stands where words were taken out, so that those around them are no phrase
 
@@ -130,6 +141,11 @@ def _several(text):
         name, factor, span = moved
         numbers["times load"] = name, factor, text[slice(*span)]
         text = _without(text, *span)
+    elif twice := at_two_times(text):
+        name, values, spans = twice
+        numbers |= OF_TWO_TIMES[name](values)
+        for span in reversed(spans):
+            text = _without(text, *span)
     for shape in A_DOLLAR_BUYS:
         if bought := shape.search(text):
             numbers |= {"per dollar": _per_dollar(bought.groupdict()), "show": "price"}
@@ -233,6 +249,13 @@ def _stray_numbers(numbers, rest):
 def _values(name, match):
     """What is stated for an input; more than one where several are set side by side."""
     words = " ".join(part.strip(" .,") for part in match.groups() if part)  # a time keeps its unit
+    if name in SETTINGS:
+        found = re.findall(OF_SETTINGS.get(name, TOKENS), words, re.I)
+        return list(dict.fromkeys(map(_share, found) if name == "fraction" else found))
+    if name == "spread":
+        return list(dict.fromkeys(map(_ways, re.split(JOIN, words))))
+    if name == "engine":
+        return list(dict.fromkeys(_versions(re.split(JOIN, words))))
     if name in EACH_OF:
         names = [QUANTS.get(one.lower(), one) for one in re.split(JOIN, words)]
         return list(dict.fromkeys(names))
@@ -252,6 +275,33 @@ def _values(name, match):
         many = match[1].lower()
         return [(MANY.get(many) or int(many), bool(match.re.groups == 1 or match[2]))]
     return [_percentile(words) if name in WHICH_ONE else words]
+
+
+def _share(words):
+    """A share as the inputs have it, of "90%"."""
+    return f"{float(words.rstrip(' %')) / 100:g}" if "%" in words else words
+
+
+def _ways(words):
+    """How one side spreads a model, such as "EP-8 + DP attention"."""
+    found = []
+    for way in re.finditer(WAY, words, re.I):
+        many = (re.findall(r"\d+", way[0]) or [""])[0]
+        if "att" in way[0].lower():
+            found.append("DP attention")
+        else:
+            found.append(f"{way[0][0].upper()}P{many and f'-{many}'}")
+    return " + ".join(found)
+
+
+def _versions(engines):
+    """Engines by their names, of which a version alone is the one before."""
+    program = ""
+    for one in engines:
+        named = re.match(r"[a-z_. -]*[a-z](?=[\sv]*\d|$)", one, re.I)
+        is_version = re.fullmatch(VERSION, one, re.I)
+        program = program if is_version or not named else named[0]
+        yield f"{program} {one}" if is_version else one
 
 
 def _a_second(number, unit, figures):

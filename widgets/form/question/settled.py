@@ -8,8 +8,10 @@ from llmcap_kernel.address import MEAN
 from llmcap_kernel.refuse import typed_number
 
 from . import amounts
+from .deployment import spread_over
 from .fields import OF_LIMITS
 from .own_machine import own_machine
+from .patterns import TIME
 from .reading import read
 
 REMEMBERED = 64  # questions; a page asks several things of the one that it shows
@@ -73,8 +75,11 @@ def settled(question):
     if which:
         # of the gap, unless only the first token has a limit, or the gap has its own already
         of = [n for n in ("itl", "ttft") if n in numbers and f"{n}p" not in numbers]
-        numbers |= {f"{of[0]}p": which} if of else {}
-        lost += [] if of else [which]
+        limited = numbers.keys() & {"itl", "ttft", "whole"}
+        limited = limited or any(re.search(TIME, one, re.I) for one in lost)
+        both = [] if limited else [n for n in ("itl", "ttft") if f"{n}p" not in numbers]
+        numbers |= {f"{name}p": which for name in of[:1] or both}  # of both where neither has one
+        lost += [] if of or both else [which]
     return question._replace(numbers=numbers, lost=lost)
 
 
@@ -163,7 +168,9 @@ def _counted_cards(question):
     if question.models and not cards and nameless:
         name, numbers["open"] = own_machine(question.models, numbers)
         cards = [(name, 1)]
-    if each := int(numbers.get("cards", 0)):  # "MI300X or H100, 8 cards each"
+    if each := int(
+        numbers.get("cards", 0) or spread_over(numbers)
+    ):  # "MI300X or H100, 8 cards each"
         cards = [(name, each if n < 2 else n) for name, n in cards]
     if nodes := numbers.get("nodes"):
         usual = {name: _in_a_node(catalog.gpu(name)) for name, _ in cards}
