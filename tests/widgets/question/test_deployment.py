@@ -252,6 +252,37 @@ def test_a_name_of_old_and_new_cards_is_one_of_the_new():
     assert any("rtx-pro-6000" in one["text"] for one in messages)
 
 
+@pytest.mark.parametrize(
+    ("text", "gpus"),
+    [
+        ("a100 40 vs 80 for qwen3-32b awq", [("a100-sxm-40gb", 1), ("a100-sxm-80gb", 1)]),
+        ("qwen3-32b awq on 2 a100 40gb or 80gb", [("a100-sxm-40gb", 2), ("a100-sxm-80gb", 2)]),
+        ("tensor parallel 4 or 8 for qwen3-235b on H100", [("h100-sxm", 4), ("h100-sxm", 8)]),
+        ("llama-3.3-70b, 16 users: 4 or 8 H100?", [("h100-sxm", 4), ("h100-sxm", 8)]),
+        ("replace 2 A100 with 4 L40S for qwen3-32b", [("a100-sxm-80gb", 2), ("l40s", 4)]),
+        ("upgrade from 2 A100 to 4 L40S for qwen3-32b", [("a100-sxm-80gb", 2), ("l40s", 4)]),
+    ],
+)
+def test_cards_that_are_named_in_few_words_stand_side_by_side(text, gpus):
+    state, messages = answer("compare", text)
+    assert [(state[f"{x}.gpu"], state[f"{x}.tp"]) for x in "ab"] == gpus
+    assert "Not understood" not in " ".join(one["text"] for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "gpu", "count"),
+    [
+        ("H100 SXM 8x llama3.1-405b fp8", "h100-sxm", 8),
+        ("gemma 3 27b qat on a 5090 tokens/sec", "rtx-5090", 1),  # no speed
+        ("qwen3-8b on my own 4090", "rtx-4090", 1),
+    ],
+)
+def test_a_card_is_known_and_counted_beside_other_words(text, gpu, count):
+    state, messages = answer("calculate", text)
+    assert (state["gpu"], state["tp"] * state["pp"]) == (gpu, count)
+    assert "Not understood" not in " ".join(one["text"] for one in messages)
+
+
 def test_people_by_the_thousand_are_no_card():
     state, _ = answer("calculate", "5000 employes, 10 requests a day each, llama-3.3-70b, H100")
     assert state["gpu"] == "h100-sxm"

@@ -270,6 +270,15 @@ def test_a_percentile_of_nothing_that_is_named_is_said_of_both_latencies(which):
     assert "calculate" in [one["link"]["name"] for one in messages if "link" in one]
 
 
+def test_a_part_of_a_hundred_is_no_percentile_of_a_latency():
+    for text in ("offload 50% of llama-3.3-70b to cpu on 4090", "99% cheaper qwen3-8b on L4"):
+        state, messages = answer("calculate", text)
+        assert state["itlp"] == "p95", text
+        assert "Not understood: " in " ".join(one["text"] for one in messages)
+    state, _ = answer("calculate", "99% of tokens under 50 ms, qwen3-8b on L4")
+    assert (state["itlp"], state["itl"]) == ("p99", 50)
+
+
 def test_a_percentile_of_a_word_that_is_not_known_is_lost_with_its_limit():
     for text in ("qwen3-8b on H100, p95 frobnication 10 s", "qwen3-8b on H100, 99% uptime"):
         _, messages = answer("calculate", text)

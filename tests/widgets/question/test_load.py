@@ -266,6 +266,22 @@ def test_two_cards_for_a_desk_serve_one_person_in_a_search_too():
 
 
 @pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        (
+            "1 Mrd tokens per month, 7000 in, 1000 out",
+            {"rate": 0.0482},
+        ),  # 1e9 / 8,000 / 2,592,000 s
+        ("weekly: 20M docs 800 tok each, answer 50", {"in": 800, "out": 50}),
+        ("for 50 ppl", {"users": 50}),
+    ],
+)
+def test_short_words_for_a_load_are_read(text, values):
+    state, _ = answer("design", f"llama-3.3-70b {text}")
+    assert {name: state[name] for name in values} == pytest.approx(values, rel=1e-3)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("10 rps at night, 60 at day", "Of 10 and 60 requests/s the larger is taken"),

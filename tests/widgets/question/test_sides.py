@@ -56,6 +56,11 @@ def test_copies_stand_beside_another_split(calculator, text, copies):
     assert float(gained[3]) == pytest.approx(second[2] / first[2], rel=0.01)
 
 
+def test_the_cards_of_copies_may_be_said_once():
+    (two, _), *_ = (found := sides("2 replicas vs 1 on 4 H100 each, llama-3.3-70b, 128 users"))
+    assert two[0] == 2 * found[0][1][0] and "2 copies: room" in found[1]
+
+
 def test_two_copies_have_twice_the_room_of_one_and_a_half_of_the_users_each():
     text = "llama 3.3 70b on H100, {}, 16 users"
     (two, _), *_ = sides(text.format("2 replicas TP 2 vs TP 4"))

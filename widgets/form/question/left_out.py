@@ -29,6 +29,7 @@ OF_ITS_OWN = {
     "counts them.",
     "offload": "Weights in the host's memory ({}) are not counted here: llmcap predict "
     "--offload-share 0.9 counts them.",
+    "apart": "Prefill and decode on cards of their own ({}) are not predicted: ask each alone.",
     "processor": "A processor without a card ({}) is not predicted.",
     "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
     "beaten": "Of two limits on the gap the shorter holds alone: {} is not in the answer.",

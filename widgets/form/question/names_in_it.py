@@ -195,6 +195,9 @@ def _says_more(longer, shorter):
 
 def _begins_later(words, model):
     """Whether a fine-tune that was guessed is a model's own name behind other words."""
+    of_a_size = len(words) > 1 and re.fullmatch(r"\d+(?:\.\d+)?b", words[-1], re.I)
+    if model.field == "model" and of_a_size and any(one.lower() in SILENT for one in words[:-1]):
+        return True  # "way to serve 70b" is no name
     later = (_meant(" ".join(words[i:]), (from_name.model,)) for i in range(1, len(words)))
     return model.field == "model" and any(
         one and not one.guessed and one.name == model.name for one in later

@@ -132,7 +132,9 @@ VERSION = r"v?\d+\.\d[\d.]*(?![\w%])"  # of the engine before it: "vllm 0.6 or 0
 SHARED = (
     r"\b(?:system\s+prompt|shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
 )
-PEOPLE = r"(?:people|persons|employees|developers|devs|engineers|customers|clients|students|seats)"
+PEOPLE = (
+    r"(?:people|ppl|persons|employees|developers|devs|engineers|customers|clients|students|seats)"
+)
 AT_THE_TIME = r"(?:at once|active|concurrent(?:ly)?|online|at the same time|simultaneous(?:ly)?)\b"
 CROWD = (
     r"(?:(?:daily|monthly|active|simultaneous|parallel)\s+)*"
@@ -174,7 +176,7 @@ EXPERTS = r"(?:ep|expert[\s-]parallel(?:ism)?)(?:[\s-]size)?[\s=:-]*(?:of\s+)?(?
 ATTENTION = r"(?:(?:dp|data[\s-]parallel)[\s-]?(?:\d{1,3})?[\s-]attention|attention[\s-]dp)(?!\w)"
 TENSORS = r"(?:tp|tensor[\s-]parallel(?:ism)?)[\s=:-]*(?:of\s+)?(?:\d{1,3})?(?!\w)"
 WAY = rf"(?:{EXPERTS}|{ATTENTION}|{TENSORS})"
-WAYS = rf"{WAY}(?:\s*(?:\+|&|with|plus)\s*{WAY})*"
+WAYS = rf"{WAY}(?:(?:\s*(?:[+&,/]|with|plus)\s*|\s+){WAY})*"
 SPREAD = (
     rf"(?<![\w-])(?:(?:with|enable|using|use)[\s-]+)?"
     rf"(?=[^,;.]{{0,40}}?(?<!\w)(?:{EXPERTS}|{ATTENTION}))({WAYS}(?:{BETTER}{JOIN}{WAYS})*)"
@@ -191,7 +193,7 @@ PIECES = (
 )
 BATCH = (
     rf"{AMOUNT}\s*{PIECES}\s*(?:(?:,|of|with|at|x|about|averaging|each)\s*)*{AMOUNT}"
-    r"\s*tokens?(?:\s+each\b|\s+(?:per|a)\s+(?:document|doc|file|pdf|page|one)\b)?"
+    r"\s*tok(?:ens?)?\b(?:\s+each\b|\s+(?:per|a)\s+(?:document|doc|file|pdf|page|one)\b)?"
 )
 DOCUMENTS = rf"{AMOUNT}\s*(documents?|docs?|files?|pdfs?|emails?|articles?|transcripts?|papers?)\b"
 DEADLINE = re.compile(
@@ -271,6 +273,7 @@ NUMBERS = (
     ("draft", DRAFTS),
     ("offload", OFFLOAD),
     ("processor", PROCESSOR),
+    ("apart", r"\b((?:(?:prefill[\s/-]*decode|pd)\s+)?disaggregat\w+(?:\s+(?:prefill|serving))?)"),
     ("closed", CLOSED),
     ("most rps", r"\b((?:how many|max(?:imum)?|what)\s+(?:[rq]ps|requests?\s*(?:/|per|a)\s*s\w*))"
      r"\b"),
@@ -308,8 +311,8 @@ NUMBERS = (
     ("second", rf"({RANKED})\s*(?:(?:of|is|at|under|below|at most|within|max|must be|should be|"
      rf"<=?|=|:)\s*)*({LIMIT})"
      rf"(?!\s*(?:to (?:the )?)?(?:{WAIT}|{GAP}|(?:a|per) token))"),
-    ("percentile", rf"({RANKED}|\b(?:mean|median)\b)"
-     r"(?!\s*(?:uptime|avail\w*|sla\b|util\w*|gpu|hit))"),
+    ("percentile", rf"((?!\d\d%)(?:{RANKED})|\b(?:mean|median)\b)"),
+    ("percent", r"\b((?:50|90|95|99)%)"),  # of the gap where it has a limit, else of anything
     ("ttft", rf"{WAIT}{NEAR}{TIME}"),
     ("ttft", rf"{TIME}\s*(?:to (?:the )?)?{WAIT}"),
     ("itl", rf"{GAP}{NEAR}{TIME}"),
@@ -437,7 +440,8 @@ GAIN = re.compile(
 )
 HOW_MANY = re.compile(
     r"(?<!/)\b(?:how many|(?:minimum\s+)?number of|min(?:imum)?(?:\s+of)?)\s+"
-    r"(?:gpus?|cards?|accelerators?|nodes?|pods?|replicas?|copies|instances|(?=[a-z]+\d)[\w-]+)\b",
+    r"(?:gpus?|cards?|accelerators?|nodes?|pods?|replicas?|copies|instances|(?=[a-z]+\d)[\w-]+"
+    r"|(?:rtx\s*)?\d0[5-9]0)\b",
     re.I,
 )
 WHICH_CARDS = re.compile(

@@ -210,7 +210,9 @@ def _gain(form, question, values, state):
         words = gains.words(deployments)
         if set(copies) != {1}:
             many = ["1 copy" if n == 1 else f"{n} copies" for n in copies]
-            words = [f"{n} of {one}" for n, one in zip(many, words, strict=False)]
+            words = [f"{n} of {one}" if one else n for n, one in zip(many, words, strict=False)]
+        if not any(words):  # two names of one engine
+            return []
         loads = [load] * len(words)
         titled = [*map(gains.Side, words, deployments, loads, copies)]
         return [gains.sentence(*(titled if "onward" in numbers else titled[::-1]))]

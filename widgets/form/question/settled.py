@@ -70,7 +70,7 @@ def settled(question):
     numbers, lost = dict(question.numbers), list(question.lost)
     _money(numbers, question.cards)
     _speed(numbers)
-    which = numbers.pop("percentile", None)
+    which, percent = numbers.pop("percentile", None), numbers.pop("percent", None)
     _second_percentile(numbers, lost)
     if which:
         # of the gap, unless only the first token has a limit, or the gap has its own already
@@ -80,6 +80,10 @@ def settled(question):
         both = [] if limited else [n for n in ("itl", "ttft") if f"{n}p" not in numbers]
         numbers |= {f"{name}p": which for name in of[:1] or both}  # of both where neither has one
         lost += [] if of or both else [which]
+    if percent:
+        of = [n for n in ("itl", "ttft") if n in numbers and f"{n}p" not in numbers]
+        numbers |= {f"{name}p": f"p{percent[:-1]}" for name in of[:1]}
+        lost += [] if of else [percent]
     return question._replace(numbers=numbers, lost=lost)
 
 

@@ -12,11 +12,12 @@ FOREIGN = r"(?:€|£|\b(?:euros?|eur|gbp)\b)"  # money that is no dollar
 NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
 # Words about a load that are typed with a slip, and those that are a letter from them and right.
 SLIPPED = ("users", "concurrent", "concurrency", "requests", "context", "tokens", "prompt",
-           "output", "budget", "employees", "developers", "engineers", "customers",
+           "output", "budget", "cheapest", "employees", "developers", "engineers", "customers",
            "llama", "mistral", "gemma", "mixtral", "deepseek")  # fmt: skip
 NO_SLIP = {"user", "uses", "used", "request", "content", "contest", "contexts", "token", "prompts",
            "outputs", "budgets", "concurrently", "llava", "llada", "llamas"}  # fmt: skip
 # Other spellings of what is read below, in this order.
+SIZE = r"(?:12|16|24|32|36|40|48|64|80|94|96|128|141|192)"  # of memories that are sold [GB]
 COUNTED = (
     r"(?=\s*(?:tok\w*|users?|requests?|prompts?|in\b|inputs?|out\b|outputs?|answers?|context"
     rf"|documents?|{PEOPLE}))"
@@ -37,6 +38,25 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
     (r"(?<![\w.,])(\d+),(\d{1,2})(?=\s*(?:(?:ms|s|sec\w*|eur\w*|usd)\b|[€$]))", r"\1.\2"),
     (r"([€$]\s*\d+),(\d{1,2})(?!\d)", r"\1.\2"),
     (r"\b([LT]4|L40S|\d0[5-9]0)s\b", r"\1"),
+    (r"(?<=\d)\s*gigs?\b", "GB"),
+    (r"(?<=\d)\s*tps\b", " tok/s"),
+    # the memories of one card: "A100 40 vs 80"
+    (
+        rf"\b((?:\d{{1,2}}\s*x?\s*)?(?:[AH]\d00|V100|M\d\s?\w*)[\s-]*)({SIZE})\s*(?:gi?b)?({JOIN})({SIZE})\s*(?:gi?b)?(?![\w.])"
+        rf"(?!\s*(?:x|{COUNTED[3:-1]}))",
+        r"\1\2GB \3 \1\4GB ",
+    ),
+    # how many behind the card: "H100 SXM 8x"
+    (
+        r"\b([abh]\d{2,3}s?(?:\s+(?:sxm\d?|pcie|nvl))?)\s+(\d{1,2})\s?[x×](?=\s+[a-z]|,|\s*$)",
+        r"\2x \1 ",
+    ),
+    # "TP 4 or 8"
+    (
+        rf"\b(tp|tensor[\s-]parallel)([\s=-]*\d+)(\s*(?:/|\bor\b|\bvs\b\.?|\bversus\b|\bover\b)\s*)(\d{{1,2}})(?![\w.])"
+        rf"(?!\s*(?:[x×%]|gpus?|cards?|{A_RATE}|users|[a-z]{{1,2}}\d))",
+        r"\1\2 \3 tp \4 ",
+    ),
     (r"\b(on|with)\s+((?:an?|my|one)\s+)?(\d0[5-9]0)\s+(?=tok)", r"\1 \2rtx \3 , "),  # no speed
     (r"(\bat|@)\s*(\d+[.,]\d{1,2})(?=\s*(?:/|\ban?\b|\bper\b)\s*h(?:r|our)?\b)", r"\1 $\2"),
     (r"(?<![\w.,$-])([1-9])\s+(?=(?:rtx\s*)?\d0[5-9]0\b)", r"\1x "),  # "4 3090"

@@ -8,7 +8,9 @@ from llmcap_kernel.refuse import BadInput, either, shown
 from .. import lists
 
 LONGEST = 4  # words of its name
-ITS_OWN = r"(?:an?|my|the|our|your|this|that|some|old|new|spare|single|one|two|three|four|\d+\s*x?)"
+ITS_OWN = (
+    r"(?:an?|my|the|our|your|this|that|some|own|old|new|spare|single|one|two|three|four|\d+\s*x?)"
+)
 # Machines that are met in questions and are no card of the catalogue.
 DEVICES = (
     r"(?:mac\s?book(?:\s+(?:air|pro))?|mac\s?(?:studio|mini|pro)|imac|[hd]gx|titan|jetson|radeon|geforce|quadro"
@@ -25,14 +27,17 @@ AS_CARDS = (
     r"|mi\d{2,3}\w?|[abghltnv]\d{2,4}|tpu\s*v?\d\w*|gaudi\s*\d)"
 )
 KINDS = r"(?:ultra|max|pro|ti|super|xtx?|gre|nvl|mini)"  # behind a card, another one
-DOES = r"(?:run|handle|hold|serve|host|do|manage|fit|be|good|enough|able|capable|powerful|fast)s?"
+DOES = r"(?:run|handle|hold|serve|host|do|manage|fit|be)s?"
+IS = r"(?:good|enough|able|capable|powerful|fast)"
 PLACES = tuple(
     re.compile(one, re.I)
     for one in (
         rf"\b(?:on|using|inside|into)\s+(?:{ITS_OWN}\s+)+(?=(?P<what>\S.*))",
         r"\b(?:on|using|inside|into)\s+(?=(?P<what>(?:\S+\s+)?\S*\d.*))",
-        rf"\b(?:can|could|will|would|does|do|is|are)\s+(?:{ITS_OWN}\s+)+"
-        rf"(?P<what>\S+(?:\s+\S+){{0,3}})\s+{DOES}\b",
+        *(
+            rf"\b(?:{asked})\s+(?:{ITS_OWN}\s+)+(?P<what>\S+(?:\s+\S+){{0,3}})\s+{said}\b"
+            for asked, said in (("can|could|will|would|does|do", DOES), ("is|are", IS))
+        ),
         rf"(?<![\w-])(?=(?P<what>(?:{DEVICES}|{AS_CARDS})(?![\w-]).*))",
     )
 )
@@ -100,7 +105,9 @@ def unknown_card(text, lost, cards):
     ('M5 Ultra', False)
     """
     unknown = {_bare(word) for word in lost}
-    kind = re.search(rf"(?<![\w.-])((?:rtx\s+)?[a-z]*\d+\w*)\s+({KINDS})(?![\w-])", text, re.I)
+    kind = re.search(
+        rf"(?<![\w.-])((?:rtx\s+)?(?!\d+b\b)[a-z]*\d+\w*)\s+({KINDS})(?![\w-])", text, re.I
+    )
     if cards and kind and _bare(kind[2]) in unknown and _bare(kind[1]) not in unknown:
         return kind[0], False
     for place in PLACES:

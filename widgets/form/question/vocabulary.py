@@ -28,13 +28,14 @@ SILENT = frozenset(
     growing grows handle happens hardware has have help helps hey hold home host hosting hours
     how i if in inference is it itl k8s kubernetes kv kwh laptop laptops largest latency least
     length limit limits llm llms load locally log long machine many max max_num_seqs maximum me
-    mean memory million minimal minimum model models month monthly more most much my need needed
-    needs node nodes number of off off-peak ok on one or out over p95 pay per please possible
-    power prefill price process processing quant quantization quants rag ratio request required
-    requirements rig roi run running runs save savings says scale self self-hosting sequence
-    serve server session setup should show single size slo slos slower smaller speed speedup t/s
-    take takes than that the their them then throughput to tok tok/s token tokens tokens/s ttft
-    under up us usage usd use user users using value versus volume vram vs w want watt watts way
-    we well what what's when where which why will window with within worth would year yearly
+    mean memory million minimal minimum model models month monthly more most much must my need
+    needed needs node nodes number of off off-peak ok on one or our out over own p95 pay per
+    please possible power prefill price process processing quant quantization quants rag ratio
+    request required requirements rig roi run running runs save savings says scale self
+    self-hosting sequence serve server session setup should show single size slo slos slower
+    smaller speed speedup t/s take takes than that the their them then throughput to tok tok/s
+    token tokens tokens/s ttft under up us usage usd use user users using value versus volume
+    vram vs w want watt watts way we well what what's when where which why will window with
+    within worth would year yearly
     """.split()  # noqa: SIM905 - a list has a line a word
 )
