@@ -275,12 +275,23 @@ def test_cards_that_are_named_in_few_words_stand_side_by_side(text, gpus):
         ("H100 SXM 8x llama3.1-405b fp8", "h100-sxm", 8),
         ("gemma 3 27b qat on a 5090 tokens/sec", "rtx-5090", 1),  # no speed
         ("qwen3-8b on my own 4090", "rtx-4090", 1),
+        # once a word of a fine-tune's name
+        ("qwen3-32b 4090", "rtx-4090", 1),
+        ("qwen3-8b 3090 24gb", "rtx-3090", 1),
+        ("gemma 3 27b 7900 xtx", "rx-7900-xtx", 1),
+        ("H20 deepseek-r1 8x", "h20", 8),
+        ("qwen3-32b ascend 910b x8", "ascend-910b2", 8),
     ],
 )
 def test_a_card_is_known_and_counted_beside_other_words(text, gpu, count):
     state, messages = answer("calculate", text)
     assert (state["gpu"], state["tp"] * state["pp"]) == (gpu, count)
     assert "Not understood" not in " ".join(one["text"] for one in messages)
+
+
+def test_the_cache_of_a_quant_has_it_and_the_weights_their_own():
+    state, _ = answer("calculate", "kv quant q8_0 llama.cpp qwen3-8b 3090 32k ctx")
+    assert (state["kv"], state["weights"]) == ("gguf-q8-0", "gguf-q4-k-m")
 
 
 def test_people_by_the_thousand_are_no_card():

@@ -270,6 +270,18 @@ def test_a_percentile_of_nothing_that_is_named_is_said_of_both_latencies(which):
     assert "calculate" in [one["link"]["name"] for one in messages if "link" in one]
 
 
+def test_two_percentiles_of_one_latency_are_both_said():
+    _, messages = answer("calculate", "p50 and p99 ttft, qwen3-32b, H200, 30 users")
+    said = " ".join(one["text"] for one in messages)
+    assert "50% of the first tokens" in said and "99% of the first tokens" in said
+    assert "of the gaps" not in said and "Not understood" not in said
+
+
+def test_money_that_nobody_says_the_meaning_of_is_asked_about():
+    _, messages = answer("calculate", "llama 70b on 4xH100 spot price $1.2")
+    assert any(one["text"].startswith("Say what money is of") for one in messages)
+
+
 def test_a_part_of_a_hundred_is_no_percentile_of_a_latency():
     for text in ("offload 50% of llama-3.3-70b to cpu on 4090", "99% cheaper qwen3-8b on L4"):
         state, messages = answer("calculate", text)

@@ -274,6 +274,10 @@ def test_two_cards_for_a_desk_serve_one_person_in_a_search_too():
         ),  # 1e9 / 8,000 / 2,592,000 s
         ("weekly: 20M docs 800 tok each, answer 50", {"in": 800, "out": 50}),
         ("for 50 ppl", {"users": 50}),
+        ("200 users, each sends a message every 30 seconds", {"rate": 200 / 30}),
+        ("200 users, one request every 5 min", {"rate": 200 / 300}),
+        ("1000 DAU, 20 msgs/day", {"rate": 20_000 / 86_400}),
+        ("single request latency", {"users": 1}),
     ],
 )
 def test_short_words_for_a_load_are_read(text, values):

@@ -15,7 +15,7 @@ ASIDE = frozenset(
     """
     show sweep most power nodes cards open memory longest count home laptop slips uncounted
     everyone need gain onward caching times unhurried pieces hours two whole monthly yearly
-    standing bought fleets loads rents rates
+    standing bought fleets loads ranks rents rates
     """.split()  # noqa: SIM905 - a list has a line a word
 ) | {"which cards", "one card", "most rps", "per dollar", "of one"}
 EACH_COPY = ["What follows is of one copy with all the users: the numbers above share them."]
@@ -85,6 +85,8 @@ def left_out(question, values, fields):
         )
     if question.lost:
         notes.append(f"Not understood: {', '.join(question.lost)}.")
+    if any("$" in one for one in question.lost):
+        notes.append("Say what money is of: $2/h a card, a budget of $20/h, or $0.60/M of answers.")
     if any(re.search(RATE, one, re.I) for one in question.lost):
         notes.append("Say whose a speed is: 25 tok/s per user, or 2,000 tok/s in total.")
     return notes

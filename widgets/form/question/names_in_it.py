@@ -52,6 +52,7 @@ class _Names:
         self._models: list[str] = []
         self._cards: list[tuple[str, int]] = []
         self._lost: list[str] = []
+        self._behind = 0  # a count behind its card, as in "H20 8x"
         self._counts: list[int] = []  # before their card, as in "1, 2 or 4 H100"
 
     def read(self, words):
@@ -93,12 +94,18 @@ class _Names:
             self._numbers["uncounted"] = False
         if bare in lists.VENDORS:
             self._numbers["vendor"] = lists.VENDORS[bare]
+        elif len(self._cards) == 1 and (count := re.fullmatch(r"([1-9]\d?)x|x([1-9]\d?)", bare)):
+            self._behind = int(count[1] or count[2])
         elif bare not in SILENT and any(map(str.isalnum, word)):
             self._lost.append(word)
 
     def settled(self):
         """Give what was found, with the numbers that are left over as cards, or as lost."""
         numbers, cards, lost = self._numbers, self._cards, self._lost
+        if self._behind and len(cards) == 1 and numbers.get("uncounted"):
+            cards, numbers["uncounted"] = [(cards[0][0], self._behind)], False
+        elif self._behind:
+            lost = [*lost, f"{self._behind}x"]
         if self._counts or not numbers.get("uncounted"):
             numbers.pop("uncounted", None)
         if cards:  # "2x H100 or 4x"
@@ -123,7 +130,7 @@ def _first_name(words):
     Nearly any words after a model's name can be taken for a fine-tune's: those are no part of it.
     """
     guess: tuple[Any, int] = None, 0
-    for length in range(min(WINDOW, len(words)), 0, -1):
+    for length in range(min(_before_a_card(words), len(words)), 0, -1):
         meant = _meant(" ".join(words[:length])) or _one_of(words[:length])
         if meant and meant.guessed and words[0].lower() in SILENT:
             continue  # "should I buy 4x3090" is no model
@@ -139,6 +146,19 @@ def _first_name(words):
         if meant and not less and not _another_size(words[length : guess[1]], meant):
             guess = meant, length
     return guess
+
+
+def _before_a_card(words):
+    """How many words a name may have: none of a model's is a card's number, as in "8b 4090"."""
+    for i, word in enumerate(words[1:WINDOW], 1):
+        if word.lower() in ("ascend", "huawei"):  # whose 910B is no size
+            return i
+        number = re.fullmatch(r"\d{4}", word.strip(".:"))
+        if number and not re.match(ROUND, word) and _meant(" ".join(words[:i]), (from_name.model,)):
+            card = names.card(number[0])
+            if card.name or card.choices:
+                return i
+    return WINDOW
 
 
 def _one_of(words):

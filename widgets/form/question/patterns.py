@@ -311,6 +311,7 @@ NUMBERS = (
     ("second", rf"({RANKED})\s*(?:(?:of|is|at|under|below|at most|within|max|must be|should be|"
      rf"<=?|=|:)\s*)*({LIMIT})"
      rf"(?!\s*(?:to (?:the )?)?(?:{WAIT}|{GAP}|(?:a|per) token))"),
+    ("another", r"\bbeside (p\d\d)\b"),
     ("percentile", rf"((?!\d\d%)(?:{RANKED})|\b(?:mean|median)\b)"),
     ("percent", r"\b((?:50|90|95|99)%)"),  # of the gap where it has a limit, else of anything
     ("ttft", rf"{WAIT}{NEAR}{TIME}"),
@@ -348,12 +349,14 @@ NUMBERS = (
     ("out", rf"\b(?:{ANSWERS}|osl)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:context|ctx)\b"),
     ("ctx", rf"\b(?:context|ctx)(?:\s+(?:length|window|size))?\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("ctx", rf"\b(?:num_ctx|n_ctx|ctx[_-]size)\s*=?\s*{NUMBER}"),
     ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b(?!\s*/)"),
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*[kK]i?)(?![\w/-])(?!\s*tokens?\s*(?:/|a|per)\b)"
      rf"(?!\s*{RATE})"),
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*\s?(?:[kK]i?)?)\s*tokens?\b(?!\s*(?:/|an?\b|per\s+s))"),
     ("kv", rf"\b(?:kv|cache)(?:[\s_-]cache)?(?:[\s_-]d?type)?\s*(?:(?:is|were)\s+)?(?:in|=|:)?\s*"
      rf"{FORMATS}\b"),
+    ("kv", rf"\b(?:kv|cache)\s+quant\w*\s+(?:to\s+|of\s+|at\s+)?{FORMATS}\b"),
     ("kv", rf"{FORMATS}\s+(?:kv|cache)\b(?:\s+cache\b)?"),
     ("weights", rf"{FORMATS}\b(?:\s+weights\b)?"),
     ("engine", rf"({ENGINE}(?:{JOIN}(?:{ENGINE}|{VERSION}))*)"),
@@ -402,6 +405,7 @@ EACH_OF = ("engine", "weights", "kv", "spread", *SETTINGS)
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
     r"|\b(?:max(?:imum)?|largest|biggest)\s+(?:batch(?:[\s-]size)?|throughput)\b|^\s*users\b"
+    r"|\bhow many concurrent\b"
     r"|\bmax[\s_-]num[\s_-]seqs\b(?!\s*=?\s*\d)",
     re.I,
 )

@@ -325,8 +325,8 @@ def _percentiles(form, question, values, state):
     if not card.starts or (rate_rps and card.at_rate is None):
         return []
     said = []
-    for name in _unlimited(question.numbers):
-        which = question.numbers[f"{name}p"]
+    asked = [(name, question.numbers[f"{name}p"]) for name in _unlimited(question.numbers)]
+    for name, which in sorted({*asked, *[question.numbers.get("ranks", asked[0])]}):
         what = OF_LATENCIES[name]
         if which == MEAN:
             value = card.expected.itl_s if name == "itl" else card.expected.ttft_s

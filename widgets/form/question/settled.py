@@ -70,6 +70,7 @@ def settled(question):
     numbers, lost = dict(question.numbers), list(question.lost)
     _money(numbers, question.cards)
     _speed(numbers)
+    _another_percentile(numbers, lost)
     which, percent = numbers.pop("percentile", None), numbers.pop("percent", None)
     _second_percentile(numbers, lost)
     if which:
@@ -99,6 +100,16 @@ def _money(numbers, cards):
         numbers.setdefault("usd", f"{(typed_number(whole) or 0) / cards[0][1]:g}")
     elif whole:
         numbers.setdefault("budget", whole)
+
+
+def _another_percentile(numbers, lost):
+    """Keep of "p50 and p99 TTFT" both where none has a limit: one answer tells them."""
+    which = numbers.pop("another", None)
+    of = [n for n in ("itl", "ttft") if f"{n}p" in numbers and n not in numbers]
+    if which and len(of) == 1:
+        numbers["ranks"] = of[0], which
+    elif which:
+        lost.append(which)
 
 
 def _second_percentile(numbers, lost):

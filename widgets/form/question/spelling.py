@@ -5,7 +5,7 @@ from typing import Any
 
 from llmcap_kernel.refuse import shown
 
-from .patterns import A_RATE, FORMAT, JOIN, MANY, PEAK, PEOPLE, PER
+from .patterns import A_RATE, FORMAT, GAP, JOIN, MANY, PEAK, PEOPLE, PER, REQUESTS, WAIT
 
 FOREIGN = r"(?:€|£|\b(?:euros?|eur|gbp)\b)"  # money that is no dollar
 # A size of Llama without its number is the newest of it, in a question of today.
@@ -27,6 +27,12 @@ COUNTED = (
 def _letter(found):
     """A number's word as the letter that is read: "1 Mrd" is a billion."""
     return {"t": "k", "m": "M", "b": "B"}["b" if "mrd" in found[1].lower() else found[1][0].lower()]
+
+
+def _an_hour(found):
+    """Requests of each user an hour, of one every so many seconds or minutes."""
+    every_s = int(found[1]) * (1 if found[2].lower() == "s" else 60)
+    return f" each {3600 / every_s:.6g} requests an hour "
 
 
 REWRITTEN: tuple[tuple[str, Any], ...] = (
@@ -103,6 +109,12 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
         r"\1\3",
     ),
     (r"\bds[\s-]?(?=(?:v3|r1)\b)", "deepseek-"),
+    # two percentiles of one latency
+    (
+        r"\b(p(?:50|90|95|99))\s*(?:and|/|,|&|\+)\s*(p(?:50|90|95|99))"
+        rf"(?=\s+(?:of\s+)?(?:the\s+)?(?:{WAIT}|{GAP}))",
+        r" beside \1 , \2 ",
+    ),
     # what retrieval puts into a prompt
     (
         r"(?<![\w.])(\d+)\s*(?:chunks?|passages?|snippets?)\s*(?:of|with|at|x)?\s*(\d+)\s*tokens?\b",
@@ -144,6 +156,21 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
     ),
     (r"(\bmac\s?\w*)\s+with\s+(?=\d+\s?gi?b\b)", r"\1 "),  # its own memory
     (r"\bsingle[\s-](?=user|stream|session)", "1 "),
+    (r"\b(?:single|one|1)[\s-]request\b(?!\s*(?:/|per|an?\b|every))", "1 user"),
+    (r"\bDAU\b", "daily active users"),
+    (r"\bMAU\b", "monthly active users"),
+    (r"\bmsgs?\b", "messages"),
+    # "each sends a message every 30 seconds"
+    (
+        rf"\b(?:each\s+)?(?:\w+\s+)?(?:an?|one|1)\s+{REQUESTS}\s+(?:every|each)\s+([1-9]\d*)\s*(s|m)(?:ec\w*|in\w*)?\b",
+        _an_hour,
+    ),
+    # "20 messages a day" beside all who are there a day
+    (
+        rf"(\b\d[\d,.]*k?\s+(?:daily|monthly)\s+active\s+users\b.{{0,30}}?)(\d+)\s*{REQUESTS}\s*(?:/|\ba\b|\bper\b)\s*day\b"
+        r"(?!\s*(?:in total|total|overall))",
+        r"\1 each \2 requests a day ",
+    ),
 )
 
 
