@@ -15,7 +15,7 @@ ASIDE = frozenset(
     """
     show sweep most power nodes cards open memory longest count home laptop slips uncounted
     everyone need gain onward caching times unhurried pieces hours two whole monthly yearly
-    standing bought fleets loads ranks rents rates
+    standing bought fleets formats loads ranks rents rates
     """.split()  # noqa: SIM905 - a list has a line a word
 ) | {"which cards", "one card", "most rps", "per dollar", "of one"}
 EACH_COPY = ["What follows is of one copy with all the users: the numbers above share them."]
@@ -107,6 +107,7 @@ def _unused(question, values, fields):
     )  # said beside the view
     unused = [*([] if both else titles(question, fields)[1]), *in_words(question, names)]
     unused += [f"rent ${usd}/h" for usd in question.numbers.get("rents", [])[1:] if not both]
+    unused += [one for one in question.numbers.get("formats", [])[1:] if not both]
     if both or "gain" in question.numbers:  # the other side of a change is nobody's words
         return unused
     return unused + [one for also in question.also.values() for one in also]

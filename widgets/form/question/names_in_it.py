@@ -77,6 +77,7 @@ class _Names:
             numbers["open"] = meant.said
         if meant.field == "model":
             self._models.append(meant.name)
+            self._lost += self._other_format(meant.more.get("weights"))
             numbers |= {k: v for k, v in meant.more.items() if k not in numbers}
             return
         # of nodes whose cards are not said, 0: as many as one has
@@ -86,6 +87,15 @@ class _Names:
         )
         self._cards += [(meant.name, n) for n in many]
         self._counts = []
+
+    def _other_format(self, weights):
+        """The format in a model's name where another was read before it."""
+        own = self._numbers.get("weights", weights)
+        try:
+            is_other = weights and catalog.format(own).name != catalog.format(weights).name
+        except BadInput:  # the inputs refuse it, and say why
+            return []
+        return [weights] if is_other else []
 
     def _take_word(self, word):
         """Keep a word that begins no name: a vendor, or one that was not understood."""
@@ -108,10 +118,11 @@ class _Names:
             lost = [*lost, f"{self._behind}x"]
         if self._counts or not numbers.get("uncounted"):
             numbers.pop("uncounted", None)
+        models = [*dict.fromkeys(self._models)]
         if cards:  # "2x H100 or 4x"
-            return self._models, cards + [(cards[-1][0], n) for n in self._counts], lost
+            return models, cards + [(cards[-1][0], n) for n in self._counts], lost
         lost = _memory_alone([*lost, *map(str, self._counts)], numbers)
-        return self._models, cards, lost
+        return models, cards, lost
 
 
 def _memory_alone(lost, numbers):

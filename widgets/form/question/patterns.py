@@ -61,7 +61,8 @@ BOXES = (
 TWICE = r"(?<![\w.])([1-9]\d?)\s*[x×](?=\d{1,2}(?:\s*[x×]\s*|\s+)[A-Za-z])"
 DRAFTS = (
     r"(?:\b(?:with|and|an?)\s+)*((?:[\w.-]+\s+)?draft(?:s|\s+models?)?\b|\bspec(?:ulative)?[\s-]"
-    r"dec\w*|\beagle-?3?\b|\bmtp\b)"
+    r"dec\w*|\beagle-?3?\b|\bmtp\b)(?:\s*(?:,|with|of|at)?\s*\d{1,2}\s*(?:draft\w*\s+)?tokens?\b)?"
+    r"(?:\s*(?:,|with|at)?\s*\d\d?\s?%\s*accept\w*)?"
 )
 HOST = r"(?:the\s+)?(?:cpu|ram|host)\b"
 OFFLOAD = (
@@ -406,6 +407,7 @@ MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
     r"|\b(?:max(?:imum)?|largest|biggest)\s+(?:batch(?:[\s-]size)?|throughput)\b|^\s*users\b"
     r"|\bhow many concurrent\b"
+    r"|\b(?:what|which)\s+(?:batch|concurrency)\b.{0,20}?\b(?:maximi[sz]\w+|best)\b"
     r"|\bmax[\s_-]num[\s_-]seqs\b(?!\s*=?\s*\d)",
     re.I,
 )

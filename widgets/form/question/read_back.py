@@ -50,7 +50,9 @@ def _set_beside(question, fields):
     """The further engines and formats that columns take, in words."""
     if "columns" not in fields:
         return []
-    also = question.also | {"usd": question.numbers.get("rents", [])[1:]}
+    numbers = question.numbers
+    also = {"usd": numbers.get("rents", [])[1:], "weights": numbers.get("formats", [])[1:]}
+    also |= question.also
     return [WORDS[name].format(one) for name, more in also.items() for one in more]
 
 

@@ -4,10 +4,12 @@ Numbers are known by the words beside them, names by the catalogue.
 """
 
 import re
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+from llmcap_kernel import catalog
 from llmcap_kernel.address import MEAN
-from llmcap_kernel.refuse import typed_number
+from llmcap_kernel.refuse import BadInput, typed_number
 
 from .fleets import fleets
 from .names_in_it import models_and_cards
@@ -19,6 +21,7 @@ from .patterns import (
     DRAFTS,
     EACH_OF,
     FLAGS,
+    FORMAT,
     JOIN,
     MANY,
     MAX_TEXT,
@@ -56,6 +59,7 @@ OF_TWO_TIMES = {
     "users": lambda values: {"users": values[-1], "loads": ("users", values), "sweep": "users"},
     "active": lambda values: {"users": values[0], "active": values[1]},
 }
+SIDES = r"\b(?:or|vs\.?|versus|against|than)\b"
 SIDED = {"weights", "kv", "tp", "engine", "draft", "caching", "prefix"}  # may change by a question
 TAKEN = " , "  # stands where words were taken out, so that those around them are no phrase
 
@@ -120,6 +124,7 @@ def read(text):
     stray = _stray_numbers(numbers, rest)
     rest = re.sub(rf"{STRAY}|\b{RATE}", TAKEN, rest, flags=re.I)
     models, cards, lost = models_and_cards(rest, numbers)
+    lost = _formats_of_sides(numbers, also, spelled, (cards, lost))
     machine, beside = unknown_card(spelled, lost, cards)
     if machine:
         numbers["beside" if beside else "unknown card"] = machine
@@ -234,6 +239,26 @@ def _lengths_in_a_pair(numbers, rest):
         return rest
     numbers["in"], numbers["out"] = (one.strip(",.") for one in pair.groups())
     return _without(rest, *pair.span())
+
+
+def _formats_of_sides(numbers, also, text, found):
+    """Read the format of each of two sides, "awq on 2 L40S or fp8 on H100"; give what is lost."""
+    cards, lost = found
+    sides = [re.findall(FORMAT, side, re.I) for side in re.split(SIDES, text, flags=re.I)]
+    alone = [{one.lower() for one in side} for side in sides]
+    if also or "kv" in numbers or len({*cards}) != 2 or [len(one) for one in alone] != [1, 1]:
+        return lost
+    formats = [QUANTS.get(one, one) for side in alone for one in side]
+    if alone[0] != alone[1]:
+        numbers |= {"formats": formats, "weights": formats[0]}
+    return [one for one in lost if one.lower().strip(".,:;?!") not in (*alone[1], *_named(formats))]
+
+
+def _named(formats):
+    """Formats by their names in the catalogue, as a model's name gives them."""
+    for one in formats:
+        with suppress(BadInput):  # the inputs refuse it, and say why
+            yield catalog.format(one).name
 
 
 def _stray_numbers(numbers, rest):

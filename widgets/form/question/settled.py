@@ -73,18 +73,7 @@ def settled(question):
     _another_percentile(numbers, lost)
     which, percent = numbers.pop("percentile", None), numbers.pop("percent", None)
     _second_percentile(numbers, lost)
-    if which:
-        # of the gap, unless only the first token has a limit, or the gap has its own already
-        of = [n for n in ("itl", "ttft") if n in numbers and f"{n}p" not in numbers]
-        limited = numbers.keys() & {"itl", "ttft", "whole"}
-        limited = limited or any(re.search(TIME, one, re.I) for one in lost)
-        both = [] if limited else [n for n in ("itl", "ttft") if f"{n}p" not in numbers]
-        numbers |= {f"{name}p": which for name in of[:1] or both}  # of both where neither has one
-        lost += [] if of or both else [which]
-    if percent:
-        of = [n for n in ("itl", "ttft") if n in numbers and f"{n}p" not in numbers]
-        numbers |= {f"{name}p": f"p{percent[:-1]}" for name in of[:1]}
-        lost += [] if of else [percent]
+    _percentile_alone(numbers, lost, which, percent)
     return question._replace(numbers=numbers, lost=lost)
 
 
@@ -100,6 +89,22 @@ def _money(numbers, cards):
         numbers.setdefault("usd", f"{(typed_number(whole) or 0) / cards[0][1]:g}")
     elif whole:
         numbers.setdefault("budget", whole)
+
+
+def _percentile_alone(numbers, lost, which, percent):
+    """Settle whose a percentile is that stands by itself: of the latency with a limit, or of both.
+
+    A part of a hundred without a limit is of something else.
+    """
+    # of the gap, unless only the first token has a limit, or the gap has its own already
+    free = [n for n in ("itl", "ttft") if f"{n}p" not in numbers]
+    of = [n for n in free if n in numbers][:1]
+    is_limited = numbers.keys() & {"itl", "ttft", "whole"}
+    if not of and not is_limited and not any(re.search(TIME, one, re.I) for one in lost):
+        of = free if which else []
+    if one := which or (percent and f"p{percent[:-1]}"):
+        numbers |= dict.fromkeys([f"{name}p" for name in of], one)
+        lost += [] if of else [which or percent]
 
 
 def _another_percentile(numbers, lost):

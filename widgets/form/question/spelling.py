@@ -45,6 +45,7 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
     (r"([€$]\s*\d+),(\d{1,2})(?!\d)", r"\1.\2"),
     (r"\b([LT]4|L40S|\d0[5-9]0)s\b", r"\1"),
     (r"(?<=\d)\s*gigs?\b", "GB"),
+    (r"(?<![\w.])(\d[\d.,]*k?)(in|out)\b", r"\1 \2"),
     (r"(?<=\d)\s*tps\b", " tok/s"),
     # the memories of one card: "A100 40 vs 80"
     (

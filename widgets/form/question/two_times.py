@@ -73,9 +73,13 @@ def at_two_times(text):
                 known = next(filter(None, units))
                 return name, _rates(many, [one or known for one in units]), spans
             if kind := _kind_of_users(found, units):
-                many.sort(key=typed_number, reverse=kind == "active")
+                many.sort(key=_number, reverse=kind == "active")
                 return kind, many, spans
     return None
+
+
+def _number(typed):
+    return typed_number(typed) or 0
 
 
 def _rates(many, units):
@@ -84,7 +88,7 @@ def _rates(many, units):
     for number, unit in zip(many, units, strict=True):
         behind = re.search(rf"(?:/|\s)\s*({'|'.join(PER)})(?:ute)?s?$", unit.lower())
         time_s = 60 if unit.lower() == "rpm" else PER[behind[1]] if behind else 1
-        each.append((typed_number(number) or 0) / time_s)
+        each.append(_number(number) / time_s)
     return [f"{rate:.4g}" for rate in sorted(each)]
 
 
@@ -94,6 +98,6 @@ def _kind_of_users(found, units):
         return "users"
     at_once = [bool(AT_LAST.search(unit)) for unit in units]
     if len(found) == 2 and sum(at_once) == 1 and all(units):
-        many = [typed_number(one["many"]) for one in found]
+        many = [_number(one["many"]) for one in found]
         return "active" if many[at_once.index(True)] == min(many) else ""
     return "users" if len({unit.lower().rstrip("s") for unit in units}) == 1 else ""

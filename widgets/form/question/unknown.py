@@ -3,6 +3,7 @@
 import re
 
 from llmcap_kernel import catalog
+from llmcap_kernel.catalog import names
 from llmcap_kernel.refuse import BadInput, either, shown
 
 from .. import lists
@@ -108,7 +109,13 @@ def unknown_card(text, lost, cards):
     kind = re.search(
         rf"(?<![\w.-])((?:rtx\s+)?(?!\d+b\b)[a-z]*\d+\w*)\s+({KINDS})(?![\w-])", text, re.I
     )
-    if cards and kind and _bare(kind[2]) in unknown and _bare(kind[1]) not in unknown:
+    if (
+        cards
+        and kind
+        and names.card(kind[1]).name
+        and _bare(kind[2]) in unknown
+        and _bare(kind[1]) not in unknown
+    ):
         return kind[0], False
     for place in PLACES:
         for match in place.finditer(text):
