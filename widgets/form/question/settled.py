@@ -105,6 +105,8 @@ def _percentile_alone(numbers, lost, which, percent):
     if one := which or (percent and f"p{percent[:-1]}"):
         numbers |= dict.fromkeys([f"{name}p" for name in of], one)
         lost += [] if of else [which or percent]
+    if which and percent:
+        lost.append(percent)
 
 
 def _another_percentile(numbers, lost):
