@@ -225,6 +225,7 @@ WAYS = (
     lambda d: f"{short_cards(d)}, {d.model.name}",
     _layout,
     lambda d: f"{short_cards(d)}, {d.engine.title}",
+    lambda d: ", ".join((f"{short_cards(d)} TP-{d.tp}", *lists.settings_words(d))),
 )
 
 

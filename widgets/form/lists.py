@@ -122,6 +122,36 @@ def _other_sizes(name):
     return [one for one in made if catalog.gpu(one).memory_visible_bytes != own]
 
 
+def settings_words(d):
+    """Name what is set of an engine, or spread otherwise than by tensors, in a few words each.
+
+    Parameters
+    ----------
+    d : Deployment
+        The deployment.
+
+    Returns
+    -------
+    list of str
+        Nothing for what stays as the engine has it.
+
+    Examples
+    --------
+    >>> one = catalog.deployment(model="qwen3-30b-a3b", gpu="h100-sxm", tp=2, ep=2)
+    >>> settings_words(one)
+    ['EP-2']
+    """
+    stated = (
+        (d.ep > 1, f"EP-{d.ep}"),
+        (d.dp_attention, "DP attention"),
+        (d.max_num_seqs, f"{d.max_num_seqs or 0:,} sequences"),
+        (d.max_num_batched_tokens, f"{d.max_num_batched_tokens or 0:,} tokens a step"),
+        (d.max_model_len, f"{d.max_model_len or 0:,} tokens a request"),
+        (d.memory_fraction, f"memory fraction {d.memory_fraction or 0:g}"),
+    )
+    return [words for is_set, words in stated if is_set]
+
+
 def listed_title(name):
     """Name a card as a list does: one that is sold with several memories, with its own.
 

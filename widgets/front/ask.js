@@ -63,7 +63,7 @@ function searched(select) {
 
 // By the words of a question; the first button of the form answers any other.
 const ASKED_OF = [
-  ["design", /\b(best|biggest|largest) (models?|llms?)\b|\b(what|which) (gpus?|cards?|hardware|models?|llms?|fits?|runs?|should|do|can)\b|\bcheapest\b|\bhow many (gpus?|cards?|nodes?|[a-z]+\d)|\btok(en)?s?\s*(\/|an?|per|every)\s*(hour|day|week|month|year)\b|\bover\s?night\b|\bby (tomorrow|morning)\b|\b(in|within) \d+ ?(h|hours?|days?)\b/i],
+  ["design", /\b(best|biggest|largest) (models?|llms?)\b|^\s*(gpus?|cards?|hardware) (for|to)\b|\b(what|which) (gpus?|cards?|hardware|models?|llms?|fits?|runs?|should|do|can)\b|\bcheapest\b|\bhow many (gpus?|cards?|nodes?|[a-z]+\d|(rtx ?)?\d0[5-9]0)|\btok(en)?s?\s*(\/|an?|per|every)\s*(hour|day|week|month|year)\b|\bover\s?night\b|\bby (tomorrow|morning)\b|\b(in|within) \d+ ?(h|hours?|days?)\b/i],
   ["calculate", /\bwhat (would|does|do|will|could)\b.*\b(buy|bring|give|gain|save|change)s?\b|\bwhat changes\b|\b(going|moving|upgrading|switching) from\b|\b[\d.,]+k? to [\d.,]+k?\b|\b(does|do|is|would|will|can)\b.*\b(help|worth|pay off|twice|half|(halv|doubl|tripl|reduc|improv)es?|increases?|(cut|lower|boost|hurt|matter)s?|(speed|slow)s? (up|down))\b/i],
   ["compare", /\b(or|vs|versus|against|than)\b(?!.{0,12}\bapi\b)|\bover context\b|\bcompared?\b/i],
   ["vram", /\bfits?\b|\broom\b|\bvram\b|\bmax\w*\s+concurrency\b|\bhow many users\b|^\s*users\b/i],

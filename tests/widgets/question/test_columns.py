@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from llmcap_kernel import catalog
 from tests.widgets.asking import all_text, answer
 from widgets.calculators import calculate
 from widgets.form.question import reading
@@ -153,3 +154,36 @@ def test_compare_sets_both_sides_of_a_change_beside_each_other():
 def test_a_prefix_cache_without_a_shared_length_asks_for_it():
     _, messages = answer("calculate", "what does prefix caching buy on qwen3-8b on L40S")
     assert "how much that is was not said" in all_text(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "sides"),
+    [
+        (
+            "is llama-3.3-70b awq on 2 L40S cheaper than fp8 on 1 H100",
+            ("l40s", "awq", "h100-sxm", "fp8"),
+        ),
+        (
+            "llama-3.3-70b fp8 1 H100 or llama-3.3-70b awq 2 L40S",
+            ("h100-sxm", "fp8", "l40s", "awq"),
+        ),
+        (
+            "llama-3.3-70b, int8 on 2 A100 vs fp8 on 2 H100",
+            ("a100-sxm-80gb", "int8", "h100-sxm", "fp8"),
+        ),
+    ],
+)
+def test_each_of_two_cards_keeps_the_format_that_is_named_with_it(text, sides):
+    state, messages = answer("compare", text)
+    said = " ".join(one["text"] for one in messages)
+    for x, (card, weights) in zip("ab", (sides[:2], sides[2:]), strict=True):
+        assert state[f"{x}.gpu"] == card
+        assert catalog.format(state[f"{x}.weights"]) == catalog.format(weights)
+    assert state["columns"] == 2 and "Not understood" not in said
+    _, messages = answer("calculate", text)
+    assert "Not among these inputs" in all_text(messages)
+
+
+def test_a_format_in_a_second_models_name_is_told_where_it_is_not_taken():
+    _, messages = answer("calculate", "llama-3.3-70b fp8 on 2 H100, qwen3-8b awq")
+    assert any("Not understood: int4-awq" in one["text"] for one in messages)

@@ -225,3 +225,83 @@ def test_cards_that_a_reader_chose_stay_under_another_model():
     state, messages = answer("calculate", "llama 3.1 405b, 4 users", "v=5&gpu=l4&tp=2")
     assert (state["gpu"], state["tp"]) == ("l4", 2)
     assert "this is of 2x L4, which stood here" in all_text(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "gpu", "count"),
+    [
+        ("qwen3-32b on 2 of our 8 H100", "h100-sxm", 2),
+        ("qwen3-32b on two of the eight H200", "h200-sxm", 2),
+        ("4 out of 8 H100 for llama-3.3-70b", "h100-sxm", 4),
+        ("half of our 8 H100, qwen3-32b", "h100-sxm", 4),
+        ("we have 8 h100, use 2 of them for qwen3-32b", "h100-sxm", 2),
+        ("qwen3-8b on 1 of our 4 4090", "rtx-4090", 1),
+        ("llama-3.1-405b on 2 nodes of 8 H100", "h100-sxm", 16),  # no part
+    ],
+)
+def test_of_a_part_of_the_cards_the_part_counts(text, gpu, count):
+    state, messages = answer("calculate", text)
+    assert (state["gpu"], state["tp"] * state["pp"]) == (gpu, count)
+    assert "Not understood" not in " ".join(one["text"] for one in messages)
+
+
+def test_a_name_of_old_and_new_cards_is_one_of_the_new():
+    """RTX 6000 was a Quadro of 2018; since then an Ada, and three of Blackwell."""
+    state, messages = answer("calculate", "qwen3-32b on RTX 6000")
+    assert state["gpu"] == "rtx-6000-ada"
+    assert any("rtx-pro-6000" in one["text"] for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "gpus"),
+    [
+        ("a100 40 vs 80 for qwen3-32b awq", [("a100-sxm-40gb", 1), ("a100-sxm-80gb", 1)]),
+        ("qwen3-32b awq on 2 a100 40gb or 80gb", [("a100-sxm-40gb", 2), ("a100-sxm-80gb", 2)]),
+        ("tensor parallel 4 or 8 for qwen3-235b on H100", [("h100-sxm", 4), ("h100-sxm", 8)]),
+        ("llama-3.3-70b, 16 users: 4 or 8 H100?", [("h100-sxm", 4), ("h100-sxm", 8)]),
+        ("replace 2 A100 with 4 L40S for qwen3-32b", [("a100-sxm-80gb", 2), ("l40s", 4)]),
+        ("upgrade from 2 A100 to 4 L40S for qwen3-32b", [("a100-sxm-80gb", 2), ("l40s", 4)]),
+    ],
+)
+def test_cards_that_are_named_in_few_words_stand_side_by_side(text, gpus):
+    state, messages = answer("compare", text)
+    assert [(state[f"{x}.gpu"], state[f"{x}.tp"]) for x in "ab"] == gpus
+    assert "Not understood" not in " ".join(one["text"] for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "gpu", "count"),
+    [
+        ("H100 SXM 8x llama3.1-405b fp8", "h100-sxm", 8),
+        ("gemma 3 27b qat on a 5090 tokens/sec", "rtx-5090", 1),  # no speed
+        ("qwen3-8b on my own 4090", "rtx-4090", 1),
+        # once a word of a fine-tune's name
+        ("qwen3-32b 4090", "rtx-4090", 1),
+        ("qwen3-8b 3090 24gb", "rtx-3090", 1),
+        ("gemma 3 27b 7900 xtx", "rx-7900-xtx", 1),
+        ("H20 deepseek-r1 8x", "h20", 8),
+        ("qwen3-32b ascend 910b x8", "ascend-910b2", 8),
+    ],
+)
+def test_a_card_is_known_and_counted_beside_other_words(text, gpu, count):
+    state, messages = answer("calculate", text)
+    assert (state["gpu"], state["tp"] * state["pp"]) == (gpu, count)
+    assert "Not understood" not in " ".join(one["text"] for one in messages)
+
+
+def test_the_cache_of_a_quant_has_it_and_the_weights_their_own():
+    state, _ = answer("calculate", "kv quant q8_0 llama.cpp qwen3-8b 3090 32k ctx")
+    assert (state["kv"], state["weights"]) == ("gguf-q8-0", "gguf-q4-k-m")
+
+
+def test_people_by_the_thousand_are_no_card():
+    state, _ = answer("calculate", "5000 employes, 10 requests a day each, llama-3.3-70b, H100")
+    assert state["gpu"] == "h100-sxm"
+
+
+def test_both_kinds_of_a_card_are_counted():
+    state, _ = answer("compare", "llama-3.3-70b on 4 H100 PCIe vs SXM")
+    assert [(state[f"{x}.gpu"], state[f"{x}.tp"]) for x in "ab"] == [
+        ("h100-pcie", 4),
+        ("h100-sxm", 4),
+    ]

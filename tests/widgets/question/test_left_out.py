@@ -106,3 +106,17 @@ def test_which_cards_to_take_is_led_to_the_search(text):
 def test_which_cards_opens_them_all_in_a_search():
     state, _ = answer("design", "llama 70b, 20 users, which gpus", "v=5&gpus=rtx-3090")
     assert state["gpus"] is None
+
+
+def test_models_in_one_memory_are_said_to_be_predicted_alone():
+    said = "Models that share a card are predicted alone"
+    for text in ("can I run llama-3.1-8b and qwen3-8b on one H100", "both models on H100: {}"):
+        _, messages = answer("calculate", text.format("llama-3.1-8b, qwen3-8b"))
+        assert any(one["text"].startswith(said) for one in messages), text
+    _, messages = answer("compare", "llama-3.1-8b vs qwen3-8b on H100")
+    assert not any(one["text"].startswith(said) for one in messages)
+
+
+def test_cards_of_their_own_for_prompts_are_said_to_be_in_no_answer():
+    _, messages = answer("calculate", "disaggregated prefill llama-3.3-70b on 4 H100")
+    assert any("on cards of their own (disaggregated prefill)" in one["text"] for one in messages)

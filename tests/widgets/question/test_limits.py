@@ -255,3 +255,44 @@ def test_a_search_for_a_model_without_cards_says_to_name_them():
     assert "for cards that are named" in all_text(messages)
     _, messages = answer("design", "best model for an L4")
     assert "for cards that are named" not in all_text(messages)
+
+
+@pytest.mark.parametrize("which", ["p99", "99th percentile", "p95", "median"])
+def test_a_percentile_of_nothing_that_is_named_is_said_of_both_latencies(which):
+    text = f"what {which} do I get with llama-3.1-70b on 4 h100 at 20 users"
+    _, messages = answer("calculate", text)
+    said = " ".join(one["text"] for one in messages)
+    percent = {"p95": 95, "median": 50}.get(which, 99)
+    assert re.search(rf"{percent}% of the gaps between tokens are within [\d.]+ ms", said)
+    assert re.search(rf"{percent}% of the first tokens are within [\d.]+ m?s", said)
+    assert "Not understood" not in said
+    _, messages = answer("vram", text)
+    assert "calculate" in [one["link"]["name"] for one in messages if "link" in one]
+
+
+def test_two_percentiles_of_one_latency_are_both_said():
+    _, messages = answer("calculate", "p50 and p99 ttft, qwen3-32b, H200, 30 users")
+    said = " ".join(one["text"] for one in messages)
+    assert "50% of the first tokens" in said and "99% of the first tokens" in said
+    assert "of the gaps" not in said and "Not understood" not in said
+
+
+def test_money_that_nobody_says_the_meaning_of_is_asked_about():
+    _, messages = answer("calculate", "llama 70b on 4xH100 spot price $1.2")
+    assert any(one["text"].startswith("Say what money is of") for one in messages)
+
+
+def test_a_part_of_a_hundred_is_no_percentile_of_a_latency():
+    for text in ("offload 50% of llama-3.3-70b to cpu on 4090", "99% cheaper qwen3-8b on L4"):
+        state, messages = answer("calculate", text)
+        assert state["itlp"] == "p95", text
+        assert "Not understood: " in " ".join(one["text"] for one in messages)
+    state, _ = answer("calculate", "99% of tokens under 50 ms, qwen3-8b on L4")
+    assert (state["itlp"], state["itl"]) == ("p99", 50)
+
+
+def test_a_percentile_of_a_word_that_is_not_known_is_lost_with_its_limit():
+    for text in ("qwen3-8b on H100, p95 frobnication 10 s", "qwen3-8b on H100, 99% uptime"):
+        _, messages = answer("calculate", text)
+        said = " ".join(one["text"] for one in messages)
+        assert "Not understood" in said and "are within" not in said

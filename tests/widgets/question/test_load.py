@@ -263,3 +263,41 @@ def test_two_cards_for_a_desk_serve_one_person_in_a_search_too():
     state, messages = answer("design", "should I buy a 3090 or an M2 Ultra for llama 70b")
     assert (state["users"], state["in"], state["itl"]) == (1, 2000, 100)
     assert "for one person unless said" in all_text(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        (
+            "1 Mrd tokens per month, 7000 in, 1000 out",
+            {"rate": 0.0482},
+        ),  # 1e9 / 8,000 / 2,592,000 s
+        ("weekly: 20M docs 800 tok each, answer 50", {"in": 800, "out": 50}),
+        ("for 50 ppl", {"users": 50}),
+        ("200 users, each sends a message every 30 seconds", {"rate": 200 / 30}),
+        ("200 users, one request every 5 min", {"rate": 200 / 300}),
+        ("1000 DAU, 20 msgs/day", {"rate": 20_000 / 86_400}),
+        ("single request latency", {"users": 1}),
+    ],
+)
+def test_short_words_for_a_load_are_read(text, values):
+    state, _ = answer("design", f"llama-3.3-70b {text}")
+    assert {name: state[name] for name in values} == pytest.approx(values, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("10 rps at night, 60 at day", "Of 10 and 60 requests/s the larger is taken"),
+        ("by night 10 rps, by day 60 rps", "Of 10 and 60 requests/s the larger is taken"),
+        ("60 rps now but 10 rps on weekends", "Of 10 and 60 requests/s the larger is taken"),
+        # 600 a minute are 10 a second
+        ("600 requests/min at night, 60 rps at day", "Of 10 and 60 requests/s the larger"),
+        ("between 10 and 60 rps", "Of 10 and 60 requests/s the larger is taken"),
+        ("10-60 rps", "Of 10 and 60 requests/s the larger is taken"),
+    ],
+)
+def test_of_two_rates_the_larger_is_taken_and_told(text, said):
+    state, messages = answer("design", f"llama-3.1-8b on H100, {text}")
+    told = " ".join(one["text"] for one in messages)
+    assert state["rate"] == 60 and said in told and "Not understood" not in told

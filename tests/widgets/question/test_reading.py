@@ -130,6 +130,7 @@ def test_a_question_that_says_nothing_changes_nothing(text):
 SALAD = """
 from 32 to 64 users 8k context tp 2 pp copies of x on my gpu 1, between and double the number per
 dollar rpi 5 at batch -> vs one kv cache fp8 h100 llama 8b , % 1,1,1,1,1,1,1,1,1,1,1,1 $2 /h ms
+max-num-seqs 64 ep8 tp8 rps at night by day now next year of our 8 them replace A100 40 vllm 0.6
 p95 ttft under req/s million tokens a day in out mac studio can run it than gguf q4_k_m
 """.split()  # noqa: SIM905 - a list has a line a word
 

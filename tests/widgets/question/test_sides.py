@@ -56,6 +56,11 @@ def test_copies_stand_beside_another_split(calculator, text, copies):
     assert float(gained[3]) == pytest.approx(second[2] / first[2], rel=0.01)
 
 
+def test_the_cards_of_copies_may_be_said_once():
+    (two, _), *_ = (found := sides("2 replicas vs 1 on 4 H100 each, llama-3.3-70b, 128 users"))
+    assert two[0] == 2 * found[0][1][0] and "2 copies: room" in found[1]
+
+
 def test_two_copies_have_twice_the_room_of_one_and_a_half_of_the_users_each():
     text = "llama 3.3 70b on H100, {}, 16 users"
     (two, _), *_ = sides(text.format("2 replicas TP 2 vs TP 4"))
@@ -347,3 +352,115 @@ def test_the_cache_of_so_many_users_is_said():
 def test_the_last_of_two_lengths_in_a_pair_is_the_answer():
     state, _ = answer("calculate", "max rps of one L40S with qwen3-8b at 1k/200")
     assert (state["in"], state["out"]) == (1000, 200)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "values"),
+    [
+        ("max-num-seqs 64 or 256, qwen3-32b on H100", "seqs", [64, 256]),
+        ("qwen3-32b on H100, --max-num-seqs=64 vs --max-num-seqs=256", "seqs", [64, 256]),
+        ("max_num_seqs 64, 128 or 256 qwen3-8b on H100", "seqs", [64, 128, 256]),
+        ("qwen3-32b H100 max running requests 32 vs 64", "seqs", [32, 64]),
+        ("gpu-memory-utilization 0.9 vs 0.95 qwen3-32b H100", "fraction", [0.9, 0.95]),
+        ("qwen3-32b H100, gpu memory utilization 85% or 95%", "fraction", [0.85, 0.95]),
+        ("max-model-len 8192 or 32768 qwen3-32b H100", "maxlen", [8192, 32768]),
+        ("max-model-len 8k vs 32k, qwen3-8b on L4", "maxlen", [8000, 32_000]),
+        (
+            "max-num-batched-tokens 2048 vs 8192 vs 16384, qwen3-8b H100",
+            "batched",
+            [2048, 8192, 16384],
+        ),
+    ],
+)
+def test_settings_of_an_engine_stand_side_by_side(text, name, values):
+    state, messages = answer("compare", text)
+    assert [state[f"{x}.{name}"] for x in "abcd"[: len(values)]] == values
+    assert state["columns"] == len(values) and "Not understood" not in all_text(messages)
+    state, messages = answer("calculate", text)
+    assert state[name] == values[0]
+    assert "Several side by side are a question for Compare." in all_text(messages)
+
+
+def test_a_setting_of_an_engine_keeps_to_its_own_number():
+    """What stands behind a comma, or an "and", is of something else."""
+    state, _ = answer("calculate", "max-num-seqs 256, 4 H100 and 32k context, qwen3-32b, 8 users")
+    assert (state["seqs"], state["tp"], state["users"]) == (256, 4, 8)
+    assert state["in"] + state["out"] == 32_000
+    state, _ = answer("calculate", "qwen3-8b on H100, max-num-seqs 64 and 200 users")
+    assert (state["seqs"], state["users"]) == (64, 200)
+
+
+@pytest.mark.parametrize(
+    ("text", "spread"),
+    [
+        ("EP8 or TP8 for deepseek-v3 on 8 H200", [(True, False), (False, False)]),
+        ("deepseek-v3 on H200, tp 8 vs ep 8", [(False, False), (True, False)]),
+        (
+            "expert parallel vs tensor parallel, deepseek-v3 8x H200",
+            [(True, False), (False, False)],
+        ),
+        ("deepseek-v3 8 h200 ep8 + dp attention or tp8", [(True, True), (False, False)]),
+    ],
+)
+def test_ways_to_spread_experts_stand_side_by_side(text, spread):
+    """Attention of one latent is whole on each card unless each has its own users."""
+    state, messages = answer("compare", text)
+    assert [(state[f"{x}.ep"], state[f"{x}.dp"]) for x in "ab"] == spread
+    assert [state[f"{x}.tp"] for x in "ab"] == [8, 8] and state["columns"] == 2
+    assert "Not understood" not in all_text(messages)
+
+
+def test_experts_are_spread_where_one_way_is_named():
+    for words in ("with expert parallel", "--enable-expert-parallel", "ep 8"):
+        state, messages = answer("calculate", f"deepseek-v3 on 8 H200 {words}")
+        assert state["ep"] and not state["dp"] and "Not understood" not in all_text(messages)
+    _, said, _ = sides("does ep help over tp, deepseek-v3 on 8 h200")
+    assert said.startswith("TP-8: room for") and " EP-8: room for" in said
+
+
+@pytest.mark.parametrize("calculator", ["calculate", "compare"])
+def test_two_versions_of_an_engine_are_told_apart_by_memory_alone(calculator):
+    text = "is it worth going from vllm 0.11 to 0.20 for llama-3.3-70b on 4 H100"
+    state, messages = answer(calculator, text)
+    said = all_text(messages)
+    assert "what an upgrade gains by faster kernels is not in these numbers" in said
+    if calculator == "compare":
+        assert [state[f"{x}.engine"] for x in "ab"] == ["vllm-0.11", "vllm-0.20"]
+    # 0.20 takes 0.92 of a card where 0.11 took 0.90 (vLLM 38284)
+    said = all_text(answer("calculate", text)[1])
+    old, new = (float(n) for n in re.findall(r"room for (\d+) users", said))
+    assert old != new
+    said = all_text(answer(calculator, "vllm 0.6 vs 0.11 for llama-3.1-8b on H100")[1])
+    assert "vLLM 0.10, in place of vllm 0.6: the nearest that is known." in said
+    said = all_text(answer(calculator, "vllm 0.8 vs 0.9 for llama-3.1-8b on H100")[1])
+    assert "vllm 0.8 and vllm 0.9 are both read as vLLM 0.10" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "users"),
+    [
+        ("20 users now, 100 next year", (20, 100)),
+        ("100 users by day and 20 at night", (20, 100)),
+        ("20 users today and 100 users in december", (20, 100)),
+        ("today 20 users, next year 100 users", (20, 100)),
+    ],
+)
+def test_users_of_two_times_are_said_at_both(text, users):
+    _, said, state = sides(f"qwen3-32b on 2x H200, {text}")
+    assert state["users"] == users[1]
+    for many in users:
+        assert f"{many} users: room for" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "users"),
+    [
+        ("500 users, 50 concurrent users", 50),
+        ("2000 employees, 100 concurrent users", 100),
+        ("10 users with 3 sessions each", 10),  # of two things
+        ("8 H100 now, 20 users", 20),
+    ],
+)
+def test_users_of_one_time_are_no_two_loads(text, users):
+    state, messages = answer("calculate", f"qwen3-32b on H200, {text}")
+    assert state["users"] == users and "The second has" not in all_text(messages)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from llmcap_kernel import catalog
 from tests.widgets.asking import answer
+from widgets.form.question import unknown
 from widgets.session import CALCULATORS
 
 
@@ -93,3 +95,31 @@ def test_an_unknown_model_is_said_first_and_no_other_is_predicted(calculator, te
 
 def test_dsv3_is_deepseek():
     assert answer("calculate", "dsv3 on 8xB200 nvfp4")[0]["model"] == "deepseek-v3"
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("qwen3-8b on Mac Studio", "Mac Studio M4 Max 64GB"),
+        ("Mac Studio", "Mac Studio M4 Max 64GB"),
+        ("llama 8b macbook pro", "MacBook Pro M4 Max 64GB"),
+        ("Mac mini llama 8b", "Mac mini M4 16GB"),
+        ("gpt-oss-20b jetson", "Jetson Orin Nano 8GB"),
+        ("llama-70b on gaudi", "Gaudi 3"),
+        ("qwen3-8b on tpu", "TPU v6e"),
+    ],
+)
+def test_a_machine_without_its_chip_is_asked_for_it(text, near):
+    state, messages = answer("calculate", text)
+    assert state == CALCULATORS["calculate"].FORM.defaults()
+    assert near in messages[0]["text"]
+
+
+def test_the_machines_that_are_told_as_examples_are_known():
+    for machines in unknown.CHIPS.values():
+        for one in machines.split(" or "):
+            state, messages = answer("calculate", f"llama-3.2-3b on {one}")
+            assert state["gpu"].startswith("apple-m"), one
+            assert not [said for said in messages if said["level"] == "error"], one
+    for begins in unknown.FAMILIES.values():
+        assert [one for one in catalog.gpus() if one.startswith(begins)], begins

@@ -321,6 +321,15 @@ def _burst(numbers, burst, *_):
     )
 
 
+def _larger(numbers, rates, *_):
+    """The larger of two rates, which is what has to be held."""
+    most, others = float(numbers["rate"]), [f"{float(one):g}" for one in rates[:-1]]
+    return (
+        f"Of {', '.join(others)} and {most:g} requests/s the larger is taken: ask with another "
+        "alone for that."
+    )
+
+
 def _share(numbers, share, prompt, _):
     """A share of every prompt that is found in the cache, as a prefix of so many tokens."""
     part = float(share.rstrip(" %")) / (100 if "%" in share else 1)
@@ -345,6 +354,7 @@ def _spend(numbers, spend, *_):
 OVERNIGHT_H = 8  # of a night in which nobody says how long it is
 # By what `reading` found, in this order: who is there before what they send.
 WORK = {
+    "rates": _larger,
     "together": _together,
     "active": _active,
     "own": _own,

@@ -29,14 +29,18 @@ def side_by_side(question, models, cards):
     if sides := _fleets(question.numbers, models, cards):
         return sides[: len(LETTERS)]
     others = {name: (question.numbers[name], *more) for name, more in question.also.items()}
-    rents = question.numbers.get("rents", ())
-    rents = dict(zip(cards, rents, strict=True)) if len(rents) == len(cards) else {}
+    of_cards = {
+        name: dict(zip(cards, question.numbers.get(each, ()), strict=True))
+        for name, each in (("usd", "rents"), ("weights", "formats"))
+        if len(question.numbers.get(each, ())) == len(cards)
+    }
     every = product(models or [None], cards or [None], *others.values())
     sides = [
         (
             model,
             card,
-            dict(zip(others, rest, strict=True)) | ({"usd": rents[card]} if card in rents else {}),
+            dict(zip(others, rest, strict=True))
+            | {name: each[card] for name, each in of_cards.items() if card in each},
         )
         for model, card, *rest in every
     ]

@@ -11,8 +11,9 @@ from llmcap_kernel.refuse import BadInput, typed_number
 
 from .. import following, meaning, presets
 from .load import context
+from .patterns import SETTINGS
 
-STATED = ("weights", "kv", "engine", "usd", "maxlen", "fraction", "seqs")
+STATED = ("weights", "kv", "engine", "usd", *SETTINGS)
 NOTHING_SPREAD = {"ep": False, "dp": False}  # neither experts nor users over cards
 
 
@@ -39,6 +40,7 @@ def deployment(model, card, numbers, state, prefix=""):
     """
     values = _begun(model, card, state, prefix)
     named = _split_as_named(numbers, values) | _format_of_bits(numbers, values)
+    named |= _spread(numbers, values | named)
     values |= {k: numbers[k] for k in STATED if k in numbers} | named
     if model and "weights" not in numbers:
         values["weights"] = _format_that_fits(values, numbers, state, prefix)
@@ -81,6 +83,37 @@ def _split_as_named(numbers, values):
     tp, pp = (int(numbers.get(name, 0)) for name in ("tp", "pp"))
     tp = tp or max(cards // pp, 1)
     return {"tp": tp, "pp": pp or max(cards // tp, 1)} | NOTHING_SPREAD
+
+
+def spread_over(numbers):
+    """Say over how many cards a question spreads experts, or users.
+
+    Parameters
+    ----------
+    numbers : dict
+        What a question says, by the input's name.
+
+    Returns
+    -------
+    int
+        Their number; 0 where it is not said.
+
+    Examples
+    --------
+    >>> spread_over({"spread": "EP-8 + DP attention"}), spread_over({"spread": "EP"})
+    (8, 0)
+    """
+    return max(map(int, re.findall(r"\d+", numbers.get("spread", ""))), default=0)
+
+
+def _spread(numbers, values):
+    """Whether experts stay whole and users have a card each; over as many cards as are said."""
+    words, tp = numbers.get("spread"), spread_over(numbers)
+    if not words:
+        return {}
+    cards = values.get("tp", 1) * values.get("pp", 1)
+    ways = {"ep": "EP" in words, "dp": "DP" in words}
+    return ways | ({"tp": tp, "pp": max(cards // tp, 1)} if tp else {})
 
 
 def _format_of_bits(numbers, values):

@@ -4,7 +4,7 @@ from .candidates import WHICH_MODEL
 from .columns import side_by_side
 from .fields import CARDS, LIMITS
 from .gains import is_of_one_deployment
-from .predicted import is_of_loads, is_of_one
+from .predicted import asks_for_a_percentile, is_of_loads, is_of_one
 from .wording import titles
 
 
@@ -33,6 +33,8 @@ def elsewhere(question, values, fields, text):
         yield "Which models a card runs is a question for Design.", "design"
     elif not search and "columns" not in fields and _more_than_answered(question, fields, more):
         yield "Several side by side are a question for Compare.", "compare"
+    if asks_for_a_percentile(question.numbers) and not {"config", "tp", "in"} <= fields:
+        yield "A percentile without a limit is a question for Calculate.", "calculate"
     if "loads" in question.numbers and not is_of_loads(question.numbers, fields):
         yield "Two loads are set beside each other by Calculate.", "calculate"
     if "per dollar" in question.numbers and (search or "in" not in fields):

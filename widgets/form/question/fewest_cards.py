@@ -5,7 +5,7 @@ from llmcap_kernel.refuse import BadInput, typed_number
 
 from .. import lists, own_card
 from .columns import side_by_side
-from .deployment import deployment
+from .deployment import deployment, spread_over
 from .load import context
 from .wording import counted_users
 
@@ -29,7 +29,12 @@ def fewest_cards(question, state):
         The question with so many cards, and what was taken.
     """
     counted = question.numbers.keys() & {"tp", "pp", "cards", "nodes"}
-    if counted or "uncounted" not in question.numbers or not question.models:
+    if (
+        counted
+        or spread_over(question.numbers)
+        or "uncounted" not in question.numbers
+        or not question.models
+    ):
         return question, []
     counts, short = dict.fromkeys((name for name, _ in question.cards), 1), ""
     for model, (name, _), other in side_by_side(question, question.models, question.cards):

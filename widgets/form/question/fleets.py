@@ -25,6 +25,11 @@ SIDES = (
     rf"\b{TP}(?P<cards>\d+)",
     rf"\b{PP}(?P<stages>\d+)",
 )
+# "2 replicas or 1 on 4 H100 each": the cards of both, said once.
+CARDS_ONCE = (
+    rf"\b({COUNT})\s+({COPIES})\s*(vs\b\.?|versus\b|or\b|against\b)\s*({COUNT})(?:\s+{COPIES})?\s+"
+    rf"(?:on|of|with)\s+({COUNT})\s*[x×]?\s*([a-z]{{1,4}}\s?\d{{2,4}}[a-z]*)\b(?:\s*each\b)?"
+)
 BETWEEN = re.compile(rf"{JOIN}|\brather than\b|\bcompared (?:to|with)\b", re.I)
 
 
@@ -54,6 +59,7 @@ def fleets(text):
     ):
         rest = text[: several.start()] + " , " + text[several.end() :]
         return [(1, int(n), 1) for n in re.findall(r"\d+", several[1])], rest
+    text = re.sub(CARDS_ONCE, r"\1 \2 of \5 \6 \3 \4 \2 of \5 \6", text, flags=re.I)
     found, rest = [], text
     for shape in SIDES:
         for match in re.finditer(shape, rest, re.I):

@@ -99,6 +99,8 @@ def with_other_side(question, state):
         also["kv"] = [NARROW if "16" in numbers["kv"] else WIDE]
     if "gain" in numbers and "weights" in named:
         also |= _other_weights(question, state)
+    if "gain" in numbers and "spread" in numbers and "spread" not in also:
+        also["spread"] = ["TP"]
     if "tp" in numbers and len(cards) == 1:
         (name, count), many = cards[0], int(numbers.pop("tp"))
         former = former or (count if count not in (1, many) else max(many // 2, 1))
@@ -265,6 +267,7 @@ def words(deployments):
     >>> words([one, replace(one, kv=catalog.format("fp8"))])
     ['BF16 cache', 'FP8 cache']
     """
+    is_set = any(map(lists.settings_words, deployments))
     is_staged = any(d.pp > 1 for d in deployments)
     parts = [
         (
@@ -274,6 +277,7 @@ def words(deployments):
             f"{d.weights.short_title} weights",
             f"{d.kv.short_title} cache",
             d.engine.title,
+            ", ".join(lists.settings_words(d)) or f"TP-{d.tp}" * is_set,
         )
         for d in deployments
     ]

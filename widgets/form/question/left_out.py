@@ -2,6 +2,9 @@
 
 import re
 
+from llmcap_kernel import catalog
+from llmcap_kernel.refuse import BadInput, either
+
 from .gains import is_of_one_deployment
 from .own_machine import is_sold_with
 from .patterns import RATE
@@ -12,9 +15,9 @@ ASIDE = frozenset(
     """
     show sweep most power nodes cards open memory longest count home laptop slips uncounted
     everyone need gain onward caching times unhurried pieces hours two whole monthly yearly
-    standing bought fleets loads rents
+    standing bought fleets formats loads ranks rents rates
     """.split()  # noqa: SIM905 - a list has a line a word
-) | {"which cards", "most rps", "per dollar", "of one"}
+) | {"which cards", "one card", "most rps", "per dollar", "of one"}
 EACH_COPY = ["What follows is of one copy with all the users: the numbers above share them."]
 ONE_COPY = ["The numbers are of one copy: ask it with its share of the load."]
 # What no input takes, by what is said of it.
@@ -26,6 +29,7 @@ OF_ITS_OWN = {
     "counts them.",
     "offload": "Weights in the host's memory ({}) are not counted here: llmcap predict "
     "--offload-share 0.9 counts them.",
+    "apart": "Prefill and decode on cards of their own ({}) are not predicted: ask each alone.",
     "processor": "A processor without a card ({}) is not predicted.",
     "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
     "beaten": "Of two limits on the gap the shorter holds alone: {} is not in the answer.",
@@ -67,14 +71,22 @@ def left_out(question, values, fields):
     is_copied = any(copies > 1 for copies, *_ in numbers.get("fleets", ()))
     notes += EACH_COPY * (is_copied and {"in", "users"} <= fields)
     notes += _two_limits(numbers)
+    notes += _two_versions(question)
     gb = int(numbers.get("memory", 0))
     if question.cards and gb and not any(is_sold_with(name, gb) for name, _ in question.cards):
         notes.append(
             f"The host's {gb} GB are not counted here: llmcap predict --offload-share 0.5 counts "
             "weights that are kept there."
         )
+    if "one card" in numbers and len(question.models) > 1:
+        notes.append(
+            "Models that share a card are predicted alone: ask each with its part of the memory, "
+            "as in gpu-memory-utilization 0.45. They also share its time, which is in no answer."
+        )
     if question.lost:
         notes.append(f"Not understood: {', '.join(question.lost)}.")
+    if any("$" in one for one in question.lost):
+        notes.append("Say what money is of: $2/h a card, a budget of $20/h, or $0.60/M of answers.")
     if any(re.search(RATE, one, re.I) for one in question.lost):
         notes.append("Say whose a speed is: 25 tok/s per user, or 2,000 tok/s in total.")
     return notes
@@ -95,9 +107,31 @@ def _unused(question, values, fields):
     )  # said beside the view
     unused = [*([] if both else titles(question, fields)[1]), *in_words(question, names)]
     unused += [f"rent ${usd}/h" for usd in question.numbers.get("rents", [])[1:] if not both]
+    unused += [one for one in question.numbers.get("formats", [])[1:] if not both]
     if both or "gain" in question.numbers:  # the other side of a change is nobody's words
         return unused
     return unused + [one for also in question.also.values() for one in also]
+
+
+def _two_versions(question):
+    """Say what setting two versions of one engine beside each other can tell, and what not."""
+    typed = [question.numbers.get("engine", ""), *question.also.get("engine", [])]
+    try:
+        engines = [catalog.engine(one) for one in typed if one]
+    except BadInput:  # the inputs refuse it, and say why
+        return
+    if len(engines) < 2 or len({one.family for one in engines}) > 1:
+        return
+    name = engines[0].title.split()[0]
+    if len({one.name for one in engines}) == 1:
+        yield f"{' and '.join(typed)} are both read as {engines[0].title}, so nothing differs here."
+    elif unknown := [one for one in engines if " in place of " in one.title]:
+        yield f"{either([one.title for one in unknown])}: the nearest that is known."
+    yield (
+        f"Versions of {name} differ here in memory and in defaults, and nearly all of their "
+        "kernels have the same fitted times: what an upgrade gains by faster kernels is not in "
+        "these numbers. The same benchmark on both shows it, and Validate reads its files."
+    )
 
 
 def _two_limits(numbers):

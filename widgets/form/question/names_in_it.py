@@ -5,15 +5,17 @@ from typing import Any
 
 from llmcap_kernel import catalog
 from llmcap_kernel.catalog import names
-from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.refuse import BadInput, either
 
 from .. import from_name, lists
 from .patterns import MEMORY, MOST_LOST, WINDOW
 from .vocabulary import ARTICLES, SILENT, SIZES
 
 SAME_SIZE = 0.2  # of a model's parameters, as its name rounds them
+OUTDATED = ("pascal", "volta", "turing")  # what nobody buys anew
+ROUND = r"\d+000\b"  # of people, and no RTX 5000
 OPEN = "Several cards are "  # begins what is said where a name means several
-SEPARATORS = r"[,;?!]|\b(?:or|and|vs\.?|versus|instead of|on|for|with)\b"
+SEPARATORS = r"[,;?!]|:(?=\s)|\b(?:or|and|vs\.?|versus|instead of|on|for|with)\b"
 
 
 def models_and_cards(rest, numbers):
@@ -50,6 +52,7 @@ class _Names:
         self._models: list[str] = []
         self._cards: list[tuple[str, int]] = []
         self._lost: list[str] = []
+        self._behind = 0  # a count behind its card, as in "H20 8x"
         self._counts: list[int] = []  # before their card, as in "1, 2 or 4 H100"
 
     def read(self, words):
@@ -74,6 +77,7 @@ class _Names:
             numbers["open"] = meant.said
         if meant.field == "model":
             self._models.append(meant.name)
+            self._lost += self._other_format(meant.more.get("weights"))
             numbers |= {k: v for k, v in meant.more.items() if k not in numbers}
             return
         # of nodes whose cards are not said, 0: as many as one has
@@ -84,6 +88,15 @@ class _Names:
         self._cards += [(meant.name, n) for n in many]
         self._counts = []
 
+    def _other_format(self, weights):
+        """The format in a model's name where another was read before it."""
+        own = self._numbers.get("weights", weights)
+        try:
+            is_other = weights and catalog.format(own).name != catalog.format(weights).name
+        except BadInput:  # the inputs refuse it, and say why
+            return []
+        return [weights] if is_other else []
+
     def _take_word(self, word):
         """Keep a word that begins no name: a vendor, or one that was not understood."""
         bare = word.lower().strip(".:'\"()")
@@ -91,18 +104,25 @@ class _Names:
             self._numbers["uncounted"] = False
         if bare in lists.VENDORS:
             self._numbers["vendor"] = lists.VENDORS[bare]
+        elif len(self._cards) == 1 and (count := re.fullmatch(r"([1-9]\d?)x|x([1-9]\d?)", bare)):
+            self._behind = int(count[1] or count[2])
         elif bare not in SILENT and any(map(str.isalnum, word)):
             self._lost.append(word)
 
     def settled(self):
         """Give what was found, with the numbers that are left over as cards, or as lost."""
         numbers, cards, lost = self._numbers, self._cards, self._lost
+        if self._behind and len(cards) == 1 and numbers.get("uncounted"):
+            cards, numbers["uncounted"] = [(cards[0][0], self._behind)], False
+        elif self._behind:
+            lost = [*lost, f"{self._behind}x"]
         if self._counts or not numbers.get("uncounted"):
             numbers.pop("uncounted", None)
+        models = [*dict.fromkeys(self._models)]
         if cards:  # "2x H100 or 4x"
-            return self._models, cards + [(cards[-1][0], n) for n in self._counts], lost
+            return models, cards + [(cards[-1][0], n) for n in self._counts], lost
         lost = _memory_alone([*lost, *map(str, self._counts)], numbers)
-        return self._models, cards, lost
+        return models, cards, lost
 
 
 def _memory_alone(lost, numbers):
@@ -121,7 +141,7 @@ def _first_name(words):
     Nearly any words after a model's name can be taken for a fine-tune's: those are no part of it.
     """
     guess: tuple[Any, int] = None, 0
-    for length in range(min(WINDOW, len(words)), 0, -1):
+    for length in range(min(_before_a_card(words), len(words)), 0, -1):
         meant = _meant(" ".join(words[:length])) or _one_of(words[:length])
         if meant and meant.guessed and words[0].lower() in SILENT:
             continue  # "should I buy 4x3090" is no model
@@ -139,16 +159,36 @@ def _first_name(words):
     return guess
 
 
+def _before_a_card(words):
+    """How many words a name may have: none of a model's is a card's number, as in "8b 4090"."""
+    for i, word in enumerate(words[1:WINDOW], 1):
+        if word.lower() in ("ascend", "huawei"):  # whose 910B is no size
+            return i
+        number = re.fullmatch(r"\d{4}", word.strip(".:"))
+        if number and not re.match(ROUND, word) and _meant(" ".join(words[:i]), (from_name.model,)):
+            card = names.card(number[0])
+            if card.name or card.choices:
+                return i
+    return WINDOW
+
+
 def _one_of(words):
     """The least of the cards that words leave open: "M3 36GB" is a Pro or a Max."""
     text = " ".join(words)
-    card = names.card(text) if re.search(r"\d", text) else None
+    card = names.card(text) if re.search(r"\d", text) and not re.match(ROUND, text) else None
     if not card or not card.choices:
         return None
-    every = map(catalog.gpu, card.choices)
-    slowest = min(every, key=lambda gpu: (gpu.memory_sold_bytes, gpu.bandwidth_bytes_s))
+    every = [*map(catalog.gpu, card.choices)]
+    newer = [gpu for gpu in every if gpu.family not in OUTDATED] or every
+    slowest = min(newer, key=lambda gpu: (gpu.memory_sold_bytes, gpu.bandwidth_bytes_s))
     sized = names.card(f"{slowest.name} {_memory(text)}").name or slowest.name
-    which = f"{OPEN}{text}: {lists.listed_title(sized)} is taken, the slowest of them."
+    others = [one.name for one in (*newer, *every) if one is not slowest]
+    others = [names.card(f"{one} {_memory(text)}").name or one for one in dict.fromkeys(others)]
+    of_them = "of them" if newer == every else "of the newer ones"
+    which = (
+        f"{OPEN}{text}: {lists.listed_title(sized)} is taken, the slowest {of_them}. Name "
+        f"{either(others, 3)} for another."
+    )
     return from_name.Understood("gpu", sized, {"tp": max(card.count, 1)}, which, True)
 
 
@@ -186,6 +226,9 @@ def _says_more(longer, shorter):
 
 def _begins_later(words, model):
     """Whether a fine-tune that was guessed is a model's own name behind other words."""
+    of_a_size = len(words) > 1 and re.fullmatch(r"\d+(?:\.\d+)?b", words[-1], re.I)
+    if model.field == "model" and of_a_size and any(one.lower() in SILENT for one in words[:-1]):
+        return True  # "way to serve 70b" is no name
     later = (_meant(" ".join(words[i:]), (from_name.model,)) for i in range(1, len(words)))
     return model.field == "model" and any(
         one and not one.guessed and one.name == model.name for one in later

@@ -61,7 +61,8 @@ BOXES = (
 TWICE = r"(?<![\w.])([1-9]\d?)\s*[x×](?=\d{1,2}(?:\s*[x×]\s*|\s+)[A-Za-z])"
 DRAFTS = (
     r"(?:\b(?:with|and|an?)\s+)*((?:[\w.-]+\s+)?draft(?:s|\s+models?)?\b|\bspec(?:ulative)?[\s-]"
-    r"dec\w*|\beagle-?3?\b|\bmtp\b)"
+    r"dec\w*|\beagle-?3?\b|\bmtp\b)(?:\s*(?:,|with|of|at)?\s*\d{1,2}\s*(?:draft\w*\s+)?tokens?\b)?"
+    r"(?:\s*(?:,|with|at)?\s*\d\d?\s?%\s*accept\w*)?"
 )
 HOST = r"(?:the\s+)?(?:cpu|ram|host)\b"
 OFFLOAD = (
@@ -128,15 +129,58 @@ ENGINE = (
     r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|(?:ik_)?llama\.?cpp|ollama|lm[\s-]?studio"
     r"|koboldcpp)(?![\w/-])(?:\s*(?:v\d[\d.]*|\d+\.\d[\d.]*))?"  # "vllm 4xH100" has no version
 )
+VERSION = r"v?\d+\.\d[\d.]*(?![\w%])"  # of the engine before it: "vllm 0.6 or 0.11"
 SHARED = (
     r"\b(?:system\s+prompt|shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
 )
-PEOPLE = r"(?:people|persons|employees|developers|devs|engineers|customers|clients|students|seats)"
+PEOPLE = (
+    r"(?:people|ppl|persons|employees|developers|devs|engineers|customers|clients|students|seats)"
+)
 AT_THE_TIME = r"(?:at once|active|concurrent(?:ly)?|online|at the same time|simultaneous(?:ly)?)\b"
 CROWD = (
     r"(?:(?:daily|monthly|active|simultaneous|parallel)\s+)*"
     r"(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?|agents?"
     rf"|{PEOPLE})\b(?!\s+tokens?)(?:\s+(?:are\s+)?{AT_THE_TIME})?"
+)
+# Behind a number that is of something else.
+OF_ELSE = (
+    r"(?!\s*(?:[x×%]|gpus?\b|cards?\b|m?s\b|in\b|inputs?\b|outs?\b|outputs?\b|prompts?\b|context"
+    rf"|ctx|req|[rq]ps\b|rtx|{CROWD}|[a-z][a-z]?\d))"
+)
+# Settings of an engine by their inputs, each of one value or several: "max-num-seqs 64 or 256".
+SETTINGS = {
+    "seqs": r"max[\s_-]num[\s_-]seqs|max[\s_-]running[\s_-]requests",
+    "batched": r"max[\s_-]num[\s_-]batched[\s_-]tokens",
+    "maxlen": r"max[\s_-]model[\s_-]len(?:gth)?",
+    "fraction": r"gpu[\s_-]mem(?:ory)?[\s_-]util(?:i[sz]ation)?|mem(?:ory)?[\s_-]fraction"
+    r"(?:[\s_-]static)?",
+}
+BETTER = r"(?:\s+(?:helps?|pays? off|better|faster|cheaper|good)(?=\s+(?:than|over|or|vs)\b))?"
+IS_SET = r"\s*(?:=|:|of|at|is|to|from)?\s*"
+OF_SETTINGS = {
+    "seqs": rf"\d+(?:,\d{{3}})*(?![\w.]|,\d){OF_ELSE}",
+    "fraction": r"(?:0?\.\d+|1\.0+|[1-9]\d\s?%)",
+}
+TOKENS = rf"\d+(?:[.,]\d+)*(?:\s?[kKmM]i?)?(?![\w.]|,\d){OF_ELSE}"
+
+
+def _set(name):
+    """A setting with its values, of which a comma alone parts no two."""
+    words, value = SETTINGS[name], OF_SETTINGS.get(name, TOKENS)
+    more = rf"(?:(?:{words}){IS_SET})?{value}"
+    several = rf"(?:(?:\s*,\s*{value})*\s*,?{BETTER}(?!\s*,){JOIN}{more})*"
+    return rf"(?<![\w.])(?:{words}){IS_SET}({value}{several})"
+
+
+# How experts, or the users of attention, are spread over cards: "EP8 or TP8".
+EXPERTS = r"(?:ep|expert[\s-]parallel(?:ism)?)(?:[\s-]size)?[\s=:-]*(?:of\s+)?(?:\d{1,3})?(?!\w)"
+ATTENTION = r"(?:(?:dp|data[\s-]parallel)[\s-]?(?:\d{1,3})?[\s-]attention|attention[\s-]dp)(?!\w)"
+TENSORS = r"(?:tp|tensor[\s-]parallel(?:ism)?)[\s=:-]*(?:of\s+)?(?:\d{1,3})?(?!\w)"
+WAY = rf"(?:{EXPERTS}|{ATTENTION}|{TENSORS})"
+WAYS = rf"{WAY}(?:(?:\s*(?:[+&,/]|with|plus)\s*|\s+){WAY})*"
+SPREAD = (
+    rf"(?<![\w-])(?:(?:with|enable|using|use)[\s-]+)?"
+    rf"(?=[^,;.]{{0,40}}?(?<!\w)(?:{EXPERTS}|{ATTENTION}))({WAYS}(?:{BETTER}{JOIN}{WAYS})*)"
 )
 PLAIN = r"(?<![\w.])(\d+(?:,\d{3})*)(?!\d|\s?[kKmM]i?\b|\s?/)"  # no length of a prompt
 AT_ONCE = r"requests? (?:at once|in flight)"
@@ -150,7 +194,7 @@ PIECES = (
 )
 BATCH = (
     rf"{AMOUNT}\s*{PIECES}\s*(?:(?:,|of|with|at|x|about|averaging|each)\s*)*{AMOUNT}"
-    r"\s*tokens?(?:\s+each\b|\s+(?:per|a)\s+(?:document|doc|file|pdf|page|one)\b)?"
+    r"\s*tok(?:ens?)?\b(?:\s+each\b|\s+(?:per|a)\s+(?:document|doc|file|pdf|page|one)\b)?"
 )
 DOCUMENTS = rf"{AMOUNT}\s*(documents?|docs?|files?|pdfs?|emails?|articles?|transcripts?|papers?)\b"
 DEADLINE = re.compile(
@@ -198,6 +242,8 @@ ABSURD = (
 NUMBERS = (
     ("absurd", ABSURD),
     ("no model", NO_MODEL),
+    *((name, _set(name)) for name in SETTINGS),
+    ("spread", SPREAD),
     ("times", r"\bmax\w*\s+concurrency\D{0,20}?(\d+(?:\.\d+)?)\s*x(?!\w)"),
     ("share", rf"{PART}\s*(?:{HITS}|{SAME}(?:\s+prefix\b)?)"),
     ("share", rf"{PART}\s*(?:of\s+)?(?:the\s+|each\s+|every\s+)?(?:prompts?|inputs?|tokens?)"
@@ -228,6 +274,7 @@ NUMBERS = (
     ("draft", DRAFTS),
     ("offload", OFFLOAD),
     ("processor", PROCESSOR),
+    ("apart", r"\b((?:(?:prefill[\s/-]*decode|pd)\s+)?disaggregat\w+(?:\s+(?:prefill|serving))?)"),
     ("closed", CLOSED),
     ("most rps", r"\b((?:how many|max(?:imum)?|what)\s+(?:[rq]ps|requests?\s*(?:/|per|a)\s*s\w*))"
      r"\b"),
@@ -265,7 +312,9 @@ NUMBERS = (
     ("second", rf"({RANKED})\s*(?:(?:of|is|at|under|below|at most|within|max|must be|should be|"
      rf"<=?|=|:)\s*)*({LIMIT})"
      rf"(?!\s*(?:to (?:the )?)?(?:{WAIT}|{GAP}|(?:a|per) token))"),
-    ("percentile", rf"({RANKED}|\bmean\b)"),
+    ("another", r"\bbeside (p\d\d)\b"),
+    ("percentile", rf"((?!\d\d%)(?:{RANKED})|\b(?:mean|median)\b)"),
+    ("percent", r"\b((?:50|90|95|99)%)"),  # of the gap where it has a limit, else of anything
     ("ttft", rf"{WAIT}{NEAR}{TIME}"),
     ("ttft", rf"{TIME}\s*(?:to (?:the )?)?{WAIT}"),
     ("itl", rf"{GAP}{NEAR}{TIME}"),
@@ -284,11 +333,8 @@ NUMBERS = (
      r"tp[\s=-]*(\d+)\b"),
     ("tp", r"\b(?:tp|tensor[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
     ("pp", r"\b(?:pp|pipeline[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
-    ("seqs", r"\bmax[\s_-]num[\s_-]seqs\s*=?\s*(\d+)\b"),
     ("seqs", r"(?<![\w.])(\d+)\s*(?:seqs|sequences)\b"),
-    ("fraction", r"\bgpu[\s_-]memory[\s_-]utili[sz]ation\s*=?\s*([01]?\.\d+)"),
     ("cards", r"(?<![\w.$])(\d{1,3})[\s-](?:gpus?|cards?|accelerators?)\b(?!\s*/)"),
-    ("maxlen", rf"\bmax[\s_-]model[\s_-]len\s*=?\s*{NUMBER}"),
     ("prefix", rf"\b(?:system\s+prompt|prefix)\s*(?:of|=|:|with)?\s*{NUMBER}\s*(?:tokens?)?\s*"
      rf"(?:is\s+)?{SAME}{BY_ALL}"),
     ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}(?:\s+(?:(?:is|that is)\s+)?{SAME})?"
@@ -304,15 +350,17 @@ NUMBERS = (
     ("out", rf"\b(?:{ANSWERS}|osl)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:context|ctx)\b"),
     ("ctx", rf"\b(?:context|ctx)(?:\s+(?:length|window|size))?\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("ctx", rf"\b(?:num_ctx|n_ctx|ctx[_-]size)\s*=?\s*{NUMBER}"),
     ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b(?!\s*/)"),
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*[kK]i?)(?![\w/-])(?!\s*tokens?\s*(?:/|a|per)\b)"
      rf"(?!\s*{RATE})"),
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*\s?(?:[kK]i?)?)\s*tokens?\b(?!\s*(?:/|an?\b|per\s+s))"),
     ("kv", rf"\b(?:kv|cache)(?:[\s_-]cache)?(?:[\s_-]d?type)?\s*(?:(?:is|were)\s+)?(?:in|=|:)?\s*"
      rf"{FORMATS}\b"),
+    ("kv", rf"\b(?:kv|cache)\s+quant\w*\s+(?:to\s+|of\s+|at\s+)?{FORMATS}\b"),
     ("kv", rf"{FORMATS}\s+(?:kv|cache)\b(?:\s+cache\b)?"),
     ("weights", rf"{FORMATS}\b(?:\s+weights\b)?"),
-    ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
+    ("engine", rf"({ENGINE}(?:{JOIN}(?:{ENGINE}|{VERSION}))*)"),
 )  # fmt: skip
 PRICED = re.compile(
     r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b(?:\s+(?:output|input)(?=\s+tok))?"
@@ -353,10 +401,13 @@ A_DOLLAR_BUYS = tuple(
         rf"{FOR_A_DOLLAR}\s*(?:buy|get|go|give|bring)s?\b(?:\s+(?:me|us))?",
     )
 )
-EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
+# May be named several times, to be set side by side.
+EACH_OF = ("engine", "weights", "kv", "spread", *SETTINGS)
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
     r"|\b(?:max(?:imum)?|largest|biggest)\s+(?:batch(?:[\s-]size)?|throughput)\b|^\s*users\b"
+    r"|\bhow many concurrent\b"
+    r"|\b(?:what|which)\s+(?:batch|concurrency)\b.{0,20}?\b(?:maximi[sz]\w+|best)\b"
     r"|\bmax[\s_-]num[\s_-]seqs\b(?!\s*=?\s*\d)",
     re.I,
 )
@@ -395,11 +446,14 @@ GAIN = re.compile(
 )
 HOW_MANY = re.compile(
     r"(?<!/)\b(?:how many|(?:minimum\s+)?number of|min(?:imum)?(?:\s+of)?)\s+"
-    r"(?:gpus?|cards?|accelerators?|nodes?|pods?|replicas?|copies|instances|(?=[a-z]+\d)[\w-]+)\b",
+    r"(?:gpus?|cards?|accelerators?|nodes?|pods?|replicas?|copies|instances|(?=[a-z]+\d)[\w-]+"
+    r"|(?:rtx\s*)?\d0[5-9]0)\b",
     re.I,
 )
 WHICH_CARDS = re.compile(
-    r"\b(?:which|what|best|cheapest)\s+(?:gpus?|cards?|hardware|accelerators?)\b", re.I
+    r"\b(?:which|what|best|cheapest)\s+(?:gpus?|cards?|hardware|accelerators?)\b"
+    r"|^\s*(?:gpus?|cards?|hardware|accelerators?)\s+(?:for|to)\b",
+    re.I,
 )
 MONTHLY = re.compile(
     r"\bmonthly\s+(?:costs?|price|bill|rent|spend)\b"
@@ -422,6 +476,13 @@ OF_STARTING = re.compile(
     r"\b(?:cold|starts?|starting|startup|start-up|up|loads?|loading|boots?|times?|long)\b", re.I
 )
 WHICH_ONE = ("itlp", "ttftp", "percentile")
+# Of several models in one memory.
+ONE_CARD = re.compile(
+    r"\b(?:two|2|three|3|several|multiple|both)\s+(?:llms?|models)\s+(?:on|share|in)\b"
+    r"|\b(?:and|plus|\+|with)\b.{0,60}?\b(?:on|in|share)\s+(?:one|the same|a single|1)\b"
+    r"|\bshar(?:e|ing)\s+(?:one|an?|the same)\s+(?:gpu|card)|\bMIG\b|\bside by side on\b",
+    re.I,
+)
 FLAGS = {
     "starting": STARTING,
     "most": MOST,
@@ -438,6 +499,7 @@ FLAGS = {
         re.I,
     ),
     "need": NEED,
+    "one card": ONE_CARD,
     "of one": OF_ONE,
     "gain": GAIN,
     "onward": re.compile(r"\bgain from\b", re.I),

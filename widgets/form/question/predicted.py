@@ -210,7 +210,9 @@ def _gain(form, question, values, state):
         words = gains.words(deployments)
         if set(copies) != {1}:
             many = ["1 copy" if n == 1 else f"{n} copies" for n in copies]
-            words = [f"{n} of {one}" for n, one in zip(many, words, strict=False)]
+            words = [f"{n} of {one}" if one else n for n, one in zip(many, words, strict=False)]
+        if not any(words):  # two names of one engine
+            return []
         loads = [load] * len(words)
         titled = [*map(gains.Side, words, deployments, loads, copies)]
         return [gains.sentence(*(titled if "onward" in numbers else titled[::-1]))]
@@ -285,8 +287,29 @@ def _month(form, question, values, state):
     return said
 
 
+def asks_for_a_percentile(numbers):
+    """Say whether a percentile of a latency is asked without a limit.
+
+    Parameters
+    ----------
+    numbers : dict
+        What a question says, by the input's name.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+
+    Examples
+    --------
+    >>> asks_for_a_percentile({"itlp": "p99"}), asks_for_a_percentile({"itlp": "p99", "itl": "9"})
+    (True, False)
+    """
+    return bool(_unlimited(numbers))
+
+
 def _asks_for_a_percentile(numbers, fields):
-    return bool(_unlimited(numbers)) and {"config", "tp", "in"} <= fields
+    return asks_for_a_percentile(numbers) and {"config", "tp", "in"} <= fields
 
 
 def _unlimited(numbers):
@@ -302,11 +325,14 @@ def _percentiles(form, question, values, state):
     if not card.starts or (rate_rps and card.at_rate is None):
         return []
     said = []
-    for name in _unlimited(question.numbers):
-        which = question.numbers[f"{name}p"]
-        if which != MEAN:
+    asked = [(name, question.numbers[f"{name}p"]) for name in _unlimited(question.numbers)]
+    for name, which in sorted({*asked, *[question.numbers.get("ranks", asked[0])]}):
+        what = OF_LATENCIES[name]
+        if which == MEAN:
+            value = card.expected.itl_s if name == "itl" else card.expected.ttft_s
+            said.append(f"The {what} are {expected(value, 's')} on average.")
+        else:
             value = card.percentile(name, float(which[1:]))
-            what = OF_LATENCIES[name]
             said.append(f"{which[1:]}% of the {what} are within {expected(value, 's')}.")
     return said
 

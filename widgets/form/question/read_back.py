@@ -50,17 +50,19 @@ def _set_beside(question, fields):
     """The further engines and formats that columns take, in words."""
     if "columns" not in fields:
         return []
-    also = question.also | {"usd": question.numbers.get("rents", [])[1:]}
+    numbers = question.numbers
+    also = {"usd": numbers.get("rents", [])[1:], "weights": numbers.get("formats", [])[1:]}
+    also |= question.also
     return [WORDS[name].format(one) for name, more in also.items() for one in more]
 
 
 def _people(many):
     """Say that people are taken as asking at once, and how to say how many do."""
     count = int(typed_number(str(many)) or 1)
-    users, tenth = counted_users(f"{count:,}"), max(count // 10, 1)
+    users, tenth = (counted_users(f"{many:,}") for many in (count, max(count // 10, 1)))
     return (
         f"All {count:,} people are taken as {users} asking at once. Where fewer do, say how many "
-        f"({tenth:,} users), what part (10% at once), or what each sends (20 requests a day each)."
+        f"({tenth}), what part (10% at once), or what each sends (20 requests a day each)."
     )
 
 
@@ -72,7 +74,7 @@ def _rest(values, state):
         load = [n for n in load if n != "users"]  # they follow from it
     stays = [*_what_runs(values, state), load_in_words({n: state[n] for n in load if state[n]})]
     unpriced = {"budget"} - set(in_force(state | values))
-    stays += limits_in_words(named | unpriced, state)
+    stays += limits_in_words(named | unpriced, state | values)
     words = ", ".join(filter(None, stays))
     return "The rest stays as it was" + (f": {words}." if words else ".")
 

@@ -4,10 +4,12 @@ Numbers are known by the words beside them, names by the catalogue.
 """
 
 import re
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+from llmcap_kernel import catalog
 from llmcap_kernel.address import MEAN
-from llmcap_kernel.refuse import typed_number
+from llmcap_kernel.refuse import BadInput, typed_number
 
 from .fleets import fleets
 from .names_in_it import models_and_cards
@@ -19,12 +21,14 @@ from .patterns import (
     DRAFTS,
     EACH_OF,
     FLAGS,
+    FORMAT,
     JOIN,
     MANY,
     MAX_TEXT,
     MOST_LOST,
     NUMBER,
     NUMBERS,
+    OF_SETTINGS,
     OF_STARTING,
     ONE_OF,
     OVER,
@@ -35,16 +39,27 @@ from .patterns import (
     PRICED,
     RATE,
     RENTED,
+    SETTINGS,
     SHOWS,
     STRAY,
     SWEEPS,
+    TOKENS,
+    VERSION,
+    WAY,
     WHICH_ONE,
 )
 from .spelling import FOREIGN, rewritten, without_slips
 from .two_loads import times_load, two_loads
+from .two_times import at_two_times
 from .unknown import unknown_card, unknown_model
 from .vocabulary import QUANTS
 
+OF_TWO_TIMES = {
+    "rate": lambda values: {"rate": values[-1], "rates": values},
+    "users": lambda values: {"users": values[-1], "loads": ("users", values), "sweep": "users"},
+    "active": lambda values: {"users": values[0], "active": values[1]},
+}
+SIDES = r"\b(?:or|vs\.?|versus|against|than)\b"
 SIDED = {"weights", "kv", "tp", "engine", "draft", "caching", "prefix"}  # may change by a question
 TAKEN = " , "  # stands where words were taken out, so that those around them are no phrase
 
@@ -109,6 +124,7 @@ def read(text):
     stray = _stray_numbers(numbers, rest)
     rest = re.sub(rf"{STRAY}|\b{RATE}", TAKEN, rest, flags=re.I)
     models, cards, lost = models_and_cards(rest, numbers)
+    lost = _formats_of_sides(numbers, also, spelled, (cards, lost))
     machine, beside = unknown_card(spelled, lost, cards)
     if machine:
         numbers["beside" if beside else "unknown card"] = machine
@@ -130,6 +146,11 @@ def _several(text):
         name, factor, span = moved
         numbers["times load"] = name, factor, text[slice(*span)]
         text = _without(text, *span)
+    elif twice := at_two_times(text):
+        name, values, spans = twice
+        numbers |= OF_TWO_TIMES[name](values)
+        for span in reversed(spans):
+            text = _without(text, *span)
     for shape in A_DOLLAR_BUYS:
         if bought := shape.search(text):
             numbers |= {"per dollar": _per_dollar(bought.groupdict()), "show": "price"}
@@ -220,6 +241,26 @@ def _lengths_in_a_pair(numbers, rest):
     return _without(rest, *pair.span())
 
 
+def _formats_of_sides(numbers, also, text, found):
+    """Read the format of each of two sides, "awq on 2 L40S or fp8 on H100"; give what is lost."""
+    cards, lost = found
+    sides = [re.findall(FORMAT, side, re.I) for side in re.split(SIDES, text, flags=re.I)]
+    alone = [{one.lower() for one in side} for side in sides]
+    if also or "kv" in numbers or len({*cards}) != 2 or [len(one) for one in alone] != [1, 1]:
+        return lost
+    formats = [QUANTS.get(one, one) for side in alone for one in side]
+    if alone[0] != alone[1]:
+        numbers |= {"formats": formats, "weights": formats[0]}
+    return [one for one in lost if one.lower().strip(".,:;?!") not in (*alone[1], *_named(formats))]
+
+
+def _named(formats):
+    """Formats by their names in the catalogue, as a model's name gives them."""
+    for one in formats:
+        with suppress(BadInput):  # the inputs refuse it, and say why
+            yield catalog.format(one).name
+
+
 def _stray_numbers(numbers, rest):
     """Speeds and times that no word says the meaning of; the speed of a single user has one."""
     stray = [match[0].strip() for match in re.finditer(STRAY, rest, re.I)]
@@ -233,6 +274,13 @@ def _stray_numbers(numbers, rest):
 def _values(name, match):
     """What is stated for an input; more than one where several are set side by side."""
     words = " ".join(part.strip(" .,") for part in match.groups() if part)  # a time keeps its unit
+    if name in SETTINGS:
+        found = re.findall(OF_SETTINGS.get(name, TOKENS), words, re.I)
+        return list(dict.fromkeys(map(_share, found) if name == "fraction" else found))
+    if name == "spread":
+        return list(dict.fromkeys(map(_ways, re.split(JOIN, words))))
+    if name == "engine":
+        return list(dict.fromkeys(_versions(re.split(JOIN, words))))
     if name in EACH_OF:
         names = [QUANTS.get(one.lower(), one) for one in re.split(JOIN, words)]
         return list(dict.fromkeys(names))
@@ -252,6 +300,33 @@ def _values(name, match):
         many = match[1].lower()
         return [(MANY.get(many) or int(many), bool(match.re.groups == 1 or match[2]))]
     return [_percentile(words) if name in WHICH_ONE else words]
+
+
+def _share(words):
+    """A share as the inputs have it, of "90%"."""
+    return f"{float(words.rstrip(' %')) / 100:g}" if "%" in words else words
+
+
+def _ways(words):
+    """How one side spreads a model, such as "EP-8 + DP attention"."""
+    found = []
+    for way in re.finditer(WAY, words, re.I):
+        many = (re.findall(r"\d+", way[0]) or [""])[0]
+        if "att" in way[0].lower():
+            found.append("DP attention")
+        else:
+            found.append(f"{way[0][0].upper()}P{many and f'-{many}'}")
+    return " + ".join(found)
+
+
+def _versions(engines):
+    """Engines by their names, of which a version alone is the one before."""
+    program = ""
+    for one in engines:
+        named = re.match(r"[a-z_. -]*[a-z](?=[\sv]*\d|$)", one, re.I)
+        is_version = re.fullmatch(VERSION, one, re.I)
+        program = program if is_version or not named else named[0]
+        yield f"{program} {one}" if is_version else one
 
 
 def _a_second(number, unit, figures):

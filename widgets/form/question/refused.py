@@ -68,7 +68,7 @@ def nothing_known(text):
     'Did you mean qwen3-8b or qwe'
     """
     unknown = f"{shown(text.strip())} names no model, card or number that is known here."
-    memory = re.search(r"(\d+)\s*gb\b", text, re.I)
+    memory = re.search(r"(\d+)\s*(?:gb|gigs?)\b", text, re.I)
     if memory and (cards := " or ".join(_desk_cards(int(memory[1])))):
         return f"{unknown} Several cards have {memory[1]} GB: name one, such as {cards}."
     numbered = [word for word in re.findall(r"[\w.-]*\d[\w.-]*", text) if len(word) > 1][:1]

@@ -8,8 +8,10 @@ from llmcap_kernel.address import MEAN
 from llmcap_kernel.refuse import typed_number
 
 from . import amounts
+from .deployment import spread_over
 from .fields import OF_LIMITS
 from .own_machine import own_machine
+from .patterns import TIME
 from .reading import read
 
 REMEMBERED = 64  # questions; a page asks several things of the one that it shows
@@ -68,13 +70,10 @@ def settled(question):
     numbers, lost = dict(question.numbers), list(question.lost)
     _money(numbers, question.cards)
     _speed(numbers)
-    which = numbers.pop("percentile", None)
+    _another_percentile(numbers, lost)
+    which, percent = numbers.pop("percentile", None), numbers.pop("percent", None)
     _second_percentile(numbers, lost)
-    if which:
-        # of the gap, unless only the first token has a limit, or the gap has its own already
-        of = [n for n in ("itl", "ttft") if n in numbers and f"{n}p" not in numbers]
-        numbers |= {f"{of[0]}p": which} if of else {}
-        lost += [] if of else [which]
+    _percentile_alone(numbers, lost, which, percent)
     return question._replace(numbers=numbers, lost=lost)
 
 
@@ -90,6 +89,34 @@ def _money(numbers, cards):
         numbers.setdefault("usd", f"{(typed_number(whole) or 0) / cards[0][1]:g}")
     elif whole:
         numbers.setdefault("budget", whole)
+
+
+def _percentile_alone(numbers, lost, which, percent):
+    """Settle whose a percentile is that stands by itself: of the latency with a limit, or of both.
+
+    A part of a hundred without a limit is of something else.
+    """
+    # of the gap, unless only the first token has a limit, or the gap has its own already
+    free = [n for n in ("itl", "ttft") if f"{n}p" not in numbers]
+    of = [n for n in free if n in numbers][:1]
+    is_limited = numbers.keys() & {"itl", "ttft", "whole"}
+    if not of and not is_limited and not any(re.search(TIME, one, re.I) for one in lost):
+        of = free if which else []
+    if one := which or (percent and f"p{percent[:-1]}"):
+        numbers |= dict.fromkeys([f"{name}p" for name in of], one)
+        lost += [] if of else [which or percent]
+    if which and percent:
+        lost.append(percent)
+
+
+def _another_percentile(numbers, lost):
+    """Keep of "p50 and p99 TTFT" both where none has a limit: one answer tells them."""
+    which = numbers.pop("another", None)
+    of = [n for n in ("itl", "ttft") if f"{n}p" in numbers and n not in numbers]
+    if which and len(of) == 1:
+        numbers["ranks"] = of[0], which
+    elif which:
+        lost.append(which)
 
 
 def _second_percentile(numbers, lost):
@@ -163,7 +190,9 @@ def _counted_cards(question):
     if question.models and not cards and nameless:
         name, numbers["open"] = own_machine(question.models, numbers)
         cards = [(name, 1)]
-    if each := int(numbers.get("cards", 0)):  # "MI300X or H100, 8 cards each"
+    if each := int(
+        numbers.get("cards", 0) or spread_over(numbers)
+    ):  # "MI300X or H100, 8 cards each"
         cards = [(name, each if n < 2 else n) for name, n in cards]
     if nodes := numbers.get("nodes"):
         usual = {name: _in_a_node(catalog.gpu(name)) for name, _ in cards}

@@ -5,21 +5,36 @@ from typing import Any
 
 from llmcap_kernel.refuse import shown
 
-from .patterns import A_RATE, FORMAT, JOIN, PEAK, PEOPLE, PER
+from .patterns import A_RATE, FORMAT, GAP, JOIN, MANY, PEAK, PEOPLE, PER, REQUESTS, WAIT
 
 FOREIGN = r"(?:€|£|\b(?:euros?|eur|gbp)\b)"  # money that is no dollar
 # A size of Llama without its number is the newest of it, in a question of today.
 NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
 # Words about a load that are typed with a slip, and those that are a letter from them and right.
 SLIPPED = ("users", "concurrent", "concurrency", "requests", "context", "tokens", "prompt",
-           "output", "budget", "llama", "mistral", "gemma", "mixtral", "deepseek")  # fmt: skip
+           "output", "budget", "cheapest", "employees", "developers", "engineers", "customers",
+           "llama", "mistral", "gemma", "mixtral", "deepseek")  # fmt: skip
 NO_SLIP = {"user", "uses", "used", "request", "content", "contest", "contexts", "token", "prompts",
            "outputs", "budgets", "concurrently", "llava", "llada", "llamas"}  # fmt: skip
 # Other spellings of what is read below, in this order.
+SIZE = r"(?:12|16|24|32|36|40|48|64|80|94|96|128|141|192)"  # of memories that are sold [GB]
 COUNTED = (
     r"(?=\s*(?:tok\w*|users?|requests?|prompts?|in\b|inputs?|out\b|outputs?|answers?|context"
     rf"|documents?|{PEOPLE}))"
 )
+
+
+def _letter(found):
+    """A number's word as the letter that is read: "1 Mrd" is a billion."""
+    return {"t": "k", "m": "M", "b": "B"}["b" if "mrd" in found[1].lower() else found[1][0].lower()]
+
+
+def _an_hour(found):
+    """Requests of each user an hour, of one every so many seconds or minutes."""
+    every_s = int(found[1]) * (1 if found[2].lower() == "s" else 60)
+    return f" each {3600 / every_s:.6g} requests an hour "
+
+
 REWRITTEN: tuple[tuple[str, Any], ...] = (
     (r"[()]", " "),
     (r"\bwhat['’]?s\b", "what is"),
@@ -29,6 +44,28 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
     (r"(?<![\w.,])(\d+),(\d{1,2})(?=\s*(?:(?:ms|s|sec\w*|eur\w*|usd)\b|[€$]))", r"\1.\2"),
     (r"([€$]\s*\d+),(\d{1,2})(?!\d)", r"\1.\2"),
     (r"\b([LT]4|L40S|\d0[5-9]0)s\b", r"\1"),
+    (r"(?<=\d)\s*gigs?\b", "GB"),
+    (r"(?<![\w.])(\d[\d.,]*k?)(in|out)\b", r"\1 \2"),
+    (r"(?<=\d)\s*tps\b", " tok/s"),
+    # the memories of one card: "A100 40 vs 80"
+    (
+        rf"\b((?:\d{{1,2}}\s*x?\s*)?(?:[AH]\d00|V100|M\d\s?\w*)[\s-]*)({SIZE})\s*(?:gi?b)?({JOIN})({SIZE})\s*(?:gi?b)?(?![\w.])"
+        rf"(?!\s*(?:x|{COUNTED[3:-1]}))",
+        r"\1\2GB \3 \1\4GB ",
+    ),
+    # how many behind the card: "H100 SXM 8x"
+    (
+        r"\b([abh]\d{2,3}s?(?:\s+(?:sxm\d?|pcie|nvl))?)\s+(\d{1,2})\s?[x×](?=\s+[a-z]|,|\s*$)",
+        r"\2x \1 ",
+    ),
+    # "TP 4 or 8"
+    (
+        rf"\b(tp|tensor[\s-]parallel)([\s=-]*\d+)(\s*(?:/|\bor\b|\bvs\b\.?|\bversus\b|\bover\b)\s*)(\d{{1,2}})(?![\w.])"
+        rf"(?!\s*(?:[x×%]|gpus?|cards?|{A_RATE}|users|[a-z]{{1,2}}\d))",
+        r"\1\2 \3 tp \4 ",
+    ),
+    (r"\b(on|with)\s+((?:an?|my|one)\s+)?(\d0[5-9]0)\s+(?=tok)", r"\1 \2rtx \3 , "),  # no speed
+    (r"(\bat|@)\s*(\d+[.,]\d{1,2})(?=\s*(?:/|\ban?\b|\bper\b)\s*h(?:r|our)?\b)", r"\1 $\2"),
     (r"(?<![\w.,$-])([1-9])\s+(?=(?:rtx\s*)?\d0[5-9]0\b)", r"\1x "),  # "4 3090"
     # so many nodes, and not cards: "4 H100 nodes"
     (
@@ -47,6 +84,25 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
         r"(?:[\w ]{0,20}?)?from\s+(.{1,30}?)\s+to\s+",
         r" gain from \1 vs ",
     ),
+    # "upgrade our 2 A100 to H100", and no "switch to FP8"
+    (
+        r"\b(?:upgrad|migrat|switch|replac)(?:e|ing)?\s+(?:our|my|the)?\s*(?!to\b|from\b)"
+        r"([^,;]{1,30}?)\s+(?:to|with|by)\s+(?=\S*\d|\w+\s+\S*\d)",
+        r" gain from \1 vs ",
+    ),
+    # a part of the cards that there are: "2 of our 8 H100"
+    (
+        r"(?<![\w.,$-])(\d{1,3}|one|two|three|four|half)\s+(?:out\s+)?of\s+(?:(?:our|my|the|these|those|all|"
+        r"its)\s+)*(\d{1,3}|two|three|four|eight)\s*x?\s*(?=(?:nvidia\s+|amd\s+|rtx\s*)?[a-z]{1,5}\s?\d{1,4}[a-z]*\b"
+        r"|\d0[5-9]0\b|gpus?\b|cards?\b)(?!\w+\s+(?:nodes|servers|boxes|machines)\b)",
+        lambda found: f"{_part_of(found[1], found[2])}x ",
+    ),
+    (
+        r"(?<![\w.,$-])\d{1,3}\s*x?\s*((?:nvidia\s+|amd\s+|rtx\s*)?[a-z]{0,5}\s?\d{1,4}[a-z]*)\b([^;]{0,40}?)"
+        r"\b(?:use|using|on|with|take|only|just)\s+(?:only\s+|just\s+)?(\d{1,2}|one|two|three|four)\s+of\s+"
+        r"(?:them|these|those)\b(?!\s*(?:are\s+)?(?:at once|active|conc|online))",
+        r"\3x \1 \2 ",
+    ),
     (r"\b(?:a second|one more|another)\s+(?=(?:rtx\s*)?[a-z]*\d{2,4}\w*\b)", "tp 2 over tp 1 on "),
     # what follows each of several formats follows all: "int8 kv vs fp8 kv"
     (
@@ -54,6 +110,12 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
         r"\1\3",
     ),
     (r"\bds[\s-]?(?=(?:v3|r1)\b)", "deepseek-"),
+    # two percentiles of one latency
+    (
+        r"\b(p(?:50|90|95|99))\s*(?:and|/|,|&|\+)\s*(p(?:50|90|95|99))"
+        rf"(?=\s+(?:of\s+)?(?:the\s+)?(?:{WAIT}|{GAP}))",
+        r" beside \1 , \2 ",
+    ),
     # what retrieval puts into a prompt
     (
         r"(?<![\w.])(\d+)\s*(?:chunks?|passages?|snippets?)\s*(?:of|with|at|x)?\s*(\d+)\s*tokens?\b",
@@ -75,13 +137,13 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
     (rf"(?<![\w.$])(\d[\d.,]*k?)\s*{FOREIGN}", r"$\1"),
     (r"\bllama[ -](8|70|405)b\b", lambda found: NEWEST[found[1]]),
     # "2 million"
-    (r"(?<=\d)[\s-]*(thousand|million|billion)\b", lambda found: found[1][0].upper()),
+    (r"(?<=\d)[\s-]*(thousand|mio\b\.?|mln\b|million|billion|bn\b|bln\b|mrd\b\.?)", _letter),
     (r"\bisl\s*/\s*osl\b", " "),  # of a pair behind it
     (r"(?<!\w)--?(?=[a-z]{2})", " "),  # options of a command
     (r"\b(awq|gptq)[\s-]*(?:int)?[48][\s-]?bits?\b", r"\1"),
-    # another kind of the same card: "H100 PCIe vs SXM"
+    # another kind of the same cards: "4 H100 PCIe vs SXM"
     (
-        r"\b([AH]\d00)\s+(pcie|sxm\d?|nvl)\s*(,|/|\bor\b|\bvs\b\.?|\bversus\b)\s*"
+        r"\b((?:\d{1,2}\s*x?\s*)?[AH]\d00)\s+(pcie|sxm\d?|nvl)\s*(,|/|\bor\b|\bvs\b\.?|\bversus\b)\s*"
         r"(?=(?:pcie|sxm\d?|nvl)\b)",
         r"\1 \2 \3 \1 ",
     ),
@@ -93,8 +155,23 @@ REWRITTEN: tuple[tuple[str, Any], ...] = (
         rf"(?!\s*(?:\d|k\b|x\b|times|users?\b|{A_RATE}))",
         r"\1 \2\3\4 \2",
     ),
-    (r"(\bmac\s?\w+)\s+with\s+(?=\d+\s?gi?b\b)", r"\1 "),  # its own memory
+    (r"(\bmac\s?\w*)\s+with\s+(?=\d+\s?gi?b\b)", r"\1 "),  # its own memory
     (r"\bsingle[\s-](?=user|stream|session)", "1 "),
+    (r"\b(?:single|one|1)[\s-]request\b(?!\s*(?:/|per|an?\b|every))", "1 user"),
+    (r"\bDAU\b", "daily active users"),
+    (r"\bMAU\b", "monthly active users"),
+    (r"\bmsgs?\b", "messages"),
+    # "each sends a message every 30 seconds"
+    (
+        rf"\b(?:each\s+)?(?:\w+\s+)?(?:an?|one|1)\s+{REQUESTS}\s+(?:every|each)\s+([1-9]\d*)\s*(s|m)(?:ec\w*|in\w*)?\b",
+        _an_hour,
+    ),
+    # "20 messages a day" beside all who are there a day
+    (
+        rf"(\b\d[\d,.]*k?\s+(?:daily|monthly)\s+active\s+users\b.{{0,30}}?)(\d+)\s*{REQUESTS}\s*(?:/|\ba\b|\bper\b)\s*day\b"
+        r"(?!\s*(?:in total|total|overall))",
+        r"\1 each \2 requests a day ",
+    ),
 )
 
 
@@ -149,6 +226,12 @@ def rewritten(text):
     for pattern, written in REWRITTEN:
         text = re.sub(pattern, written, text, flags=re.I)
     return text
+
+
+def _part_of(part, whole):
+    """How many cards are meant of those that there are."""
+    of_all, *some = (int(MANY.get(one.lower(), 0) or one) for one in (whole, part) if one != "half")
+    return some[0] if some else of_all // 2
 
 
 def _one_slip(word, meant):

@@ -125,7 +125,7 @@ def deployment_assumed(question, values, fields):
     if HOME in engines and "engine" not in question.numbers:
         why = "it is what Macs and GGUF files are run with"
         notes.append(f"{catalog.engine(HOME).title} is taken as the engine: {why}.")
-    notes += _split_over_cards(values)
+    notes += _split_over_cards(question, values)
     any_model = values.get("model") == ANY
     if any_model and any(following.engine_of(name) != HOME for name, _ in question.cards):
         notes.append(ANY_MODEL)
@@ -151,12 +151,14 @@ def _format(question, values):
     yield f"{what} Name a format for another."
 
 
-def _split_over_cards(values):
+def _split_over_cards(question, values):
     """Say how the cards split a model where that is not one layer over all of them."""
     prefixes = dict.fromkeys(name.rpartition("gpu")[0] for name in values if name.endswith("gpu"))
     notes = []
     for prefix in prefixes:
         tp, pp = (values.get(prefix + name) or 1 for name in ("tp", "pp"))
+        if values.get(prefix + "dp") and "spread" in question.numbers:
+            continue
         if values.get(prefix + "dp"):
             notes.append(
                 f"{tp} cards do not divide the heads of its attention: each holds the cache of its "

@@ -5,7 +5,7 @@ import re
 from llmcap_kernel.explain import counted
 from llmcap_kernel.refuse import typed_number
 
-from .patterns import AT_ONCE, CROWD
+from .patterns import AT_ONCE, CROWD, OF_ELSE
 
 NUMBER = r"\d+(?:[.,]\d+)*(?:\s?[kKmM]i?\b)?"
 MOVED = rf"(?<![\w.$/-]){NUMBER}"
@@ -31,8 +31,7 @@ BEFORE = (
 # "batch 1, 16, 64", and no "context 8k, 64 users"
 LISTED = (
     rf"\b{{unit}}\s*(?:of|at|=|:)?\s*(?P<first>{MOVED}(?:\s*,\s+{MOVED})*)\s*,\s+(?:(?:and|or)\s+)?"
-    rf"(?P<last>{NUMBER})(?![\w.])(?!\s*(?:[x×%]|gpus?\b|cards?\b|m?s\b|tok|in\b|inputs?\b|outs?\b"
-    rf"|outputs?\b|req|[rq]ps\b|rtx|{CROWD}|[a-z]+\d))"
+    rf"(?P<last>{NUMBER})(?![\w.])(?!\s*tok){OF_ELSE}"
 )
 # "32k context than 4k"
 AHEAD = (

@@ -3,15 +3,19 @@
 import re
 
 from llmcap_kernel import catalog
-from llmcap_kernel.refuse import BadInput, shown
+from llmcap_kernel.catalog import names
+from llmcap_kernel.refuse import BadInput, either, shown
 
 from .. import lists
 
 LONGEST = 4  # words of its name
-ITS_OWN = r"(?:an?|my|the|our|your|this|that|some|old|new|spare|single|one|two|three|four|\d+\s*x?)"
+ITS_OWN = (
+    r"(?:an?|my|the|our|your|this|that|some|own|old|new|spare|single|one|two|three|four|\d+\s*x?)"
+)
 # Machines that are met in questions and are no card of the catalogue.
 DEVICES = (
-    r"(?:r(?:asp(?:berry)?)?[\s-]*pis?|(?:orange|banana|rock)[\s-]*pi|steam[\s-]?decks?"
+    r"(?:mac\s?book(?:\s+(?:air|pro))?|mac\s?(?:studio|mini|pro)|imac|[hd]gx|titan|jetson|radeon|geforce|quadro"
+    r"|gaudi|tpus?|inferentia|r(?:asp(?:berry)?)?[\s-]*pis?|(?:orange|banana|rock)[\s-]*pi|steam[\s-]?decks?"
     r"|rog[\s-]?ally|nintendo\w*|play\s?station\w*|ps[45]|xbox\w*|toasters?|fridges?|potato(?:es)?"
     r"|smart\s?phones?|phones?|iphones?|ipads?|tablets?|androids?|galaxy|snapdragon\w*|pixel"
     r"|chrome\s?books?|thinkpads?|nucs?|nas|synology|ryzen|threadripper|epyc|xeons?|celeron"
@@ -24,14 +28,17 @@ AS_CARDS = (
     r"|mi\d{2,3}\w?|[abghltnv]\d{2,4}|tpu\s*v?\d\w*|gaudi\s*\d)"
 )
 KINDS = r"(?:ultra|max|pro|ti|super|xtx?|gre|nvl|mini)"  # behind a card, another one
-DOES = r"(?:run|handle|hold|serve|host|do|manage|fit|be|good|enough|able|capable|powerful|fast)s?"
+DOES = r"(?:run|handle|hold|serve|host|do|manage|fit|be)s?"
+IS = r"(?:good|enough|able|capable|powerful|fast)"
 PLACES = tuple(
     re.compile(one, re.I)
     for one in (
         rf"\b(?:on|using|inside|into)\s+(?:{ITS_OWN}\s+)+(?=(?P<what>\S.*))",
         r"\b(?:on|using|inside|into)\s+(?=(?P<what>(?:\S+\s+)?\S*\d.*))",
-        rf"\b(?:can|could|will|would|does|do|is|are)\s+(?:{ITS_OWN}\s+)+"
-        rf"(?P<what>\S+(?:\s+\S+){{0,3}})\s+{DOES}\b",
+        *(
+            rf"\b(?:{asked})\s+(?:{ITS_OWN}\s+)+(?P<what>\S+(?:\s+\S+){{0,3}})\s+{said}\b"
+            for asked, said in (("can|could|will|would|does|do", DOES), ("is|are", IS))
+        ),
         rf"(?<![\w-])(?=(?P<what>(?:{DEVICES}|{AS_CARDS})(?![\w-]).*))",
     )
 )
@@ -50,12 +57,26 @@ CODED = (
     r"(?!(?:g?ddr|hbm|pcie|nvlink|usb|sxm|cuda|gen|node|rack|zone|rtx|gtx|ssd|core)\d)"
     r"[a-z]{3,}\d\w*"
 )
+# Cards by what a word alone leaves open.
+FAMILIES = {
+    "jetson": ("jetson", "orin"), "radeon": ("rx-", "radeon"), "quadro": ("quadro",),
+    "geforce": ("rtx-50",), "titan": ("titan",), "gaudi": ("gaudi",), "tpu": ("tpu",),
+    "inferentia": ("inferentia",),
+}  # fmt: skip
 OWN_MODEL = "Name a model of the catalogue, or paste its config.json."
 OWN_CARD = (
     "Name a card of the catalogue, or paste a file of your own where a config.json goes, which "
     "llmcap predict --gpu-file takes too."
 )
-CHIP = "Name its chip and memory, as in MacBook Air M4 24GB."
+# Of a Mac without its chip, one that is sold (apple.com/mac, specifications).
+CHIPS = {
+    "studio": "Mac Studio M4 Max 64GB or Mac Studio M3 Ultra 256GB",
+    "mini": "Mac mini M4 16GB or Mac mini M4 Pro 64GB",
+    "air": "MacBook Air M4 24GB",
+    "imac": "iMac M4 24GB",
+    "mac pro": "Mac Pro M2 Ultra 192GB",
+    "": "MacBook Air M4 24GB or MacBook Pro M4 Max 64GB",
+}
 
 
 def unknown_card(text, lost, cards):
@@ -85,8 +106,16 @@ def unknown_card(text, lost, cards):
     ('M5 Ultra', False)
     """
     unknown = {_bare(word) for word in lost}
-    kind = re.search(rf"(?<![\w.-])((?:rtx\s+)?[a-z]*\d+\w*)\s+({KINDS})(?![\w-])", text, re.I)
-    if cards and kind and _bare(kind[2]) in unknown and _bare(kind[1]) not in unknown:
+    kind = re.search(
+        rf"(?<![\w.-])((?:rtx\s+)?(?!\d+b\b)[a-z]*\d+\w*)\s+({KINDS})(?![\w-])", text, re.I
+    )
+    if (
+        cards
+        and kind
+        and names.card(kind[1]).name
+        and _bare(kind[2]) in unknown
+        and _bare(kind[1]) not in unknown
+    ):
         return kind[0], False
     for place in PLACES:
         for match in place.finditer(text):
@@ -172,8 +201,12 @@ def refusal(name, kind="card"):
 
 def _nearest(name):
     """Ask for the nearest card where a name is written as cards' are; of a Mac for its chip."""
-    if re.match(r"i?mac(?:book)?s?\b", name, re.I):
-        return CHIP
+    if re.match(r"i?mac(?:\s?book)?s?\b", name, re.I):
+        chip = next(chip for kind, chip in CHIPS.items() if kind in name.lower())
+        return f"Name its chip and memory, as in {chip}."
+    of_family = [one for one in catalog.gpus() if one.startswith(FAMILIES.get(name.lower(), "-"))]
+    if of_family:
+        return f"Which one is it: {either([*map(lists.listed_title, of_family)])}?"
     if not re.search(rf"{AS_CARDS}|\bm\d\s+{KINDS}", name, re.I):
         return ""
     return _asked(catalog.gpu, name)

@@ -16,6 +16,7 @@ WORDS = {
     "engine": "{}", "copies": "{} copies", "vendor": "cards of {}", "api": "API ${}/M of answers",
     "api_in": "API ${}/M of prompts", "tp": "TP-{}", "pp": "PP-{}",
     "maxlen": "max_model_len {}", "fraction": "memory fraction {}", "seqs": "{} sequences",
+    "batched": "{} tokens a step", "spread": "{}",
 }  # fmt: skip
 # A load that nobody stated, with its numbers in full.
 FULL_WORDS = {one: WORDS[one].replace("{}", "{:,}") + " tokens" for one in ("in", "out", "ctx")}
@@ -159,6 +160,7 @@ def numbers_taken(question, values):
     inputs = {name.rpartition(".")[2] for name in values}
     as_others = {
         "ctx": "in" in inputs and "in" not in numbers,  # a context is of prompt and answer
+        "spread": "ep" in inputs,
         "rate": "users" in inputs and "rate" in numbers and "users" not in numbers,
     }
     return {n for n in numbers if n in inputs or as_others.get(n)}
