@@ -20,7 +20,7 @@ from . import named
 from .calculators import calculate, cliff, compare, design, scorecard, validate, vram
 from .form import learnt
 from .form.characters import whole_text
-from .form.question import limited, too_few, unasked
+from .form.question import limited, unasked
 from .form.state import QUESTION
 from .form.upload import Upload
 from .page import static_html, summary
@@ -324,8 +324,6 @@ def without_unasked(calculator, state, view, question):
         The view; its verdict is the answer without those limits, the numbers first where the
         calculator has `in_numbers`, and says beside it which are missed.
     """
-    if few := too_few(question, state):
-        return view | {"status": view["status"] | {"level": "bad", "text": few}}
     if view["status"]["level"] != "bad" or not question:
         return view
     limits = unasked(question, state, calculator.FORM.defaults())

@@ -23,7 +23,7 @@ from llmcap_kernel.sweep import OBSTACLES
 from tests.widgets.inputs import CONFIGS
 from tests.widgets.reading import errors, headline
 from tests.widgets.test_state import HOSTILE
-from widgets.calculators import calculate, cliff, compare, scorecard, vram
+from widgets.calculators import answers, calculate, cliff, compare, scorecard, vram
 from widgets.calculators import design as designer
 from widgets.calculators.columns import LETTERS
 from widgets.calculators.question import SHOWS
@@ -79,7 +79,8 @@ def _hostile_states():
     for query in HOSTILE:
         yield FORM.parse(query)[0]
     for field in FORM.fields:
-        if field.kind in ("tokens", "whole", "number") and field.name not in ("api", "api_in"):
+        apart = ("api", "api_in", "rate")  # of a rate there is a test of its own
+        if field.kind in ("tokens", "whole", "number") and field.name not in apart:
             ends = [field.high, field.low or (0.002 if field.name == "itl" else field.low)]
             for end in ends:
                 end = float(end) if field.kind == "number" else int(end)
@@ -543,7 +544,7 @@ def _plain(name):
     """A limit as Calculate says it."""
     of, _, percent = name.partition(" p")
     if not percent:
-        return calculate.WORDS[name]
+        return answers.LIMITS[name]
     return f"the {percent}th percentile {'gap' if of == 'itl' else 'first token'}"
 
 
@@ -735,6 +736,23 @@ def test_a_question_of_how_many_cards_is_answered_with_one_deployment_in_copies(
     assert view["status"]["text"].startswith(begins)
     assert f") at {rent}: " in view["status"]["text"].partition(". ")[0]
     assert view["status"]["text"].count("H100") == 1
+
+
+@pytest.mark.parametrize("rate", [1e-6, 0.1, 0.55, 3.0, 1e5])
+def test_at_a_rate_the_command_and_the_calculator_say_the_same(rate, capsys):
+    words = ("--model", "llama-3.1-70b", "--gpu", "h100-sxm", "--tp", "2", "--weights", "fp8")
+    words += ("--input", "7000", "--output", "1000", "--itl-p95-ms", "50", "--rate", str(rate))
+    told = json.loads(_ask(capsys, "predict", *words, "--budget-usd-h", "30", "--json")[0])
+    view = calculate.view(FORM.defaults() | {"rate": rate})
+    items = {item["label"]: item["value"] for item in view["headline"]}
+    made = told["estimate"]
+    assert items["Speed of one user"] == digits(made["tok_s_per_user"]["value"])
+    assert items["95th percentile gap"] == digits(made["itl_p95_ms"]["value"])
+    assert items["Most within limits"] == digits(told["rps_within_limits"]["value"])
+    assert items["$/M output"] == f"${made['usd_per_mtok_output']['value']:,.2f}"
+    beyond = f"It answers at most {told['saturates_rps']:.3g} of {rate:.4g} requests/s"
+    assert view["status"]["text"].startswith(beyond) is (told["saturates_rps"] < rate)
+    assert (view["status"]["level"] == "bad") is (told["saturates_rps"] < rate)
 
 
 def test_where_one_copy_is_too_few_both_say_how_many_are_not(capsys):

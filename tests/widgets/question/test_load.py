@@ -16,11 +16,12 @@ from widgets.session import Calculator
 def test_requests_of_a_longer_time_are_those_of_a_second(text, rate):
     state, _ = answer("design", f"qwen3-8b on H100, {text}")
     assert state["rate"] == rate
-    state, messages = answer("calculate", f"qwen3-8b on 4x H100, {text}, 1000 in, 100 out")
-    assert any("1,000 tokens in and 100 out keep" in one["text"] for one in messages)
-    assert state["users"] < 16  # Little's law: some 100 tokens of less than 10 ms each
-    state, messages = answer("calculate", "qwen3-8b on L4, 400 requests/s, 1000 in, 100 out")
-    assert any("more than it answers" in one["text"] for one in messages)
+    state, _ = answer("calculate", f"qwen3-8b on 4x H100, {text}, 1000 in, 100 out")
+    assert (state["rate"], state["in"], state["out"]) == (rate, 1000, 100)
+    state, _ = answer("compare", f"qwen3-8b on H100 or H200, {text}")
+    assert (state["rate"], state["sweep"]) == (rate, "requests")
+    _, messages = answer("calculate", "qwen3-8b on L4, 400 requests/s, 1000 in, 100 out")
+    assert any("How many cards answer them all" in one["text"] for one in messages)
 
 
 @pytest.mark.parametrize(
@@ -301,3 +302,12 @@ def test_of_two_rates_the_larger_is_taken_and_told(text, said):
     state, messages = answer("design", f"llama-3.1-8b on H100, {text}")
     told = " ".join(one["text"] for one in messages)
     assert state["rate"] == 60 and said in told and "Not understood" not in told
+
+
+def test_what_a_dollar_buys_at_a_rate_is_what_comes_or_the_most_that_is_answered():
+    """By hand: 3,600 s of 0.1 requests/s for $2."""
+    _, messages = answer("calculate", "what does a dollar buy, qwen3-8b on L40S at $2/h at 0.1 rps")
+    assert "3,600 s x 0.1 requests/s / $2.00 an hour, as they come" in all_text(messages)
+    assert f"{3600 * 0.1 / 2 * 1000:,.0f} tokens of answers" in all_text(messages)
+    _, messages = answer("calculate", "what does a dollar buy, qwen3-8b on L40S at $2/h at 9 rps")
+    assert "an hour, the most that are answered" in all_text(messages)

@@ -1,4 +1,4 @@
-"""Work in time, as a question has it: tokens a day as requests a second, and these as users.
+"""Work in time, as a question has it: tokens a day as requests a second, and what those cost.
 
 Also batches that end by a time, bursts, people of whom a part asks at once, and shares of a prompt.
 """
@@ -6,11 +6,11 @@ Also batches that end by a time, bursts, people of whom a part asks at once, and
 import re
 from math import ceil
 
+from llmcap_kernel import design
 from llmcap_kernel.explain import counted, digits
 from llmcap_kernel.refuse import typed_number
 from llmcap_kernel.spec import Workload
 
-from .. import lists
 from . import patterns
 
 LEAST_RPS = 1e-6
@@ -69,72 +69,6 @@ def _tokens_a_second(volume):
     return 0, "", False
 
 
-def users(deployment, prompt, answer, rate_rps):
-    """Say how many requests are in flight at a rate.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        What answers them.
-    prompt, answer : int
-        Their lengths [tokens].
-    rate_rps : float
-        Requests a second [requests/s].
-
-    Returns
-    -------
-    tuple of int and str
-        Users at once, 0 where the deployment does not start; and what was taken.
-
-    Examples
-    --------
-    >>> from llmcap_kernel import catalog
-    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
-    >>> users(one, 1000, 100, 1.0)[0] < users(one, 1000, 100, 8.0)[0]
-    True
-    """
-    from llmcap_kernel.evidence import open_loop  # a page opens without it
-
-    return open_loop.taken(deployment, Workload(max(prompt, 1), max(answer, 1)), rate_rps)
-
-
-def too_few(deployment, prompt, answer, rate_rps):
-    """Say how many of the requests of a rate a deployment answers, where not all.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        What answers them.
-    prompt, answer : int
-        Their lengths [tokens].
-    rate_rps : float
-        Requests a second [requests/s].
-
-    Returns
-    -------
-    str
-        A sentence; "" where it answers them all, or does not start.
-
-    Examples
-    --------
-    >>> from llmcap_kernel import catalog
-    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
-    >>> too_few(one, 1000, 100, 1.0)
-    ''
-    >>> too_few(one, 1000, 100, 1000.0)[:31]
-    'No: one H100 SXM5 80GB answers '
-    """
-    from llmcap_kernel.evidence import open_loop
-
-    load = Workload(max(prompt, 1), max(answer, 1))
-    most_rps = open_loop.most_rps(deployment, load)
-    if not 0 < most_rps < rate_rps:
-        return ""
-    count, title = deployment.num_gpus, lists.listed_title(deployment.gpu.name)
-    who = f"one {title} answers" if count == 1 else f"{count} {title} answer"
-    return f"No: {who} {most_rps:.2g} of {rate_rps:,.4g} requests/s."
-
-
 def most(deployment, prompt, answer):
     """Say how many requests a second a deployment answers at most.
 
@@ -157,9 +91,7 @@ def most(deployment, prompt, answer):
     >>> most(one, 1000, 100)[:8], most(one, 1000, 100)[-44:]
     ('At most ', 'of 1,000 tokens in and 100 out are answered.')
     """
-    from llmcap_kernel.evidence import open_loop
-
-    most_rps = open_loop.most_rps(deployment, Workload(max(prompt, 1), max(answer, 1)))
+    most_rps = design.requests_within(deployment, Workload(max(prompt, 1), max(answer, 1))).value
     if not most_rps:
         return "It does not start, so no request is answered."
     return f"At most {most_rps:.2g} requests/s of {_lengths(prompt, answer)} are answered."
@@ -409,7 +341,7 @@ def takes(deployment, prompt, answer, pieces, usd_h=None):
     )
 
 
-def worth(bought, workload, usd_h, most_rps, title=""):
+def worth(bought, workload, usd_h, most_rps, title="", asked_rps=None):
     """Say what so many dollars buy.
 
     Parameters
@@ -424,6 +356,8 @@ def worth(bought, workload, usd_h, most_rps, title=""):
         Requests a second of these users, who ask again at once [requests/s].
     title : str
         The deployment, where there are several.
+    asked_rps : float, optional
+        Requests a second that come, in place of users [requests/s].
 
     Returns
     -------
@@ -438,7 +372,8 @@ def worth(bought, workload, usd_h, most_rps, title=""):
     '$10 buy 5,000,000 tokens of answers'
     """
     (dollars, what), load = bought, workload
-    requests = 3600 * most_rps / usd_h * dollars
+    rate_rps, how = _pace(load, most_rps, asked_rps)
+    requests = 3600 * rate_rps / usd_h * dollars
     buys = "A dollar buys" if dollars == 1 else f"${dollars:,.6g} buy"
     each, of = 1, f"{what} of {_lengths(load.input_tokens, load.output_tokens)}"
     if "tok" in what:
@@ -450,10 +385,18 @@ def worth(bought, workload, usd_h, most_rps, title=""):
     whose, times = f"{title}: " * bool(title), f" x {dollars:,.6g}" * (dollars != 1)
     buys = buys.lower() if title else buys
     return (
-        f"{whose}{buys} {_rounded(requests * each)} {of}: 3,600 s x {digits(most_rps)} requests/s "
-        f"/ ${usd_h:,.2f} an hour{times}, with {counted(load.concurrency, 'user')} asking without "
-        "a pause."
+        f"{whose}{buys} {_rounded(requests * each)} {of}: 3,600 s x {digits(rate_rps)} requests/s "
+        f"/ ${usd_h:,.2f} an hour{times}, {how}."
     )
+
+
+def _pace(load, most_rps, asked_rps):
+    """The requests a second that are paid for, and how they come."""
+    if asked_rps is None:
+        return most_rps, f"with {counted(load.concurrency, 'user')} asking without a pause"
+    if asked_rps < most_rps:
+        return asked_rps, "as they come"
+    return most_rps, "the most that are answered"
 
 
 def _rounded(many):
@@ -488,19 +431,13 @@ def bought(pieces, workload, usd_h, most_rps, asked_rps=None):
     '1,000 requests of 7,000 tokens in and 1,000 out cost'
     """
     (many, what), lengths = pieces, _lengths(workload.input_tokens, workload.output_tokens)
-    is_asked = asked_rps is not None and asked_rps < most_rps
-    rate_rps = asked_rps if is_asked else most_rps
-    of = (
-        "as they come"
-        if is_asked
-        else f"with {counted(workload.concurrency, 'user')} asking without a pause"
-    )
+    rate_rps, how = _pace(workload, most_rps, asked_rps)
     usd = digits(usd_h / 3600 / rate_rps * many)
     verb, times = ("costs", "") if many == 1 else ("cost", f" x {many:,.0f}")
     as_one = "" if "req" in what else " Each is taken as one request."
     return (
         f"{many:,.0f} {what} of {lengths} {verb} ${usd}: ${usd_h:,.2f} an hour / 3,600 s / "
-        f"{digits(rate_rps)} requests/s{times}, {of}.{as_one}"
+        f"{digits(rate_rps)} requests/s{times}, {how}.{as_one}"
     )
 
 

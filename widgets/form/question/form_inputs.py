@@ -63,11 +63,9 @@ def inputs(form, text, state):
     stated = _stated(question, text, state)
     assumed = _assumed(form, question, stated, state)
     values = stated | assumed.values
-    users, *flying, few = predicted.in_flight(form, question, values, state) or (None, "")
-    values |= {"users": users} if users else {}
     notes = [
         *_read_and_assumed(question, values, state, assumed),
-        *(*worked, *flying, *counted, *taken.lifted_limits(assumed.lifted)),
+        *(*worked, *counted, *taken.lifted_limits(assumed.lifted)),
         *predicted.predicted(form, question, values, state),
         *taken.deployment_assumed(question, values, state.keys()),
     ]
@@ -76,7 +74,7 @@ def inputs(form, text, state):
     left = [*left_out(question, values, state.keys()), *missed]
     if CARDS in state and WHICH_MODEL.search(text) and not (question.models or question.cards):
         left.append(NO_CARDS)
-    too_many = few or (worked and "rate" in question.numbers)
+    too_many = predicted.is_beyond(form, values, state) or (worked and "rate" in question.numbers)
     return values, notes, left, _links(question, values, state, text, too_many)
 
 
@@ -130,6 +128,8 @@ def _of_words(question, text, state):
     values |= {k: numbers[k] for k in AS_STATED if k in numbers and k in fields}
     if "vendor" in numbers and "vendor" in fields:
         values["vendor"] = numbers["vendor"].lower()
+    if "rate" in numbers and "sweep" in fields - values.keys():
+        values["sweep"] = "requests"
     if "columns" in fields:
         return values | columns(question, state)
     if CARDS in fields:
@@ -231,23 +231,3 @@ def limited(text):
     (True, False)
     """
     return bool(understood(text).numbers.keys() & set(LIMITS))
-
-
-def too_few(text, state):
-    """Say how many of the requests a second that a question asks for are answered, if not all.
-
-    Parameters
-    ----------
-    text : object
-        The question.
-    state : dict
-        The state that it became.
-
-    Returns
-    -------
-    str
-        A sentence; "" where all are, or the question asks for no rate of one deployment.
-    """
-    if not _is_text(text):
-        return ""
-    return predicted.too_few(in_requests_a_second(understood(text), state)[0], state)

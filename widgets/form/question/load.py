@@ -106,24 +106,3 @@ def in_requests_a_second(question, state):
     rate, note = amounts.rate(volume, prompt, answer)
     numbers["rate"] = f"{rate:.4g}"
     return question._replace(numbers=numbers), [*notes, note]
-
-
-def rate_of_users(question, state):
-    """Find the requests a second of a question where an input takes users alone.
-
-    Parameters
-    ----------
-    question : Question
-        What it says.
-    state : dict
-        A complete state.
-
-    Returns
-    -------
-    float or None
-        The rate [requests/s]; None where the question has none, or the form takes it itself.
-    """
-    rate = typed_number(str(question.numbers.get("rate", "")))
-    if not rate or "users" in question.numbers or state.keys() & {"rate", "columns"}:
-        return None
-    return rate if {"in", "out", "users"} <= state.keys() else None

@@ -12,7 +12,7 @@ from .. import meaning
 from . import amounts, gains, memory, two_loads
 from .columns import before_and_after
 from .fields import CARDS
-from .load import context, rate_of_users
+from .load import context
 from .load import load as loaded
 from .patterns import PER
 from .settled import milliseconds
@@ -29,61 +29,31 @@ NO_INPUT = (
 )
 
 
-def in_flight(form, question, values, state):
-    """Find the users that stand for a rate of one deployment.
+def is_beyond(form, values, state):
+    """Say whether more requests a second are asked for than one deployment answers.
 
     Parameters
     ----------
     form : Form
         The inputs.
-    question : Question
-        What it says.
     values : dict
-        What it sets, by input.
+        What a question sets, by input.
     state : dict
         The complete state before.
 
     Returns
     -------
-    tuple of int, str and str, or None
-        The users, what was taken, and a sentence where they are too few for the rate; None where
-        an input takes the rate, or nothing starts.
+    bool
+        Whether they are; not where the form is of several deployments, or of none.
     """
-    rate = rate_of_users(question, state)
-    if not rate:
-        return None
+    if not values.get("rate") or state.keys() & {"columns", CARDS}:
+        return False
     try:
         whole = form.check(values, state)[0]
-        served = meaning.deployment(whole), whole["in"], whole["out"], rate
-        users, note = amounts.users(*served)
-        few = amounts.too_few(*served)
+        most = design.requests_within(meaning.deployment(whole), meaning.load(whole)).value
     except BadInput:  # the view says what does not go together
-        return None
-    return (users, f"{note}.", few) if users else None
-
-
-def too_few(question, state):
-    """Say how many of the requests a second that a question asks for are answered, if not all.
-
-    Parameters
-    ----------
-    question : Question
-        What it says, with its work in requests a second.
-    state : dict
-        The state that it became.
-
-    Returns
-    -------
-    str
-        A sentence; "" where all are, or the question asks for no rate of one deployment.
-    """
-    rate = rate_of_users(question, state)
-    if not rate:
-        return ""
-    try:
-        return amounts.too_few(meaning.deployment(state), state["in"], state["out"], rate)
-    except BadInput:  # the view says what does not go together
-        return ""
+        return False
+    return 0 < most < whole["rate"]
 
 
 def predicted(form, question, values, state):
@@ -118,9 +88,24 @@ def predicted(form, question, values, state):
 def _served(state):
     """The deployment and the load of a state; the most users within limits where none is said."""
     deployment, load = meaning.deployment(state), meaning.load(state)
-    if state["users"] is None:
+    if state["users"] is None and not state.get("rate"):
         load = design.most_users_load(deployment, load, meaning.limits(state))
     return deployment, load
+
+
+def _card(state):
+    """One deployment under its rate, or else under its users, without limits."""
+    deployment, load = _served(state)
+    if state.get("rate"):
+        return design.card_at_rate(deployment, load, Slo(), state["rate"])
+    return design.card(deployment, load, Slo())
+
+
+def _answered_rps(card, state):
+    """The requests a second that a deployment answers: at most, or with its users."""
+    if state.get("rate"):
+        return design.requests_within(card.deployment, card.workload).value
+    return card.expected.output_tok_s.value / card.workload.output_tokens
 
 
 def _asks_for_a_time(numbers, fields):
@@ -319,10 +304,8 @@ def _unlimited(numbers):
 
 def _percentiles(form, question, values, state):
     """Say the percentile of a latency that is asked for without a limit."""
-    deployment, load = _served(form.check(values, state)[0])
-    rate_rps = rate_of_users(question, state)
-    card = design.card(deployment, load, Slo(), rate_rps=rate_rps)
-    if not card.starts or (rate_rps and card.at_rate is None):
+    card = _card(form.check(values, state)[0])
+    if not card.starts or card.saturated:
         return []
     said = []
     asked = [(name, question.numbers[f"{name}p"]) for name in _unlimited(question.numbers)]
@@ -353,15 +336,15 @@ def _asks_for_requests(numbers, fields):
 
 def _requests(form, question, values, state):
     """Say what so many requests cost: the rent over the requests that are answered in its time."""
-    deployment, load = _served(form.check(values, state)[0])
-    card = design.card(deployment, load, Slo())
+    whole = form.check(values, state)[0]
+    card = _card(whole)
     if not card.starts:
         return []
     if not card.usd_h:
         return ["No rent of these cards is known: name one, as in $2 an hour each."]
-    rate_rps = card.expected.output_tok_s.value / load.output_tokens
-    asked_rps = rate_of_users(question, state)
-    return [amounts.bought(question.numbers["bought"], load, card.usd_h, rate_rps, asked_rps)]
+    rate_rps, asked_rps = _answered_rps(card, whole), whole.get("rate")
+    bought = question.numbers["bought"]
+    return [amounts.bought(bought, card.workload, card.usd_h, rate_rps, asked_rps)]
 
 
 def is_of_loads(numbers, fields):
@@ -424,8 +407,9 @@ def _a_dollar(form, question, values, state):
     for title, one in zip(titles, deployments, strict=True):
         card = design.card(one, load, Slo())
         if card.starts and card.usd_h:
-            rate_rps = card.expected.output_tok_s.value / load.output_tokens
-            said.append(amounts.worth(dollars, load, card.usd_h, rate_rps, title))
+            rate_rps = _answered_rps(card, whole)
+            asked_rps = whole.get("rate")
+            said.append(amounts.worth(dollars, load, card.usd_h, rate_rps, title, asked_rps))
     return said or ["No rent of these cards is known: name one, as in $2 an hour each."]
 
 

@@ -161,6 +161,5 @@ def numbers_taken(question, values):
     as_others = {
         "ctx": "in" in inputs and "in" not in numbers,  # a context is of prompt and answer
         "spread": "ep" in inputs,
-        "rate": "users" in inputs and "rate" in numbers and "users" not in numbers,
     }
     return {n for n in numbers if n in inputs or as_others.get(n)}
