@@ -114,8 +114,8 @@ def _fit_and_fast(weights, cards):
         _named_dot(drawing, (one, *others), places[one], ink, hollow)
     said = (
         f"Right of the upright line the {weights.upper()} model fits (filled), above the other "
-        f"line it writes {FLOOR} tokens a second or more. Both: "
-        f"{', '.join(does_both) or 'none of these cards'}."
+        f"line it writes {FLOOR} tokens a second or more. Both, with {cards} of a kind: "
+        f"{', '.join(does_both) or 'none of these'}."
     )
     rows = [
         (CARDS[one], room, speed, _yes(room > stored), _yes(speed >= FLOOR))
@@ -458,8 +458,9 @@ def _moe(model, context):
         rows.append((f"{n}", read, step.expert_s, step.total_s, step.tok_s_user, times))
     grows = steps[16].weight_bytes / steps[1].weight_bytes
     said = (
-        f"{model}: a step with 16 users reads {digits(grows, 2)} times the weights of a step with "
-        f"one and takes {digits(steps[16].total_s / first, 2)} times as long."
+        f"{model}, {context:,} tokens each: a step with 16 users reads {digits(grows, 2)} times "
+        f"the weights of a step with one and takes {digits(steps[16].total_s / first, 2)} times "
+        "as long."
     )
     table = show.table(
         ("users", "weights read", "experts", "step", "one user", "times"),

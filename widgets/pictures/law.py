@@ -223,8 +223,8 @@ def _step(users, weights, context_tokens):
         bar("Computed", 2, "FLOP", work),
     ]
     said = (
-        f"{quantity(work, 'FLOP')} for {quantity(moved, 'bytes')}: {digits(work / moved)} "
-        "operations for each byte read."
+        f"Weights in {weights}: {quantity(work, 'FLOP')} for {quantity(moved, 'bytes')}, "
+        f"{digits(work / moved)} operations for each byte read."
     )
     table = show.table(
         ("part", "read", "computed"),

@@ -396,10 +396,12 @@ def _matrix(model, cards, users, context):
         [("as it is", *(n.written(was) for n in NUMBERS)), *rows],
         f"{model} on {cards}, {counted(users, 'user')} with {context:,} tokens",
     )
-    return Drawn(drawing, _matrix_said(model, cards, was, made, best, (d, load)), table)
+    said = f"{counted(users, 'user')} with {context:,} tokens. "
+    said += _strongest(model, cards, was, made, best, (d, load))
+    return Drawn(drawing, said, table)
 
 
-def _matrix_said(model, cards, was, made, best, asked):
+def _strongest(model, cards, was, made, best, asked):
     if not was.max_concurrent:
         start = [
             t.name
@@ -554,7 +556,8 @@ def _tree(model, cards, users, wanted):
     ]
     caption = f"{model} on {cards}, {counted(users, 'user')}, {wanted}"
     table = show.table(("question", "answer", "holds", "lever pulled"), rows, caption)
-    return Drawn(drawing, _tree_said(asked, done, pulled, model, cards), table)
+    said = f"{model} on {cards}, {counted(users, 'user')}, {wanted}: "
+    return Drawn(drawing, said + _tree_said(asked, done, pulled), table)
 
 
 def _pulled(one):
@@ -596,11 +599,11 @@ def _end(drawing, y, done, pulled):
         drawing.text(TWIG, y + 19, "No single lever is enough: pull two", "bad", bold=True)
 
 
-def _tree_said(asked, done, pulled, model, cards):
+def _tree_said(asked, done, pulled):
     first = next((a for a in asked if not a.holds), None)
     if first is None:
-        return f"{model} on {cards} meets all four limits: no lever is needed."
-    missed = f"The first limit missed is {first.number.constraint}"
+        return "all four limits are met, and no lever is needed."
+    missed = f"the first limit missed is {first.number.constraint}"
     if done:
         return f"{missed}. Enough is: {', then '.join(pulled)}."
     last = asked[-1].number.constraint

@@ -208,8 +208,9 @@ def _busy(users, context):
     ]
     drawing.key(foot + 42, named)
     said = (
-        f"Over the whole step {_percent(busy)} of the arithmetic is in use. More users make the "
-        "weights' block taller and the caches' block wider."
+        f"Over a step of {counted(users, 'user')} with {context:,} tokens each, "
+        f"{_percent(busy)} of the arithmetic is in use. More users make the weights' block taller "
+        "and the caches' block wider."
     )
     rows = []
     for n in (1, 16, 64, 256, 1024):
