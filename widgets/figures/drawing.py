@@ -49,7 +49,7 @@ INKS = {
 # What is too pale to be read on the ground: words that name it are darker.
 WORDS = {"other": "quiet", "edge": "quiet", "free": "cache"}
 CHARACTER = 7.0  # pixels of a character at 12 px, on the wide side
-PHONE, DESK = 330, 780  # pixels that a picture has on a phone, and that it has at least on a desk
+PHONE, DESK = 330, 620  # pixels that a picture has on a phone, and that it has at least elsewhere
 LINE = 16  # pixels from a line of words to the next
 WHISKER = "interval: four of five measurements lie in it"
 

@@ -12,6 +12,7 @@ from .. import benchmarks
 from ..figures import show
 from ..figures.drawing import Drawing
 from ..figures.plots import (
+    HEIGHTS,
     PLOT_BOTTOM,
     PLOT_TOP,
     Axis,
@@ -136,7 +137,9 @@ def _corner(drawing, stored):
     drawing.rect(at, PLOT_TOP, 100 - at, floor - PLOT_TOP, "good", dim=0.1)
     drawing.line(at, PLOT_TOP, at, drawing.height - PLOT_BOTTOM, "quiet", dash="3 3")
     drawing.line(0, floor, 100, floor, "quiet", dash="3 3")
-    drawing.text(100, floor + 14, f"{FLOOR} tokens a second", "quiet", small=True, halo=True)
+    words = f"{FLOOR} tokens a second"
+    left = HEIGHTS if at > 50 else 100  # where cards leave more room
+    drawing.text(left, floor + 14, words, "quiet", small=True, halo=True)
     words = f"weights {quantity(stored, 'bytes')}"
     drawing.text(at, PLOT_TOP + 12, words, "quiet", small=True, halo=True)
 
@@ -366,7 +369,7 @@ def _context(context, users):
         drag="context",
     )
     drawing.text(98, drawing.height - 50, "weights", "weights", bold=True, halo=True)
-    drawing.text(1.5, PLOT_TOP + 36, "on top, the caches", "cache", bold=True, halo=True)
+    drawing.text(HEIGHTS, PLOT_TOP + 36, "on top, the caches", "cache", bold=True, halo=True)
     said = (
         f"{counted(users, 'user')} with {context:,} tokens each: caches take "
         f"{quantity(step.attention_s, 's')} of {quantity(step.total_s, 's')}. Twice the context "

@@ -8,6 +8,7 @@ from llmcap_kernel.explain import counted, digits, quantity
 from ..figures import show
 from ..figures.drawing import Drawing, Named
 from ..figures.plots import (
+    HEIGHTS,
     PLOT_BOTTOM,
     PLOT_TOP,
     Axis,
@@ -256,7 +257,7 @@ def _shared(users, context):
     )
     foot = drawing.height - PLOT_BOTTOM
     drawing.text(98, foot - 10, "weights, once for all", "weights", bold=True, halo=True)
-    drawing.text(1.5, PLOT_TOP + 16, "on top, a cache for each user", "cache", bold=True, halo=True)
+    drawing.text(HEIGHTS, PLOT_TOP + 16, "on top, each user's cache", "cache", bold=True, halo=True)
     said = (
         f"With {context:,} tokens each, caches are {users * one / total:.0%} of what a step with "
         f"{counted(users, 'user')} reads. They outweigh the weights from "

@@ -364,7 +364,7 @@ def _matrix(model, cards, users, context):
     d, load = deployed(model, cards), load_of(users, context)
     was = read(d, load)
     made = tries(d, load, model)
-    drawing = Drawing(74 + sum(NAME + 4 + (0 if t.idle else CELL + 6) for t in made))
+    drawing = Drawing(74 + (NAME + 4 + CELL + 6) * len(made))
     drawing.rect(0, 0, 100, 66, "panel", edge="rule")
     for i, number in enumerate(NUMBERS):
         drawing.text(25 * i + 12.5, 17, number.head, "quiet", small=True, anchor="middle")
@@ -376,12 +376,13 @@ def _matrix(model, cards, users, context):
     y, rows = 74.0, []
     best: dict[str, tuple[str, float]] = {}
     for one in made:
-        name = f"{one.name}: {one.idle}" if one.idle else one.name
-        ink = "quiet" if one.idle else "text"
-        drawing.text(0, y + 15, name, ink, bold=not one.idle, small=bool(one.idle))
+        drawing.text(0, y + 15, one.name, "quiet" if one.idle else "text", bold=not one.idle)
         y += NAME + 4
         if one.idle:
+            drawing.rect(0.4, y, 99.2, CELL, "", edge="rule", dashed=True)
+            drawing.text(50, y + 22, one.idle, "quiet", anchor="middle", small=True)
             rows.append((one.name, *("-",) * 4))
+            y += CELL + 6
             continue
         now = read(one.deployment or d, one.workload or load)
         rows.append((one.name, *(n.written(now) for n in NUMBERS)))

@@ -224,10 +224,12 @@ def _cache_format(users, context):
     wide, thin = (llama_on("h200-sxm", 2, "fp8", kv) for kv in ("bf16", "fp8"))
     room = [capacity.max_concurrent(d, context) for d in (wide, thin)]
     twice = room[1] / room[0]
+    # Names away from the number at the mark, and from each other.
+    away, at = (8, 44) if users >= 48 else (34 if 8 <= users <= 24 else 24, 64)
     marks: list[Drawable] = [
         Line(f"room: {twice:.2f}x", [(1, twice), (64, twice)], "cache", where=24),
-        Line("step, ceiling", _along(context, True), "other", dash="5 4", where=24),
-        Line("step, estimate", _along(context, False), "weights", where=60),
+        Line("step, ceiling", _along(context, True), "other", dash="5 4", where=away),
+        Line("step, estimate", _along(context, False), "weights", where=at),
         Mark(f"{here:.2f}x", users, here, "prompt", below=here > 1.15),
     ]
     drawing = chart(
