@@ -86,6 +86,13 @@ def test_a_picture_is_sound_wherever_its_inputs_stand(name):
         assert all(len(line) <= 100 for line in repr(drawn.table).splitlines())
 
 
+@pytest.mark.parametrize("name", ["experts", "lever-matrix"])
+def test_a_page_stays_where_it_is_when_another_model_is_chosen(name):
+    control = next(one for one in PICTURES[name].controls if one.name == "model")
+    heights = {PictureSession(name, model=one).drawn.drawing.height for one in control.options}
+    assert len(heights) == 1
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS[:5], ids=lambda one: one.__name__.split(".")[-1])
 def test_a_chapter_has_six_pictures_or_more(chapter):
     assert len(chapter.PICTURES) >= 6

@@ -343,13 +343,16 @@ def _touched(model, users):
     )
 
 
+EXPERTS_HIGH = 144  # pixels of all experts of a layer: the page stays where another model is chosen
+
+
 def _experts(users, model):
     one = catalog.model(MIXTURES[model])
     experts, each = one.experts, one.experts_per_token
     touched = _touched(one, users)
     order = sorted(range(experts), key=lambda i: i * 0.6180339887 % 1)  # spread, at every run alike
-    across, cell = (32, 18) if experts > 64 else (experts, 36)
-    tall = -(-experts // across) * cell
+    across, tall = 32 if experts > 64 else 4, EXPERTS_HIGH
+    cell = tall / -(-experts // across)
     drawing = Drawing(tall + 124)
     width = 100 / across
 
