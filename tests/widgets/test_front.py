@@ -82,6 +82,12 @@ def test_the_verdict_says_what_is_missed(values, level, words):
     assert words in drawn.said and f'data-level="{level}"' in drawn.drawing
 
 
+def test_where_nobody_is_within_the_limits_and_two_have_room_there_still_is_an_answer():
+    """A line from zero to zero had no scale, and the page stood still."""
+    drawn = PictureSession("front", model="Qwen3 32B", gpu="L4", cards=2).drawn
+    assert "0 users" in plain(drawn.drawing) and 'data-level="bad"' in drawn.drawing
+
+
 def test_what_the_kernel_refuses_is_one_sentence():
     refused = {"gpu": "M1, 8-core GPU", "cards": 8}
     with pytest.raises(BadInput, match="no link to a second card") as problem:

@@ -1,11 +1,15 @@
 """Pictures in a browser, with their sessions as the kernel: they move, are read, and are saved."""
 
+import json
+from html import escape
+
 import pytest
 
 from tests.book.test_pages import overflow, serious_faults
 from tests.widgets.in_a_page import pages
 from widgets.picture_session import PictureSession
 from widgets.pictures import PICTURES
+from widgets.question_host import FRONT
 
 pytestmark = pytest.mark.browser
 
@@ -104,12 +108,35 @@ def test_no_words_meet_where_every_slider_is_at_its_first_value(show, width):
     assert show(*PICTURES, width=width, end=0).evaluate(CROWDED) == []
 
 
+@pytest.mark.parametrize("width", [864, 664, 390])
+def test_no_words_meet_wherever_one_input_stands(browser, width):
+    """Names of curves lay under the number at the mark, where a slider was halfway."""
+    places = [
+        (name, PICTURES[name].start | {control.name: value})
+        for name, picture in PICTURES.items()
+        if not picture.asks
+        for control in picture.controls
+        for value in control.options
+    ]
+    sections = "".join(
+        f'<section class="lc lc-picture" data-name="{name} {escape(json.dumps(at))}">'
+        f'<div class="lc-drawn">{PictureSession(name, **at)._parts()["figure"]}</div></section>'
+        for name, at in places
+    )
+    looks = "".join((FRONT / name).read_text() for name in ("calculator.css", "picture.css"))
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_content(f"<style>body {{ margin: 16px }} {looks}</style><main>{sections}</main>")
+    faults = page.evaluate(CROWDED)
+    page.close()
+    assert faults == []
+
+
 SEEN = """(root) => [...root.querySelectorAll("text")]
   .filter((text) => text.getBoundingClientRect().width)
   .map((text) => [text.textContent, Math.round(text.getBoundingClientRect().top)])"""
 
 
-@pytest.mark.parametrize(("width", "lines"), [(1280, 1), (390, 3)])
+@pytest.mark.parametrize(("width", "lines"), [(1280, 1), (700, 2), (390, 3)])
 def test_what_names_the_parts_of_a_bar_takes_the_lines_that_it_needs(show, width, lines, tmp_path):
     page = show("second-card", width=width)
     svg = page.locator("svg.lc-drawing").first

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -85,6 +86,13 @@ def test_a_picture_is_sound_wherever_its_inputs_stand(name):
         assert all(len(line) <= 100 for line in repr(drawn.table).splitlines())
 
 
+@pytest.mark.parametrize("name", ["experts", "lever-matrix"])
+def test_a_page_stays_where_it_is_when_another_model_is_chosen(name):
+    control = next(one for one in PICTURES[name].controls if one.name == "model")
+    heights = {PictureSession(name, model=one).drawn.drawing.height for one in control.options}
+    assert len(heights) == 1
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS[:5], ids=lambda one: one.__name__.split(".")[-1])
 def test_a_chapter_has_six_pictures_or_more(chapter):
     assert len(chapter.PICTURES) >= 6
@@ -106,6 +114,63 @@ def test_each_input_moves_its_picture(name):
         assert len(drawn) > 1, control.name
     assert start.text == PictureSession(name).text
     assert len(start._html()) < 40_000
+
+
+def places_of(control):
+    """All of its places, or some of a list of models or cards."""
+    few = control.is_slider or len(control.options) <= MOST
+    return control.options if few else control.options[:: len(control.options) // 8]
+
+
+def rows_of_places(name):
+    """Each control through its places, the others at their start or one at an end."""
+    controls = PICTURES[name].controls
+    for control in controls:
+        for other in controls:
+            ends = (other.options[0], other.options[-1]) if other.is_slider else places_of(other)
+            for end in ends if other is not control else (control.start,):
+                start = PICTURES[name].start | {other.name: end}
+                yield control, [start | {control.name: value} for value in places_of(control)]
+
+
+@cache
+def shown(name, places):
+    """A drawing without what is said of it, and what is said."""
+    session = PictureSession(name, **dict(places))
+    figure = re.sub(r'aria-label="[^"]*"', "", session._parts()["figure"])
+    return figure, session.drawn.said
+
+
+# What a sentence says where an input has nothing to move.
+MOVES_NOTHING = {
+    ("cache-groups", "tokens"): "moves nothing|larger ones move nothing",
+    ("split-users", "model"): "DeepSeek-V3, split users|Llama-3.1-70B, split users",
+    ("engines-compared", "prefix"): "1 user, system prompt",
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_an_input_moves_the_drawing_whatever_the_others_say_or_the_sentence_says_why_not(name):
+    """Users moved nothing of three engines where users that fit were shown."""
+    for control, row in rows_of_places(name):
+        seen = [shown(name, tuple(places.items())) for places in row]
+        if len({figure for figure, _ in seen}) == 1:
+            words = MOVES_NOTHING.get((name, control.name))
+            assert words, (control.name, row[0])
+            assert all(re.search(words, said) for _, said in seen), (control.name, row[0])
+
+
+# An input that changes how the same numbers are drawn.
+LOOKS = {("cliff", "axes")}
+
+
+@pytest.mark.parametrize("name", [name for name, one in PICTURES.items() if not one.asks])
+def test_the_sentence_follows_whatever_moves_the_drawing(name):
+    for control, row in rows_of_places(name):
+        seen = [shown(name, tuple(places.items())) for places in row]
+        for before, after in itertools.pairwise(seen):
+            if before[0] != after[0] and (name, control.name) not in LOOKS:
+                assert before[1] != after[1], (control.name, row[0], before[1])
 
 
 def test_a_page_moves_a_picture_by_places_and_is_not_believed():

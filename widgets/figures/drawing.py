@@ -49,7 +49,10 @@ INKS = {
 # What is too pale to be read on the ground: words that name it are darker.
 WORDS = {"other": "quiet", "edge": "quiet", "free": "cache"}
 CHARACTER = 7.0  # pixels of a character at 12 px, on the wide side
-PHONE, DESK = 330, 780  # pixels that a picture has on a phone, and that it has at least on a desk
+# Pixels that a picture has on a phone, and at least on a tablet and on a desk, and what the style
+# sheet calls them.
+PHONE, TABLET, DESK = 330, 600, 780
+WIDTHS = {"lc-narrow": PHONE, "lc-middle": TABLET, "lc-wide": DESK}
 LINE = 16  # pixels from a line of words to the next
 WHISKER = "interval: four of five measurements lie in it"
 
@@ -199,7 +202,7 @@ class Drawing:
     widest: float | None = None
     parts: list[str] = field(default_factory=list)
     has_whiskers: bool = field(default=False, init=False)
-    folds: list[tuple[int, float]] = field(default_factory=list, init=False)
+    folds: list[tuple[int, float, float]] = field(default_factory=list, init=False)
     over: list[tuple[float, float, float, str]] = field(default_factory=list, init=False)
 
     def rect(self, x, y, width, height, fill, *, edge="", hover="", dim=1.0, dashed=False):
@@ -361,7 +364,7 @@ class Drawing:
         )
 
     def key(self, y, named):
-        """Name colours in as few lines as the width holds; what is drawn later moves up on a desk.
+        """Name colours in as few lines as the width holds; what is drawn later moves up with them.
 
         Parameters
         ----------
@@ -376,17 +379,18 @@ class Drawing:
             Lines on a phone.
         """
         words = [one.words for one in named]
-        narrow, wide = wrapped(words), wrapped(words, DESK)
-        if len(narrow) == len(wide):
-            self._key(y, narrow, named)
-            return len(narrow)
-        for name, lines in (("lc-narrow", narrow), ("lc-wide", wide)):
-            hidden = ' display="none"' if name == "lc-wide" else ""  # where no style sheet is
-            self.parts.append(f'<g class="{name}"{hidden}>')
-            self._key(y, lines, named)
+        ways = {name: wrapped(words, width) for name, width in WIDTHS.items()}
+        narrow, middle, wide = map(len, ways.values())
+        if narrow == wide:
+            self._key(y, ways["lc-narrow"], named)
+            return narrow
+        for count in dict.fromkeys((narrow, middle, wide)):
+            names = [name for name, lines in ways.items() if len(lines) == count]
+            self.parts.append(_shown_at(names))
+            self._key(y, ways[names[0]], named)
             self.parts.append("</g>")
-        self.folds.append((len(self.parts), LINE * (len(narrow) - len(wide))))
-        return len(narrow)
+        self.folds.append((len(self.parts), LINE * (narrow - middle), LINE * (narrow - wide)))
+        return narrow
 
     def _key(self, y, lines, named):
         """Write the names of colours, each after a patch of its own."""
@@ -506,8 +510,9 @@ class Drawing:
             name, scale = self.drag
             ends = f"{scale.low:g} {scale.high:g} {scale.start:g} {scale.end:g} {int(scale.log)}"
             drag = f' data-drag="{name}" data-scale="{ends}"'
-        folded = sum(up for _, up in self.folds)
-        looks = [f"--lc-desk:{self.height - folded:g}px"] if folded else []
+        folded = [sum(ups) for ups in zip(*(fold[1:] for fold in self.folds), strict=True)]
+        heights = zip(("--lc-tablet", "--lc-desk"), folded, strict=False)
+        looks = [f"{name}:{self.height - up:g}px" for name, up in heights]
         looks += [f"max-width:{self.widest:g}px"] if self.widest else []
         style = f' style="{";".join(looks)}"' if looks else ""
         return (
@@ -518,23 +523,31 @@ class Drawing:
 
     def _folded(self):
         """All parts, those below a key in a group that moves up where the key is shorter."""
-        body, start, up = "", 0, 0.0
-        for end, more in (*self.folds, (len(self.parts), 0.0)):
+        body, start, middle, wide = "", 0, 0.0, 0.0
+        for end, *more in (*self.folds, (len(self.parts), 0.0, 0.0)):
             piece = "".join(self.parts[start:end])
-            body += f'<g class="lc-up" style="--lc-up:{-up:g}px">{piece}</g>' if up else piece
-            start, up = end, up + more
+            ups = f"--lc-up-tablet:{-middle:g}px;--lc-up-desk:{-wide:g}px"
+            body += f'<g class="lc-up" style="{ups}">{piece}</g>' if wide else piece
+            start, middle, wide = end, middle + more[0], wide + more[1]
         return body
 
     def _over(self, folded):
         """The lines that end where the picture does, at each of its heights."""
         made = Drawing(self.height)
         for x, top, above, ink in self.over:
-            made.line(x, top, x, self.height - above, ink, dash="3 3")
-            if folded:
-                made.parts[-1:] = [f'<g class="lc-narrow">{made.parts[-1]}</g>']
-                made.line(x, top, x, self.height - folded - above, ink, dash="3 3")
-                made.parts[-1:] = [f'<g class="lc-wide" display="none">{made.parts[-1]}</g>']
+            ups = dict(zip(WIDTHS, (0.0, *folded), strict=False))
+            for up in dict.fromkeys(ups.values()):
+                names = [name for name, one in ups.items() if one == up]
+                made.line(x, top, x, self.height - up - above, ink, dash="3 3")
+                if folded:
+                    made.parts[-1:] = [f"{_shown_at(names)}{made.parts[-1]}</g>"]
         return "".join(made.parts)
+
+
+def _shown_at(names):
+    """Begin a group that is seen at some of `WIDTHS`; where no style sheet is, at the first."""
+    hidden = "" if "lc-narrow" in names else ' display="none"'
+    return f'<g class="{" ".join(names)}"{hidden}>'
 
 
 def whisker_key():

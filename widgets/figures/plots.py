@@ -318,7 +318,8 @@ def _names(drawing, lines, marks, across, down):
     for one, (x, _), place in zip(lines, at, heights, strict=True):
         bottom = drawing.height - PLOT_BOTTOM - 4
         top = min(max(place, PLOT_TOP + 4), bottom)
-        drawing.text(across(x), top, one.label, one.ink, bold=True, small=True, halo=True)
+        left = max(across(x), HEIGHTS)
+        drawing.text(left, top, one.label, one.ink, bold=True, small=True, halo=True)
 
 
 def _near(points, across, place):

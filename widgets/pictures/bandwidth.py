@@ -12,6 +12,7 @@ from .. import benchmarks
 from ..figures import show
 from ..figures.drawing import Drawing
 from ..figures.plots import (
+    HEIGHTS,
     PLOT_BOTTOM,
     PLOT_TOP,
     Axis,
@@ -114,8 +115,8 @@ def _fit_and_fast(weights, cards):
         _named_dot(drawing, (one, *others), places[one], ink, hollow)
     said = (
         f"Right of the upright line the {weights.upper()} model fits (filled), above the other "
-        f"line it writes {FLOOR} tokens a second or more. Both: "
-        f"{', '.join(does_both) or 'none of these cards'}."
+        f"line it writes {FLOOR} tokens a second or more. Both, with {cards} of a kind: "
+        f"{', '.join(does_both) or 'none of these'}."
     )
     rows = [
         (CARDS[one], room, speed, _yes(room > stored), _yes(speed >= FLOOR))
@@ -136,7 +137,9 @@ def _corner(drawing, stored):
     drawing.rect(at, PLOT_TOP, 100 - at, floor - PLOT_TOP, "good", dim=0.1)
     drawing.line(at, PLOT_TOP, at, drawing.height - PLOT_BOTTOM, "quiet", dash="3 3")
     drawing.line(0, floor, 100, floor, "quiet", dash="3 3")
-    drawing.text(100, floor + 14, f"{FLOOR} tokens a second", "quiet", small=True, halo=True)
+    words = f"{FLOOR} tokens a second"
+    left = HEIGHTS if at > 50 else 100  # where cards leave more room
+    drawing.text(left, floor + 14, words, "quiet", small=True, halo=True)
     words = f"weights {quantity(stored, 'bytes')}"
     drawing.text(at, PLOT_TOP + 12, words, "quiet", small=True, halo=True)
 
@@ -366,7 +369,7 @@ def _context(context, users):
         drag="context",
     )
     drawing.text(98, drawing.height - 50, "weights", "weights", bold=True, halo=True)
-    drawing.text(1.5, PLOT_TOP + 36, "on top, the caches", "cache", bold=True, halo=True)
+    drawing.text(HEIGHTS, PLOT_TOP + 36, "on top, the caches", "cache", bold=True, halo=True)
     said = (
         f"{counted(users, 'user')} with {context:,} tokens each: caches take "
         f"{quantity(step.attention_s, 's')} of {quantity(step.total_s, 's')}. Twice the context "
@@ -458,8 +461,9 @@ def _moe(model, context):
         rows.append((f"{n}", read, step.expert_s, step.total_s, step.tok_s_user, times))
     grows = steps[16].weight_bytes / steps[1].weight_bytes
     said = (
-        f"{model}: a step with 16 users reads {digits(grows, 2)} times the weights of a step with "
-        f"one and takes {digits(steps[16].total_s / first, 2)} times as long."
+        f"{model}, {context:,} tokens each: a step with 16 users reads {digits(grows, 2)} times "
+        f"the weights of a step with one and takes {digits(steps[16].total_s / first, 2)} times "
+        "as long."
     )
     table = show.table(
         ("users", "weights read", "experts", "step", "one user", "times"),

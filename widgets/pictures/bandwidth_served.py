@@ -71,7 +71,7 @@ def _prompt_time(tokens, cards):
     some = (500, *range(2000, 16_001, 2000))
     half = _prompt_s(tp, tokens, 0.5)
     marks = [
-        *(_used_line(tp, some, used) for used in USED),
+        *(_used_line(tp, some, used, 8000 if tokens > 13_000 else None) for used in USED),
         Limit("50 ms, as often said", y=OFTEN_S),
         *_measured_first(tp),
         Mark("", tokens, half),
@@ -106,10 +106,10 @@ def _prompt_time(tokens, cards):
     return Drawn(drawing, said, table)
 
 
-def _used_line(tp, some, used):
+def _used_line(tp, some, used, where):
     points = [(n, _prompt_s(tp, n, used)) for n in some]
     ink, dash = ("other", "2 4") if used == 1.0 else ("prompt", "")
-    return Line(f"{used:.0%} of peak", points, ink, dash=dash)
+    return Line(f"{used:.0%} of peak", points, ink, dash=dash, where=where)
 
 
 def _measured_first(tp):

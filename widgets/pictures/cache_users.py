@@ -52,8 +52,8 @@ def _one_user(model, kv, context):
     drawing.height = top + 42
     said = (
         f"2 x {layers.layers} layers x {layers.kv_heads} KV heads x {layers.head_dim} numbers x "
-        f"{digits(fmt.bytes_per_element)} B: a token of {model} leaves {quantity(token, 'bytes')}. "
-        f"The {layers.heads} query heads leave nothing."
+        f"{digits(fmt.bytes_per_element)} B: a token of {model} leaves {quantity(token, 'bytes')}, "
+        f"a user of {context:,} tokens {gib(user)}. The {layers.heads} query heads leave nothing."
     )
     rows = [_user_line(label, name, fmt, context) for label, name in DENSE.items()]
     columns = ("model", "layers", "KV heads", "a token", "a user")
@@ -227,11 +227,21 @@ def _groups(model, context, tokens):
     said = (
         f"The layers keep {gib(kept)} of {context:,} tokens. To be taken in, the sequence needs "
         f"{gib(taken)}, {digits(taken / kept, 2)} times as much, in blocks of "
-        f"{quantity(cut.block_bytes, 'bytes')}."
+        f"{quantity(cut.block_bytes, 'bytes')}. {_steps_words(cut, context, tokens)}"
     )
     columns = ("kind", "layers", "groups", "blocks of each")
     caption = f"{model}, one sequence of {context:,} tokens"
     return Drawn(drawing, said, show.table(columns, lines, caption))
+
+
+def _steps_words(cut, context, tokens):
+    """What a step's tokens have to do with it, where they have."""
+    windows = [kind.window_tokens for kind in cut.kinds if kind.name == "window"]
+    if not windows:
+        return "There is no window, so max_num_batched_tokens moves nothing here."
+    if min(windows) - 1 + tokens >= context:
+        return f"Steps of {tokens:,} tokens take the whole sequence in: larger ones move nothing."
+    return f"Part of that is room in its windows for a step of {tokens:,} tokens in flight."
 
 
 def _blocks(cut, kind, context):
@@ -401,8 +411,9 @@ def _split(cards, model):
     _draw_cards(drawing, cards, name, by_user)
     copies = 1 if by_user else max(cards // HEADS, 1) if "llama" in name else cards
     said = (
-        f"A token takes {quantity(each, 'bytes')} on each card that keeps it. Every part of it is "
-        f"stored {TIMES.get(copies) or f'{copies} times'}, so {counted(cards, 'card')} keep "
+        f"A token of {model} takes {quantity(each, 'bytes')} on each card that keeps it. Every "
+        f"part of it is stored {TIMES.get(copies) or f'{copies} times'}, so "
+        f"{counted(cards, 'card')} {'keeps' if cards == 1 else 'keep'} "
         f"{'as many' if cards == copies else f'{digits(cards / copies, 2)} times the'} tokens"
         f"{' as one' if cards == copies else ' of one'}."
     )

@@ -154,7 +154,8 @@ def _card(fraction, context):
     parts, held = taken(books), _held(books)
     over = sum(p.size for p in parts) * GIB - books.budget_bytes
     said = (
-        f"Weights and overhead take {gib(over)} more than the engine's share, so no user fits."
+        f"Weights and overhead take {gib(over)} more than the engine's share, so no user of "
+        f"{context:,} tokens fits, {gib(books.kv_bytes_per_sequence)} each."
         if over > 0
         else f"{gib(books.kv_pool_bytes)} are left: {counted(books.max_concurrent, 'user')} of "
         f"{context:,} tokens, {gib(books.kv_bytes_per_sequence)} each."
@@ -261,10 +262,17 @@ def _batch(max_num_seqs, max_num_batched_tokens, engine):
         ),
     }
     starts = "The card starts" if books.starts else "The card does not start"
+    smaller = min(moments, key=lambda name: moments[name][0])
     said = (
-        f"{larger.capitalize()} is the larger moment, {gib(moments[larger][0])}. {starts}: "
-        f"{gib(room)} are left, and one request of {LONGEST:,} tokens takes {gib(need)}."
+        f"{larger.capitalize()} is the larger moment, {gib(moments[larger][0])}, and {smaller} "
+        f"takes {gib(moments[smaller][0])}. {starts}: {gib(room)} are left, and one request of "
+        f"{LONGEST:,} tokens takes {gib(need)}."
     )
+    if max_num_batched_tokens < max_num_seqs:
+        said += (
+            f" The engine takes no step of {max_num_batched_tokens:,} tokens for "
+            f"{max_num_seqs:,} sequences: drawn is one of {max_num_seqs:,}."
+        )
     rows = [_batch_line(n, max_num_batched_tokens, engine) for n in SEQS]
     columns = ("max_num_seqs", "sampling", "layer", "room", "starts")
     caption = f"{engine}, {max_num_batched_tokens:,} tokens a step, GiB"
@@ -585,11 +593,12 @@ def _remedies(fraction, context):
         ),
     )
     is_up = settings["as it is"].starts
+    asked = f"At {fraction:g}, with users of {context:,} tokens"
     said = (
-        "A needs no help here."
+        f"{asked}, A needs no help."
         if is_up
-        else f"{counted(len(found), 'setting')} would do, without the others. Whiskers are the "
-        "interval: where one reaches below the first user, A may still fail to start."
+        else f"{asked}, {counted(len(found), 'setting')} would do, without the others. Whiskers "
+        "are the interval: where one reaches below the first user, A may still fail to start."
     )
     columns = ("setting", "room", "one user", "starts", "users")
     caption = f"Candidate A at {fraction:g}, GiB, users of {context:,} tokens"

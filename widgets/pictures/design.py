@@ -121,9 +121,12 @@ def _engines(what, prefix, users):
     apart = max(v for _, v, *_ in three) / min(v for _, v, *_ in three)
     wide = max(high / low for *_, low, high in three if low)
     said = (
-        f"The first three lie within {apart - 1:.0%} of each other, and the interval of each "
-        f"spans a factor of {digits(wide, 2)}."
+        f"{counted(users, 'user')}, system prompt {prefix}: the first three lie within "
+        f"{apart - 1:.0%} of each other, and the interval of each spans a factor of "
+        f"{digits(wide, 2)}."
     )
+    if users == 1 and prefix == KEPT:
+        said += " One user shares its prompt with nobody."
     table = show.table(
         ("engine", "estimate", "from", "to"),
         [(t, *(written(x, unit) for x in values)) for t, *values in ends],

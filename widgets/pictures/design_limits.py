@@ -99,8 +99,8 @@ def _binding(candidate, users, gap):
     ]
     how = "binds with" if least.holds else "is not met:"
     said = (
-        f"{named(least).capitalize()} {how} {digits(least.headroom)} times what is required: "
-        f"{least.sentence}."
+        f"With {counted(users, 'user')} and {gap} ms allowed, {named(least)} {how} "
+        f"{digits(least.headroom)} times what is required: {least.sentence}."
     )
     table = show.table(
         ("limit", "required", "available", "headroom", "verdict"),
@@ -163,12 +163,12 @@ def _cuts(weights, users, gap):
         holds_it, in_time, paid = ("yes" if one else "no" for one in (holds, reads, affords))
         rows.append((f"{n}x {name}", holds_it, in_time, f"{quantity(rent, 'USD/h')}: {paid}"))
         good += [(rent, f"{n}x {name}")] if ink == "good" else []
-    said = "Nothing here passes all three cuts."
+    said = f"{counted(users, 'user')}, {gap} ms: nothing here passes all three cuts."
     if good:
         rent, cheapest = min(good, key=lambda one: one[0])
         said = (
-            f"{len(good)} of {len(offers)} pass all three cuts, the cheapest by the hour being "
-            f"{cheapest}, {quantity(rent, 'USD/h')}."
+            f"{counted(users, 'user')}, {gap} ms: {len(good)} of {len(offers)} pass all three "
+            f"cuts, the cheapest by the hour being {cheapest}, {quantity(rent, 'USD/h')}."
         )
     said += f" Rings cost more than ${SLO.usd_h:g} an hour."
     columns = ("cards", "holds it", "reads it in time", "rent")
@@ -248,7 +248,7 @@ def _scorecard(setting, users):
         table.append((heading, *cells))
     binds = [c.limits[0] for c in found.cards]
     table.append(("What binds", *(f"{named(one)}, {one.words}" for one in binds)))
-    said = _verdict(found)
+    said = f"{counted(users, 'user')}, {setting}: {_verdict(found)}"
     columns = ("", *(c.label for c in found.cards))
     caption = f"{counted(users, 'user')}, {setting}"
     return Drawn(drawings, said, show.table(columns, table, caption))
@@ -257,7 +257,7 @@ def _scorecard(setting, users):
 def _verdict(found):
     best = found.winner
     others = [_why(c, best) for c in found.cards if c is not best]
-    return ". ".join([f"Run {best.label}" if best else "None meets every limit", *others]) + "."
+    return ". ".join([f"run {best.label}" if best else "none meets every limit", *others]) + "."
 
 
 def _why(card, best):
@@ -319,10 +319,12 @@ def _why_not(users, gap):
         rows.append((label, words, least.headroom, *_ends(least)))
         table.append((name, price, named(least), _beside(least), least.words))
     good = [c for c in found.by_hardware if c.meets_all]
+    asked = f"{counted(users, 'user')}, {gap} ms allowed"
     said = (
-        f"{len(good)} of {len(rows)} meet every limit; by the token {table[0][0]} is the cheapest."
+        f"{asked}: {len(good)} of {len(rows)} meet every limit; by the token {table[0][0]} is the "
+        "cheapest."
         if good
-        else "Nothing on this list meets every limit."
+        else f"{asked}: nothing on this list meets every limit."
     )
     columns = ("cards", "output", "binds", "has", "verdict")
     caption = (

@@ -210,9 +210,9 @@ def _cheap_hour(users, prefix):
         drawing.text(100, PLOT_TOP + 12 + 16 * i, label, ink, bold=True, small=True,
                      anchor="end", halo=True)  # fmt: skip
     said = (
-        f"{counted(users, 'user').capitalize()} take {_copies(a[3])} of A, and a token then costs "
-        f"{digits(a[0] / b[0], 2)} times what it costs on {_copies(b[3])} of B, though one A is "
-        "half the rent of one B."
+        f"System prompt {prefix}: {counted(users, 'user')} {'takes' if users == 1 else 'take'} "
+        f"{_copies(a[3])} of A, and a token then costs {digits(a[0] / b[0], 2)} times what it "
+        f"costs on {_copies(b[3])} of B, though one A is half the rent of one B."
     )
     rows = []
     for n in (1, 4, 8, 16, 32, 64):

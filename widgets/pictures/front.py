@@ -492,7 +492,8 @@ def _number(one):
 def _line(one):
     """Interval, estimate, ceiling and limit on one line from zero."""
     known = (one.value, one.high, one.ceiling, one.limit)
-    across = Scale(0, 1.04 * max(filter(None, known)), 0, 100)
+    most = max(filter(None, known), default=1.0)  # all are zero where nobody is within the limits
+    across = Scale(0, 1.04 * most, 0, 100)
     drawing = Drawing(20)
     drawing.line(0, 10, 100, 10, "rule", width=2)
     if one.low is not None:

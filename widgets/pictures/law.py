@@ -8,6 +8,7 @@ from llmcap_kernel.explain import counted, digits, quantity
 from ..figures import show
 from ..figures.drawing import Drawing, Named
 from ..figures.plots import (
+    HEIGHTS,
     PLOT_BOTTOM,
     PLOT_TOP,
     Axis,
@@ -223,8 +224,8 @@ def _step(users, weights, context_tokens):
         bar("Computed", 2, "FLOP", work),
     ]
     said = (
-        f"{quantity(work, 'FLOP')} for {quantity(moved, 'bytes')}: {digits(work / moved)} "
-        "operations for each byte read."
+        f"Weights in {weights}: {quantity(work, 'FLOP')} for {quantity(moved, 'bytes')}, "
+        f"{digits(work / moved)} operations for each byte read."
     )
     table = show.table(
         ("part", "read", "computed"),
@@ -256,7 +257,7 @@ def _shared(users, context):
     )
     foot = drawing.height - PLOT_BOTTOM
     drawing.text(98, foot - 10, "weights, once for all", "weights", bold=True, halo=True)
-    drawing.text(1.5, PLOT_TOP + 16, "on top, a cache for each user", "cache", bold=True, halo=True)
+    drawing.text(HEIGHTS, PLOT_TOP + 16, "on top, each user's cache", "cache", bold=True, halo=True)
     said = (
         f"With {context:,} tokens each, caches are {users * one / total:.0%} of what a step with "
         f"{counted(users, 'user')} reads. They outweigh the weights from "
@@ -342,13 +343,16 @@ def _touched(model, users):
     )
 
 
+EXPERTS_HIGH = 144  # pixels of all experts of a layer: the page stays where another model is chosen
+
+
 def _experts(users, model):
     one = catalog.model(MIXTURES[model])
     experts, each = one.experts, one.experts_per_token
     touched = _touched(one, users)
     order = sorted(range(experts), key=lambda i: i * 0.6180339887 % 1)  # spread, at every run alike
-    across, cell = (32, 18) if experts > 64 else (experts, 36)
-    tall = -(-experts // across) * cell
+    across, tall = 32 if experts > 64 else 4, EXPERTS_HIGH
+    cell = tall / -(-experts // across)
     drawing = Drawing(tall + 124)
     width = 100 / across
 

@@ -364,7 +364,7 @@ def _matrix(model, cards, users, context):
     d, load = deployed(model, cards), load_of(users, context)
     was = read(d, load)
     made = tries(d, load, model)
-    drawing = Drawing(74 + sum(NAME + 4 + (0 if t.idle else CELL + 6) for t in made))
+    drawing = Drawing(74 + (NAME + 4 + CELL + 6) * len(made))
     drawing.rect(0, 0, 100, 66, "panel", edge="rule")
     for i, number in enumerate(NUMBERS):
         drawing.text(25 * i + 12.5, 17, number.head, "quiet", small=True, anchor="middle")
@@ -376,12 +376,13 @@ def _matrix(model, cards, users, context):
     y, rows = 74.0, []
     best: dict[str, tuple[str, float]] = {}
     for one in made:
-        name = f"{one.name}: {one.idle}" if one.idle else one.name
-        ink = "quiet" if one.idle else "text"
-        drawing.text(0, y + 15, name, ink, bold=not one.idle, small=bool(one.idle))
+        drawing.text(0, y + 15, one.name, "quiet" if one.idle else "text", bold=not one.idle)
         y += NAME + 4
         if one.idle:
+            drawing.rect(0.4, y, 99.2, CELL, "", edge="rule", dashed=True)
+            drawing.text(50, y + 22, one.idle, "quiet", anchor="middle", small=True)
             rows.append((one.name, *("-",) * 4))
+            y += CELL + 6
             continue
         now = read(one.deployment or d, one.workload or load)
         rows.append((one.name, *(n.written(now) for n in NUMBERS)))
@@ -396,10 +397,12 @@ def _matrix(model, cards, users, context):
         [("as it is", *(n.written(was) for n in NUMBERS)), *rows],
         f"{model} on {cards}, {counted(users, 'user')} with {context:,} tokens",
     )
-    return Drawn(drawing, _matrix_said(model, cards, was, made, best, (d, load)), table)
+    said = f"{counted(users, 'user')} with {context:,} tokens. "
+    said += _strongest(model, cards, was, made, best, (d, load))
+    return Drawn(drawing, said, table)
 
 
-def _matrix_said(model, cards, was, made, best, asked):
+def _strongest(model, cards, was, made, best, asked):
     if not was.max_concurrent:
         start = [
             t.name
@@ -554,7 +557,8 @@ def _tree(model, cards, users, wanted):
     ]
     caption = f"{model} on {cards}, {counted(users, 'user')}, {wanted}"
     table = show.table(("question", "answer", "holds", "lever pulled"), rows, caption)
-    return Drawn(drawing, _tree_said(asked, done, pulled, model, cards), table)
+    said = f"{model} on {cards}, {counted(users, 'user')}, {wanted}: "
+    return Drawn(drawing, said + _tree_said(asked, done, pulled), table)
 
 
 def _pulled(one):
@@ -596,11 +600,11 @@ def _end(drawing, y, done, pulled):
         drawing.text(TWIG, y + 19, "No single lever is enough: pull two", "bad", bold=True)
 
 
-def _tree_said(asked, done, pulled, model, cards):
+def _tree_said(asked, done, pulled):
     first = next((a for a in asked if not a.holds), None)
     if first is None:
-        return f"{model} on {cards} meets all four limits: no lever is needed."
-    missed = f"The first limit missed is {first.number.constraint}"
+        return "all four limits are met, and no lever is needed."
+    missed = f"the first limit missed is {first.number.constraint}"
     if done:
         return f"{missed}. Enough is: {', then '.join(pulled)}."
     last = asked[-1].number.constraint

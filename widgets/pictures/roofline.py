@@ -106,7 +106,8 @@ def _roofline(users, weights):
         Mark(f"{counted(users, 'user')}: {digits(at)} FLOP a byte", at, reached, below=True),
     ]
     drawing = chart(marks if dots else marks[1:], INTENSITY, RATE, height=340)
-    _beside(drawing, "limit: memory", "cache", 20, 20 * gpu.bandwidth_bytes_s)
+    far = 250 if 20 <= at <= 150 else 20  # from the words below the mark
+    _beside(drawing, "limit: memory", "cache", far, far * gpu.bandwidth_bytes_s)
     one = at / users  # pulling on the point moves the users along their intensity
     ends = {"low": INTENSITY.low / one, "high": INTENSITY.high / one}
     drawing.drag = "users", replace(drawing.across, **ends)
@@ -208,8 +209,9 @@ def _busy(users, context):
     ]
     drawing.key(foot + 42, named)
     said = (
-        f"Over the whole step {_percent(busy)} of the arithmetic is in use. More users make the "
-        "weights' block taller and the caches' block wider."
+        f"Over a step of {counted(users, 'user')} at contexts of {context:,} tokens "
+        f"{_percent(busy)} of the arithmetic is in use. More users make the weights' block taller "
+        "and the caches' block wider."
     )
     rows = []
     for n in (1, 16, 64, 256, 1024):

@@ -7,7 +7,7 @@ from llmcap_kernel import bandwidth, calibration, capacity, catalog, law, toolbo
 from llmcap_kernel.design import WORKED_WORKLOAD, worked_spec
 from llmcap_kernel.evidence import levers as evidence
 from llmcap_kernel.evidence.kernels import kernel_s
-from llmcap_kernel.explain import counted, digits, gib, quantity
+from llmcap_kernel.explain import capitalised, counted, digits, gib, quantity
 from llmcap_kernel.serving import serve
 from llmcap_kernel.spec import CEILING
 
@@ -224,10 +224,12 @@ def _cache_format(users, context):
     wide, thin = (llama_on("h200-sxm", 2, "fp8", kv) for kv in ("bf16", "fp8"))
     room = [capacity.max_concurrent(d, context) for d in (wide, thin)]
     twice = room[1] / room[0]
+    # Names away from the number at the mark, and from each other.
+    away, at = (8, 44) if users >= 48 else (34 if 8 <= users <= 24 else 24, 64)
     marks: list[Drawable] = [
         Line(f"room: {twice:.2f}x", [(1, twice), (64, twice)], "cache", where=24),
-        Line("step, ceiling", _along(context, True), "other", dash="5 4", where=24),
-        Line("step, estimate", _along(context, False), "weights", where=60),
+        Line("step, ceiling", _along(context, True), "other", dash="5 4", where=away),
+        Line("step, estimate", _along(context, False), "weights", where=at),
         Mark(f"{here:.2f}x", users, here, "prompt", below=here > 1.15),
     ]
     drawing = chart(
@@ -336,14 +338,25 @@ def _engines(what, users):
             )
         )
     said = (
-        f"{counted(users, 'user')} of candidate B, three engines. The lines are intervals: far "
-        "wider than the differences, so the law does not say which is faster."
+        f"{capitalised(what)} with {counted(users, 'user')} of candidate B, three engines. The "
+        "lines are intervals: far wider than the differences, so the law does not say which is "
+        "faster."
         if field
-        else "Users that fit differ, for a fraction of memory means another thing in each engine: "
-        f"{', '.join(f'{line[0]} holds {line[-1]}' for line in lines)}."
+        else f"{_with_room(lines, users)}. They differ, for a fraction of memory means another "
+        f"thing in each engine: {', '.join(f'{line[0]} holds {line[-1]}' for line in lines)}."
     )
     columns = ("engine", "gap", "output, tok/s", "fraction", "page", "users")
-    return Drawn(bars(rows, "", thick=14), said, show.table(columns, lines, "Candidate B"))
+    drawing = bars(rows, "", thick=14, limit=None if field else (users, f"{users} asked"))
+    return Drawn(drawing, said, show.table(columns, lines, "Candidate B"))
+
+
+def _with_room(lines, users):
+    """Which engines hold so many users."""
+    holding = [line[0] for line in lines if line[-1] >= users]
+    if len(holding) == len(lines):
+        return f"All three have room for {counted(users, 'user')}"
+    have = "have" if len(holding) > 1 else "has"
+    return f"{' and '.join(holding) or 'None of them'} {have} room for {counted(users, 'user')}"
 
 
 def _interval(one, unit):
@@ -420,8 +433,9 @@ def _cards(users, card):
         f"Decode step of Llama-3.1-70B in FP8, {counted(users, 'user')} of 8,000 tokens",
     )
     said = (
-        f"Eight cards make the step {digits(totals[0] / totals[3], 2)} times as fast, not 8. "
-        "Reading is divided by the cards; launches are not, and exchanges grow."
+        f"With {counted(users, 'user')}, eight cards make the step "
+        f"{digits(totals[0] / totals[3], 2)} times as fast, not 8. Reading is divided by "
+        "the cards; launches are not, and exchanges grow."
     )
     return Drawn(bars(rows, "ms", thick=20), said, table)
 
