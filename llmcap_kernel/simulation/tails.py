@@ -235,11 +235,20 @@ def saturates_rps(requests: Sequence[Request], times: Times, room: Room) -> floa
     most = room.batched_tokens / (taken + computed / answer) if room.mixes else max_running
     decoding = max(min(round(max_running * (1 - 1 / answer)), int(most)), 1)
     decode_s = times.decode_s(decoding, decoding * context)
-    pieces = math.ceil(computed / max(room.batched_tokens - decoding * taken, 1))
-    prompts_s = times.prompt_s(first, last, first, last) / pieces
-    tokens = math.ceil(computed / pieces)
-    stall_s = (times.together_s(decode_s, prompts_s, decoding, tokens) - decode_s) * pieces
+    if room.mixes:
+        pieces = math.ceil(computed / max(room.batched_tokens - decoding * taken, 1))
+        prompts_s = times.prompt_s(first, last, first, last) / pieces
+        tokens = math.ceil(computed / pieces)
+        stall_s = (times.together_s(decode_s, prompts_s, decoding, tokens) - decode_s) * pieces
+    else:  # nothing is decoded meanwhile, so a pass shares its weights with other prompts alone
+        prompts = _prompts_of_a_pass(decoding / answer, room.batched_tokens / computed)
+        stall_s = times.pass_s([(first, last, first, last)] * prompts) / prompts
     return 1 / (max(answer - 1, 0) * decode_s / decoding + max(stall_s, 0.0) or math.inf)
+
+
+def _prompts_of_a_pass(freed: float, most: float) -> int:
+    """Count the prompts that one pass computes: those whose places the step before it has freed."""
+    return max(round(min(freed, most)), 1)
 
 
 def _cached(request: Request) -> int:

@@ -14,6 +14,8 @@ from llmcap_kernel.simulation import (
     Arrivals,
     Lengths,
     Load,
+    Request,
+    Room,
     Run,
     Served,
     Steps,
@@ -98,6 +100,49 @@ def test_it_saturates_where_a_queue_that_never_ends_is_served(prompt, answer):
     assert saturates_rps(load, times, limits) == pytest.approx(
         rate, rel=0.02 if prompt == 1 else 0.07
     )
+
+
+class Shared(Plain):
+    """A pass reads the weights in 50 ms and takes 10 ms a prompt; decoding could hide its reading."""
+
+    def pass_s(self, pieces):
+        return 0.050 + 0.010 * len(pieces)
+
+    def prompt_s(self, start, stop, first, last):
+        return 0.060
+
+    def together_s(self, decode_s, prompts_s, sequences, tokens):
+        return decode_s + prompts_s - 0.050
+
+
+@pytest.mark.parametrize(
+    ("sequences", "batched_tokens", "rate"),
+    [
+        # 98 decode, a step of 10 ms frees two places, and their pass takes 70 ms: 2 in 80 ms
+        (100, 2048, 25.0),
+        # a pass has tokens for one prompt: 60 ms each, and half a step
+        (100, 100, 1 / 0.065),
+        # 10 places are free every fifth step: one prompt a pass
+        (10, 2048, 1 / (0.060 + 49 * 0.010 / 10)),
+    ],
+)
+def test_a_pass_of_prompts_alone_hides_nothing_behind_decoding(sequences, batched_tokens, rate):
+    limits = Room(sequences, batched_tokens, 16, 10**9, mixes=False)
+    load = [Request(0.0, 100, 50)]
+    assert saturates_rps(load, Shared(0.010), limits) == pytest.approx(rate, rel=1e-6)
+
+
+@pytest.mark.parametrize("place", [{"tp": 8}, {"tp": 8, "dp_attention": True}])
+def test_an_engine_with_passes_of_their_own_saturates_where_its_queue_grows(place):
+    """A mixture of experts reads most of its weights in a pass: shared, they were a third more."""
+    d = catalog.deployment(model="deepseek-v3", gpu="h200", engine="sglang", **place)
+    lengths = (Lengths(2000, 0.3, "uniform"), Lengths(500, 0.3, "uniform"))
+    load = Load(*lengths, count=3_000)
+    most = saturation(d, requests(load.at(1.0)))
+    run = estimated(d, requests(load.at(1.25 * most))).run
+    ends = sorted(one.last_s for one in run.completed)
+    answered = 1_200 / (ends[2_200] - ends[1_000])
+    assert most == pytest.approx(answered, rel=0.08)
 
 
 # The cache counts whole sequences here, and the loop lets in whoever's prompt has room.
