@@ -103,7 +103,7 @@ def test_it_saturates_where_a_queue_that_never_ends_is_served(prompt, answer):
 
 
 class Shared(Plain):
-    """A pass reads the weights in 50 ms and takes 10 ms a prompt; decoding could hide its reading."""
+    """A pass reads the weights in 50 ms, which decoding could hide, and takes 10 ms a prompt."""
 
     def pass_s(self, pieces):
         return 0.050 + 0.010 * len(pieces)
