@@ -17,7 +17,7 @@ from . import calibration, capacity, design, many, serving
 from .calibration import Estimate
 from .refuse import number, one_of
 from .simulation.percentiles import percentile
-from .simulation.rates import at_rate
+from .simulation.rates import at_rate, check_rate
 from .spec import MAX_TOKENS, TAILED, Deployment, Slo, Workload
 
 if TYPE_CHECKING:
@@ -281,6 +281,11 @@ def obstacle(deployment: Deployment, workload: Workload, rate_rps: float | None 
         no user has room, "room" where not all have, "rate" where more requests come than
         are answered, "" where all are served.
 
+    Raises
+    ------
+    BadInput
+        When the rate is no number above 0.
+
     Examples
     --------
     >>> from llmcap_kernel import design
@@ -291,7 +296,7 @@ def obstacle(deployment: Deployment, workload: Workload, rate_rps: float | None 
     if workload.context_tokens > deployment.request_limit_tokens:
         return "length"
     ledger = capacity.workload_ledger(deployment, workload)
-    if rate_rps is not None and ledger.starts:
+    if rate_rps is not None and check_rate(rate_rps) and ledger.starts:
         most_rps = design.requests_within(deployment, workload).value
         return "" if rate_rps < most_rps else "rate"
     if ledger.fits:

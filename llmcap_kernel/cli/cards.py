@@ -24,6 +24,7 @@ LIMIT_FIELDS = ("name", "verdict", "required", "available", "headroom", "sentenc
 LIMIT_UNITS = {
     "s": ("ms", 1e3),
     "users": ("users", 1),
+    "requests": ("users", 1),
     "tokens": ("tokens", 1),
     "USD/h": ("usd_h", 1),
     "USD/Mtok": ("usd_per_mtok_output", 1),
@@ -63,7 +64,7 @@ def as_dict(card: Card) -> dict[str, Any]:
         "starts": card.starts,
         "start": ledger.start,
         "fits": card.fits,
-        "verdict": ledger.verdict,
+        "verdict": card.memory_words,
         "memory_fraction": d.fraction,
         "input_tokens": load.input_tokens,
         "output_tokens": load.output_tokens,

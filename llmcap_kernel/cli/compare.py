@@ -11,7 +11,7 @@ from .. import design, sweep
 from ..calibration import Estimate
 from ..design.limits import expected
 from ..explain import capitalised, quantity
-from ..refuse import BadInput, number, one_of
+from ..refuse import BadInput, number, one_of, shown
 from ..spec import MAX_TOKENS, Deployment, Slo, Workload
 from . import cards
 from .options import (
@@ -226,6 +226,9 @@ def run(args: argparse.Namespace) -> Answer:
     if rate_rps is not None and along == "users":
         others = ", ".join(name for name in ALONG if name != "users")
         raise BadInput("rate", f"rate is given, from which users follow: along takes {others}.")
+    if along == "requests" and args.concurrency is not None:
+        told = f"users is {shown(args.concurrency)}: along requests they follow from the rate."
+        raise BadInput("users", f"{told} Leave it out, or give along users.")
     q = Question(along, show, load, read_limits(args), columns, rate_rps)
     moved = {"users": "concurrency"}.get(along, along)
     of_rate = rate_rps is not None or along == "requests"

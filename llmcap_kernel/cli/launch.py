@@ -73,10 +73,11 @@ def run(args: argparse.Namespace) -> Answer:
         kinds = ", ".join(manifests.KINDS)
         raise BadInput("copies", f"copies says how many a manifest has: give --as, one of {kinds}.")
     d = read_deployment(args)
-    load, rate_rps = read_load(args, d.request_limit_tokens), read_rate(args)
+    load, rate_rps, stops = read_load(args, d.request_limit_tokens), read_rate(args), list[str]()
     if rate_rps is not None:  # of all copies, which share it alike
         rate_rps /= copies
-        load = design.card_at_rate(d, load, Slo(), rate_rps).workload
+        card = design.card_at_rate(d, load, Slo(), rate_rps)
+        load, stops = card.workload, _saturated(card, copies)
     elif args.concurrency is None:
         load = design.most_users_load(d, load, Slo())
     how = {"model": args.checkpoint, "prefix_cache": not args.no_prefix_cache}
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> Answer:
     else:
         made = manifests.manifest(d, load, form, copies=copies, **how).rstrip("\n")
     bench = handover.benchmark(d, load, model=args.checkpoint, rate_rps=rate_rps)
-    stops = _stops(d, load)
+    stops += _stops(d, load)
     made = "\n".join([*(f"# {text}" for text in stops), made])
     printed = capacity.printed(capacity.ledger(d, context_tokens=load.context_tokens))
     score = _score(args, d, load, bench)
@@ -110,7 +111,8 @@ def _warnings(args: argparse.Namespace, d: Deployment, load: Workload) -> list[s
     """What was taken, and what of the load does not run at once."""
     warned = [note.text for note in design.warnings(d, load) if note.about == "sequences"]
     if usual := by_default(args):
-        warned.append(f"The load is {cards.load_words(load, usual)}.")
+        said = cards.load_words(load, usual, rate_rps=read_rate(args))
+        warned.append(f"The load is {said}.")
     return [*cards.engine_notes(args.engine, d), *warned]
 
 
@@ -122,6 +124,14 @@ def _text(data: dict[str, Any], warned: list[str]) -> str:
     measure = ["# measure what was predicted", data["benchmark"]]
     check = "\n".join([*measure, "# and score it", data["validate"]])
     return "\n\n".join([data["launch"], *(f"# {text}" for text in warned), expected, check])
+
+
+def _saturated(card: design.Card, copies: int) -> list[str]:
+    """Where a copy gets more requests than it answers, what says so."""
+    if not card.saturated:
+        return []
+    said = card.saturated.partition(":")[0]  # the rest is of numbers that a launch does not show
+    return [f"{said.replace('it', 'It' if copies == 1 else 'Each copy', 1)}."]
 
 
 def _stops(d: Deployment, load: Workload) -> list[str]:

@@ -200,7 +200,7 @@ def _answer(column: Card, usual: list[str], chosen: str, screen: Screen) -> str:
     head = [
         screen.paint(screen.prose(column.deployment.title), "bold"),
         screen.prose(cards.load_words(column.workload, usual, chosen, column.rate_rps) + "."),
-        *(screen.paint(line, level) for line in screen.prose(column.ledger.verdict).splitlines()),
+        *(screen.paint(line, level) for line in screen.prose(column.memory_words).splitlines()),
     ]
     head.append(screen.prose(f"Binding constraint: {column.binding}."))
     if column.starts:
@@ -290,7 +290,7 @@ def _printed(lines: tuple[capacity.Printed, ...], screen: Screen) -> list[str]:
 def _notes(args: argparse.Namespace, column: Card, launched: "Launch | None") -> list[str]:
     # what a command leaves open is among its own notes
     texts = [] if launched else _understood(args, column.deployment)
-    already = " ".join([*texts, column.ledger.verdict])
+    already = " ".join([*texts, column.memory_words])
     texts += [note.text for note in column.warnings if note.text not in already]
     if args.weights is None and not (launched and launched.weights):
         texts.insert(0, _own_weights(args.model or "", column.deployment, column.workload))

@@ -19,6 +19,7 @@ from .options import (
     add_own,
     by_default,
     given,
+    rate_of,
     read_deployment,
     read_number,
 )
@@ -60,7 +61,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def _add_arrivals(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("arrivals", "k is 1 000").add_argument
-    add("--rate", metavar="RPS", help="requests a second (default: a trace's own)")
+    rate = "requests a second; also N/min, N/h or N/day (default: a trace's own)"
+    add("--rate", metavar="RPS", help=rate)
     add(
         "--arrivals",
         metavar="KIND",
@@ -170,7 +172,7 @@ def _usual_lengths(args: argparse.Namespace, d: Deployment) -> list[str]:
 
 def _load(args: argparse.Namespace) -> tuple[tuple[Request, ...], str]:
     """The requests, drawn or read, and what of a trace is left out."""
-    rate = None if args.rate is None else read_number("rate", args.rate)
+    rate = None if args.rate is None else rate_of(args.rate)
     if args.trace is not None:
         from ..evidence import traces
 
@@ -269,7 +271,7 @@ def _refuse_beyond(
     if args.rate is None or args.trace is not None:
         return
     most = simulation.saturation(d, load)
-    if float(read_number("rate", args.rate)) > most:
+    if rate_of(args.rate) > most:
         message = (
             f"rate is {shown(args.rate)}: the queue would grow without end, since {d.title} "
             f"saturates at {digits(most, 3)} requests/s (saturates_rps)."

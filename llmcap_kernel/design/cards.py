@@ -11,7 +11,7 @@ from ..explain import Explained, Line, counted, digits, quantity
 from ..once import cached_property
 from ..refuse import BadInput
 from ..simulation.percentiles import derived, percentile, value_s
-from ..simulation.rates import AtRate, OpenLoop, open_loop_of, with_rate
+from ..simulation.rates import AtRate, OpenLoop, check_rate, open_loop_of, with_rate
 from ..spec import Deployment, Slo, Workload
 from .limits import (
     LIKELY,
@@ -83,7 +83,17 @@ class Card(Explained):
     @cached_property
     def limits(self) -> tuple[Limit, ...]:
         """Every limit with its estimate, least headroom first."""
-        return limits(self.ledger, self.estimates, self.slo, self.percentile)
+        found = limits(self.ledger, self.estimates, self.slo, self.percentile)
+        if self.rate_rps is None:
+            return found
+        # nobody asks for as many as a rate keeps in flight
+        return tuple(replace(x, unit="requests") if x.name == "capacity" else x for x in found)
+
+    @property
+    def memory_words(self) -> str:
+        """What the ledger says, of requests at a rate without a number that nobody asked for."""
+        ledger = self.ledger
+        return (ledger if self.rate_rps is None else replace(ledger, concurrency=1)).verdict
 
     @cached_property
     def open_loop(self) -> OpenLoop:
@@ -562,6 +572,8 @@ def card(
     >>> card(b, WORKED_WORKLOAD, WORKED_SLO).meets_all
     True
     """
+    if rate_rps is not None:
+        check_rate(rate_rps)
     room = capacity.workload_room(deployment, workload)
     estimates = calibration.estimates(deployment, workload) if room.starts else None
     if rate_rps is not None and estimates:

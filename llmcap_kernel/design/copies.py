@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..explain import quantity
 from ..once import cached_property
 from ..serving import most_running
-from ..simulation.rates import OpenLoop
+from ..simulation.rates import OpenLoop, check_rate
 from ..spec import Deployment, Slo, Workload
 from .cards import Card, card
 from .limits import LatencyLimit, Limit, latency_limits
@@ -184,6 +184,11 @@ def card_at_rate(deployment: Deployment, workload: Workload, slo: Slo, rate_rps:
         Its card with the fewest requests in flight that answer the rate, and the engine's own
         limit on sequences; where it answers less, with as many as run at once.
 
+    Raises
+    ------
+    BadInput
+        When the rate is no number above 0.
+
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
@@ -192,7 +197,7 @@ def card_at_rate(deployment: Deployment, workload: Workload, slo: Slo, rate_rps:
     (0.5, '')
     """
     own_limit = replace(deployment, max_num_seqs=deployment.seqs_limit)
-    asked = Requirements(workload, slo, rate=rate_rps)
+    asked = Requirements(workload, slo, rate=check_rate(rate_rps))
     made = judge(own_limit, asked)
     if not made.saturated:
         return made

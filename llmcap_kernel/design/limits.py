@@ -137,8 +137,8 @@ class Limit(Explained):
         "capacity", "length", "latency", "prefill", "budget", "cost", or the name of a `Tail`:
         "itl p95".
     bound : float
-        Users that must have room, tokens that a request has, or the largest value of everything
-        else.
+        Users or requests that must have room, tokens that a request has, or the largest value of
+        everything else.
     estimate : Estimate
         What can be expected, in the same unit.
     unit : str
@@ -190,7 +190,7 @@ class Limit(Explained):
     def compared(self) -> str:
         """The comparison in words, for whoever has just named the quantity."""
         if self.name == "capacity":
-            return _room_words(self.estimate.value, self.bound)
+            return _room_words(self.estimate.value, self.bound, self.unit)
         if self.name == "length":
             return f"requests have {self.bound:,} tokens, {self.estimate.value:,} are taken"
         bound = quantity(self.bound, self.unit)
@@ -611,11 +611,13 @@ def _exact(value: float) -> Estimate:
     return Estimate(value, value, value, value, "known")
 
 
-def _room_words(users: float, requested: float) -> str:
-    """Compare the users that have room with those requested, in words."""
-    if users <= requested:
-        return f"room for {users:,.0f} of {counted(int(requested), 'user')}"
-    return f"room for {counted(int(users), 'user')}, {requested:,.0f} wanted"
+def _room_words(have: float, asked: float, unit: str) -> str:
+    """Compare the users or requests that have room with those that are there, in words."""
+    one = unit.removesuffix("s")
+    if have <= asked:
+        return f"room for {have:,.0f} of {counted(int(asked), one)}"
+    how = "wanted" if unit == "users" else "in flight"
+    return f"room for {counted(int(have), one)}, {asked:,.0f} {how}"
 
 
 class Note(NamedTuple):

@@ -9,7 +9,7 @@ from ..explain import counted, ordinal, quantity
 from ..simulation.percentiles import percentile, users_in_prompts
 from ..spec import Deployment, Slo, Tail, Workload
 from .cards import Card
-from .limits import Limit, estimated
+from .limits import Limit, estimated, latency_limits
 
 NEAR_A_JUMP = 0.01  # share of a rate within which a percentile crosses its jump
 
@@ -183,12 +183,13 @@ def why_no_faster(card: Card) -> str:
     """
     if card.at_rate is None:
         return ""
+    most_rps = card.open_loop.within_rps(latency_limits(card.slo))
     for tail in card.slo.tails:
         if tail.quantity != "itl":
             continue
         max_rps = card.open_loop.within_rps([(tail.quantity, tail.percent, tail.bound_s)])
-        if not max_rps:
-            continue  # no rate is low enough
+        if not max_rps or most_rps < (1 - NEAR_A_JUMP) * max_rps:
+            continue  # no rate is low enough, or another limit ends it before
         below, above = (
             card.open_loop.at(max_rps * share) for share in (1 - NEAR_A_JUMP, 1 + NEAR_A_JUMP)
         )

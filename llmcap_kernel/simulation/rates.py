@@ -848,7 +848,7 @@ def at_rate(
     >>> calm.percentile("ttft", 95).value < busy.percentile("ttft", 95).value
     True
     """
-    number("rate_rps", rate_rps, 1e-9, 1e9, "requests/s")
+    check_rate(rate_rps)
     open_loop = open_loop_of(deployment, workload, family)
     typical_users = open_loop.at(min(rate_rps, FULL * open_loop.most_rps)).law.percentile(50)
     users = max(round(typical_users), 1)
@@ -870,6 +870,11 @@ def with_rate(estimates: Estimates, rate_rps: float) -> AtRate:
     AtRate
         The prediction.
 
+    Raises
+    ------
+    BadInput
+        When the rate is no number above 0.
+
     Examples
     --------
     >>> from llmcap_kernel import calibration, catalog
@@ -878,5 +883,32 @@ def with_rate(estimates: Estimates, rate_rps: float) -> AtRate:
     >>> with_rate(at_once, 2.0).ttft_s.value < at_once.ttft_s.value
     True
     """
+    check_rate(rate_rps)
     steady = estimates.at_random_times()
     return AtRate(steady.deployment, steady.served, steady.family, rate_rps)
+
+
+def check_rate(rate_rps: float) -> float:
+    """Refuse what is no rate of requests.
+
+    Parameters
+    ----------
+    rate_rps : float
+        Requests a second [requests/s].
+
+    Returns
+    -------
+    float
+        The rate.
+
+    Raises
+    ------
+    BadInput
+        When it is no number above 0.
+
+    Examples
+    --------
+    >>> check_rate(0.5)
+    0.5
+    """
+    return number("rate_rps", rate_rps, 1e-9, 1e9, "requests/s")

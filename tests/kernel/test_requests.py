@@ -1,13 +1,15 @@
 """Requests a second within limits: between the ends of its interval, and where a limit is met."""
 
+import re
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import design, simulation
+from llmcap_kernel import design, simulation, sweep
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, requests_within, worked_spec
+from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail
 from tests.kernel.strategies import deployments, workloads
 
@@ -86,3 +88,30 @@ def test_a_scorecard_at_a_rate_has_the_cards_of_that_rate_and_no_winner_that_sat
     b, c = made.cards[1:]
     assert b.saturated and b.verdict == "missed" and made.winner is c
     assert "B does not answer all: it answers at most 0.8" in made.verdict
+
+
+@pytest.mark.parametrize("rate_rps", [-1, 0, float("nan"), float("inf"), "3", True])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda rate: design.card(B, WORKED_WORKLOAD, rate_rps=rate),
+        lambda rate: design.card_at_rate(B, WORKED_WORKLOAD, Slo(), rate),
+        lambda rate: design.scorecard(worked_spec(), WORKED_WORKLOAD, rate_rps=rate),
+        lambda rate: sweep.obstacle(B, WORKED_WORKLOAD, rate),
+        lambda rate: sweep.measure(B, WORKED_WORKLOAD, "itl_s", rate_rps=rate),
+    ],
+)
+def test_what_is_no_rate_is_refused_wherever_it_is_asked(ask, rate_rps):
+    """A rate below 0 had a winner, and one that is no number was said to queue without end."""
+    with pytest.raises(BadInput, match=r"rate_rps is .*: it takes a number from"):
+        ask(rate_rps)
+
+
+def test_at_a_rate_room_is_of_requests_and_nobody_wants_the_number_in_flight():
+    at_rate = design.card_at_rate(B, WORKED_WORKLOAD, Slo(), 0.5)
+    room = next(limit for limit in at_rate.limits if limit.name == "capacity").sentence
+    assert re.fullmatch(rf"room for {at_rate.max_concurrent} requests, \d+ in flight", room)
+    assert "wanted" in design.card(B, WORKED_WORKLOAD).memory_words
+    for rate_rps in (0.5, 50.0):
+        said = design.card_at_rate(B, WORKED_WORKLOAD, Slo(), rate_rps).memory_words
+        assert "fit" in said and "wanted" not in said

@@ -620,6 +620,10 @@ def test_where_a_percentile_jumps_under_a_rate_is_where_the_step_loop_has_it():
     assert design.why_no_faster(design.card(d, load, Slo(itl_s=0.02), rate_rps=1.0)) == ""
     beyond = Slo(tails=(Tail("itl", 95, 1e-4),))  # 8 GB are not read in 0.1 ms
     assert design.why_no_faster(design.card(d, load, beyond, rate_rps=1.0)) == ""
+    # a first token that is late at half that rate ends it first: the jump is no reason
+    late = Tail("ttft", 95, design.card(d, load, rate_rps=edge / 2).percentile_s("ttft", 95))
+    first = design.card(d, load, Slo(tails=(*slo.tails, late)), rate_rps=1.0)
+    assert design.why_no_faster(first) == ""
 
 
 def test_no_fleet_of_workstations_is_offered_unless_it_is_asked_for():

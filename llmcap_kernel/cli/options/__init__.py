@@ -14,7 +14,7 @@ from .deployment import (
     read_own_cards,
 )
 from .limits import add_limits, no_pace, read_limits
-from .load import LENGTHS, LOAD, add_load, add_rate, by_default, read_load, read_rate
+from .load import LENGTHS, LOAD, add_load, add_rate, by_default, rate_of, read_load, read_rate
 from .output import add_output
 from .parser import Parser, as_typed
 from .values import given, read_number

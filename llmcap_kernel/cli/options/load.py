@@ -1,6 +1,7 @@
 """The load: prompt, answer, users and what their prompts share."""
 
 import argparse
+import re
 
 from ...refuse import BadInput, number, one_of
 from ...spec import MAX_TOKENS, Workload, lengths_of, usual_load
@@ -9,6 +10,9 @@ from .values import given, read_number
 LENGTHS = ("input", "output")
 LOAD = (*LENGTHS, "concurrency")
 PER = {"s": 1, "min": 60, "h": 3600, "day": 86_400}  # seconds of what a rate may be over
+LONGER = {"sec": "s", "second": "s", "minute": "min", "hr": "h", "hour": "h", "d": "day"}
+REQUESTS = r"\s*(?:rps|qps|req|reqs|request|requests)"
+RATE = re.compile(rf"(.*?)(?:{REQUESTS})?\s*(?:(?:/|\bper\b)\s*(\w*))?", re.IGNORECASE)
 
 
 def add_load(parser: argparse.ArgumentParser, *, users: str = "", context: bool = False) -> None:
@@ -138,8 +142,36 @@ def read_rate(args: argparse.Namespace) -> float | None:
         return None
     if args.concurrency is not None:
         raise BadInput("rate", "rate and users both say how much is asked: give one of them.")
-    text, _, per = str(args.rate).partition("/")
-    rate_rps: float = read_number("rate", text) / PER[one_of("rate", per.strip() or "s", PER)]
+    return rate_of(args.rate)
+
+
+def rate_of(text: object) -> float:
+    """Read requests over a time, as people write them.
+
+    Parameters
+    ----------
+    text : object
+        As typed, or a number.
+
+    Returns
+    -------
+    float
+        Requests a second [requests/s].
+
+    Raises
+    ------
+    BadInput
+        When it is no such number.
+
+    Examples
+    --------
+    >>> rate_of("3"), rate_of("3 rps"), rate_of("90 requests/min"), rate_of("36k per hour")
+    (3.0, 3.0, 1.5, 10.0)
+    """
+    found = RATE.fullmatch(str(text).strip())
+    many, per = (found[1] or text, found[2] or "s") if found else (text, "s")
+    per = LONGER.get(per.lower(), per.lower())
+    rate_rps: float = read_number("rate", str(many)) / PER[one_of("rate", per, PER)]
     return number("rate", rate_rps, 1e-6, 1e6, "requests/s")
 
 

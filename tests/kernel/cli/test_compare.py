@@ -106,3 +106,8 @@ def test_a_rate_stays_while_a_length_moves_and_users_follow_from_it(run):
     assert row["estimates"]["B"]["value"] == made.value
     status, _, err = run("compare", *TWO, "--rate", "0.2")
     assert (status, "along takes context, input" in err) == (2, True)
+
+
+def test_users_beside_requests_that_move_are_refused(run):
+    code, _, err = run("compare", "--along", "requests", "--users", "4")
+    assert code == 2 and "--users is '4': along requests they follow from the rate" in err

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shlex
 
 import pytest
@@ -271,3 +272,14 @@ def test_what_is_in_the_way_is_said_before_the_command(run, words, said):
     assert run("launch", *words.split())[1].startswith(said)
     manifest = run("launch", *words.split(), "--as", "kubernetes")[1]
     assert manifest.startswith(said) and list(yaml.safe_load_all(manifest))
+
+
+def test_at_a_rate_the_load_is_that_rate_and_one_that_is_not_answered_is_said_first(run):
+    one = ["launch", "--model", "llama-3.1-8b", "--gpu", "h100-sxm", "--json"]
+    calm = json.loads(run(*one, "--rate", "1")[1])
+    assert "7,000 tokens in + 1,000 out, 1 requests/s" in " ".join(calm["warnings"])
+    assert "user" not in " ".join(calm["warnings"])
+    # 3.35e12 B/s read 55 users' caches and the weights at most 65 times a second
+    for more, opening in (([], "It"), (["--as", "kubernetes", "--copies", "4"], "Each copy")):
+        told = json.loads(run(*one, "--rate", "120", *more)[1])["warnings"][0]
+        assert re.match(rf"{opening} answers at most [\d.]+ of (120|30) requests/s, and", told)

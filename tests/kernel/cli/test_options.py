@@ -1,12 +1,20 @@
 """Numbers and columns as people type them."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from llmcap_kernel.cli import parser_of
 from llmcap_kernel.cli.fills import read_fills
-from llmcap_kernel.cli.options import Parser, add_limits, read_column, read_limits, read_number
+from llmcap_kernel.cli.options import (
+    Parser,
+    add_limits,
+    rate_of,
+    read_column,
+    read_limits,
+    read_number,
+)
 from llmcap_kernel.cli.options.deployment import build
 from llmcap_kernel.design import WORKED_SLO
 from llmcap_kernel.refuse import BadInput
@@ -193,3 +201,38 @@ def test_groups_of_attention_may_stand_without_a_number():
     """Of predict it is a switch: of validate it then means all cards of tp."""
     words = ["measured.json", "--tp", "8", "--dp-attention"]
     assert read_fills(parser_of("validate").parse_args(words)) == {"tp": 8, "dp_attention": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("text", "rps"),
+    {
+        "3": 3,
+        "3 rps": 3,
+        "3qps": 3,
+        "3 req/s": 3,
+        "3 requests per second": 3,
+        "90/min": 1.5,
+        "90 requests / minute": 1.5,
+        "36k/h": 10,
+        "36k/hour": 10,
+        "1.728M/day": 20,
+    }.items(),
+)
+def test_a_rate_is_read_as_people_write_it(text, rps):
+    assert rate_of(text) == rps
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    {
+        "rps": "rate is 'rps': it takes a number",
+        "/h": "rate is '/h': it takes a number",
+        "3/fortnight": "'fortnight' is not known. It takes s, min, h, day",
+        "3/s/h": "rate is '3/s': it takes a number",
+        "3 users": "rate is '3 users': it takes a number",
+        "0/min": "it takes a number from",
+    }.items(),
+)
+def test_what_is_no_rate_is_refused_as_it_was_typed(text, said):
+    with pytest.raises(BadInput, match=re.escape(said)):
+        rate_of(text)
