@@ -123,7 +123,10 @@ def test_the_rate_of_a_benchmark_is_taken_or_the_users_it_keeps():
     state = calculate.FORM.defaults() | {"gpu": "h100-sxm"}
     assert from_launch.inputs(f"{text} --request-rate 8", state)[0]["rate"] == 8
     limited, _ = from_launch.inputs(f"{text} --request-rate 8 --max-concurrency 3", state)
-    assert limited["users"] == 3 and "rate" not in limited
+    assert limited["users"] == 3 and limited["rate"] is None  # one that stands would count first
+    copies = f"vllm serve Qwen/Qwen3-8B -dp 4 &\n{text} --request-rate 8"
+    values, said = from_launch.inputs(copies, state)
+    assert values["rate"] == 2 and "8 requests/s are 2 for each copy" in said
     del state["rate"]  # inputs that take users alone
     values, said = from_launch.inputs(f"{text} --request-rate 8", state)
     assert 1 < values["users"] <= 10

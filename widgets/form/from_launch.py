@@ -99,10 +99,13 @@ def _rate(d, copies, load, values, state):
     Nothing where it has no rate, or lets no more than some requests in at once.
     """
     rate = load.get("request_rate")
+    if "users" in values and "rate" in state:
+        return {"rate": None}, []  # which would count before them
     if not rate or load.get("concurrency") or not {"in", "out", "users"} <= state.keys():
         return {}, []
     if "rate" in state:
-        return {"rate": rate / copies}, []
+        each = f"{rate:.4g} requests/s are {rate / copies:.4g} for each copy"
+        return {"rate": rate / copies}, [each] if copies > 1 else []
     prompt, answer = (values.get(name) or state[name] for name in ("in", "out"))
     users, said = open_loop.taken(d, Workload(prompt, answer), rate / copies)
     return ({"users": users}, [said]) if users else ({}, [])

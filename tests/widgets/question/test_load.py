@@ -5,7 +5,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from llmcap_kernel import design
 from tests.widgets.asking import all_text, answer
+from widgets.form import meaning
 from widgets.session import Calculator
 
 
@@ -311,3 +313,28 @@ def test_what_a_dollar_buys_at_a_rate_is_what_comes_or_the_most_that_is_answered
     assert f"{3600 * 0.1 / 2 * 1000:,.0f} tokens of answers" in all_text(messages)
     _, messages = answer("calculate", "what does a dollar buy, qwen3-8b on L40S at $2/h at 9 rps")
     assert "an hour, the most that are answered" in all_text(messages)
+
+
+def test_the_most_requests_are_those_within_the_limits_that_stand():
+    """Whoever asks for them within a first token of 1 s was told those of any first token."""
+    text = "how many requests per second does llama-3.1-8b on H100 answer within p95 ttft 1s"
+    state, messages = answer("calculate", text)
+    told = re.search(
+        r"At most ([\d.]+) .* within the limits; late or not, ([\d.]+)\.", all_text(messages)
+    )
+    within_rps, most_rps = map(float, told.groups())
+    assert within_rps < most_rps
+    d, load, slo = meaning.deployment(state), meaning.load(state), meaning.limits(state)
+    for share, meets in ((0.99, True), (1.02, False)):
+        assert design.card_at_rate(d, load, slo, share * within_rps).meets_all is meets
+    _, messages = answer("calculate", f"{text}, 4k of the prompt are shared")
+    shared = re.search(r"At most ([\d.]+) ", all_text(messages))[1]
+    assert float(shared) > within_rps
+
+
+def test_users_beside_a_rate_are_told_to_count_for_nothing():
+    for name in ("calculate", "design", "compare"):
+        state, messages = answer(name, "qwen3-8b on H100, 3 rps, 20 users")
+        assert state["rate"] == 3 and "20 users count for nothing" in all_text(messages)
+        _, messages = answer(name, "qwen3-8b on H100, 3 rps")
+        assert "count for nothing" not in all_text(messages)

@@ -7,6 +7,7 @@ import re
 from math import ceil
 
 from llmcap_kernel import design
+from llmcap_kernel.design.limits import latency_limits
 from llmcap_kernel.explain import counted, digits
 from llmcap_kernel.refuse import typed_number
 from llmcap_kernel.spec import Workload
@@ -69,32 +70,45 @@ def _tokens_a_second(volume):
     return 0, "", False
 
 
-def most(deployment, prompt, answer):
-    """Say how many requests a second a deployment answers at most.
+def most(deployment, load, slo):
+    """Say how many requests a second a deployment answers, within the limits and at most.
 
     Parameters
     ----------
     deployment : Deployment
         What answers them.
-    prompt, answer : int
-        Their lengths [tokens].
+    load : Workload
+        Prompt, answer and shared prefix.
+    slo : Slo
+        Limits to meet.
 
     Returns
     -------
     str
-        A sentence; that it does not start, where it does not.
+        Sentences; that it does not start, where it does not.
 
     Examples
     --------
     >>> from llmcap_kernel import catalog
-    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
-    >>> most(one, 1000, 100)[:8], most(one, 1000, 100)[-44:]
+    >>> from llmcap_kernel.spec import Slo
+    >>> one, load = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm"), Workload(1000, 100)
+    >>> most(one, load, Slo())[:8], most(one, load, Slo())[-44:]
     ('At most ', 'of 1,000 tokens in and 100 out are answered.')
+    >>> most(one, load, Slo(itl_s=0.02))[-42:]
+    'are answered within the limits, late or not 43.'
     """
-    most_rps = design.requests_within(deployment, Workload(max(prompt, 1), max(answer, 1))).value
+    most_rps = design.requests_within(deployment, load).value
     if not most_rps:
         return "It does not start, so no request is answered."
-    return f"At most {most_rps:.2g} requests/s of {_lengths(prompt, answer)} are answered."
+    within_rps = design.requests_within(deployment, load, slo).value
+    lengths = _lengths(load.input_tokens, load.output_tokens)
+    if not latency_limits(slo):
+        return f"At most {digits(most_rps)} requests/s of {lengths} are answered."
+    within = f"{digits(within_rps)} requests/s" if within_rps else "no requests"
+    return (
+        f"At most {within} of {lengths} are answered within the limits; late or not, "
+        f"{digits(most_rps)}."
+    )
 
 
 def _lengths(prompt, answer):

@@ -327,7 +327,7 @@ def _asks_for_the_most(numbers, fields):
 def _most(form, question, values, state):
     """Say how many requests a second one deployment answers."""
     whole = form.check(values, state)[0]
-    return [amounts.most(meaning.deployment(whole), whole["in"], whole["out"])]
+    return [amounts.most(meaning.deployment(whole), meaning.load(whole), meaning.limits(whole))]
 
 
 def _asks_for_requests(numbers, fields):

@@ -43,6 +43,9 @@ def read_back(question, values, state):
     notes += question.numbers.get("slips", [])
     if "everyone" in question.numbers and "users" in values:
         notes.append(_people(question.numbers["users"]))
+    if values.get("rate") and values.get("users"):
+        many = counted_users(str(values["users"]))
+        notes.append(f"How many users are at once follows from the rate: {many} count for nothing.")
     return notes
 
 
