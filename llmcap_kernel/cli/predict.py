@@ -128,9 +128,12 @@ def _launched(args: argparse.Namespace) -> tuple["Launch | None", Deployment, li
     """The deployment of the options, and of the command behind `--` where there is one."""
     if args.launch is None:
         return None, read_deployment(args), []
-    from ..evidence import launch
+    from ..evidence import launch, logs
 
     command = _command(args.launch)
+    if isinstance(command, str) and logs.recognises(command) and not launch.recognises(command):
+        told = f"{shown(args.launch[0])} is a start-up log"
+        raise BadInput("command line", f"{told}, which stands beside its ledger in llmcap validate")
     one = launch.read(command, _named_files(command))
     model = None if args.model is None and args.config is None else read_model(args)
     chosen: dict[str, Any] = read_chosen(args)

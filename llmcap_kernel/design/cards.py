@@ -22,6 +22,7 @@ from .limits import (
     Note,
     expected,
     headrooms,
+    latency_limits,
     limit_notes,
     limits,
     tail_label,
@@ -317,7 +318,7 @@ class Card(Explained):
             *self._percentile_rows(_full, *WAITS),
             ("Output of all users", self._cell(_full, "output_tok_s", "tok/s")),
             ("Users that fit", f"{self.max_concurrent:,}"),
-            *self._rate_row(),
+            *self._rate_rows(),
             ("Rent", quantity(self.usd_h, "USD/h") if self.usd_h else "unknown"),
             ("$/M output", self._cell(_full, "usd_mtok", "USD/Mtok")),
             ("Binding constraint", self.binding),
@@ -336,11 +337,15 @@ class Card(Explained):
             for label, estimate in estimates
         ]
 
-    def _rate_row(self) -> list[tuple[str, str]]:
-        """The rate beyond which requests queue without end, where they come at a rate."""
+    def _rate_rows(self) -> list[tuple[str, str]]:
+        """The rates that are answered, where requests come at one: in time, and at all."""
         if self.rate_rps is None:
             return []
-        return [("Most requests/s", digits(self.open_loop.most_rps) if self.starts else "-")]
+        rates = {"Most it answers": self.open_loop.most_rps if self.starts else None}
+        if limits_set := latency_limits(self.slo):
+            within_rps = self.open_loop.within_rps(limits_set) if self.starts else None
+            rates = {"Most within limits": within_rps} | rates
+        return [(name, "-" if x is None else f"{digits(x)} req/s") for name, x in rates.items()]
 
     def brief(self) -> tuple[tuple[str, str], ...]:
         """List the rows of a narrow table, where a cell is a few characters.
@@ -360,7 +365,7 @@ class Card(Explained):
             ("First token, mean", self._cell(_short, "ttft_s", "s")),
             *self._percentile_rows(_short, *WAITS),
             ("Users that fit", f"{self.max_concurrent:,}"),
-            *self._rate_row(),
+            *self._rate_rows(),
             ("Rent", quantity(self.usd_h, "USD/h") if self.usd_h else "-"),
             ("$/M output", self._cell(_short, "usd_mtok", "USD/Mtok")),
         )

@@ -349,3 +349,15 @@ def test_a_rate_that_is_not_answered_is_said_to_queue_without_end(run):
 def test_a_rate_and_users_are_not_both_taken(run):
     status, _, err = run("predict", *AT_RATE, "--rate", "1", "--users", "4")
     assert (status, "give one of them" in err) == (2, True)
+
+
+def test_a_start_up_log_is_sent_to_the_command_that_reads_it(run, tmp_path):
+    """Its quotes are no shell's."""
+    log = tmp_path / "server.log"
+    log.write_text(
+        "INFO 11-20 09:12:01 [utils.py:233] non-default args: {'model': 'Qwen/Qwen3-8B'}\n"
+        "INFO 11-20 09:13:20 [gpu_model_runner.py:2653] Model loading took 15.3 GiB\n"
+        "ERROR 11-20 09:13:40 the models's max seq len is larger than the KV cache memory\n"
+    )
+    code, _, err = run("predict", "--gpu", "l40s", "--", str(log))
+    assert code == 2 and "is a start-up log" in err and "llmcap validate" in err

@@ -221,7 +221,13 @@ def test_a_scorecard_at_a_rate_links_to_its_own_page_and_counts_what_is_answered
     assert "&rate=1.5&" in link and "users=" not in link
     shown = unwrapped(run("scorecard", "--rate", "1.5")[1])
     assert "1.5 requests/s (by default: --input, --output)." in shown
-    assert "Most requests/s" in shown
+    # the two rates of predict, which knows nothing of a scorecard
+    spec = ["--model", "llama-3.1-70b", "--gpu", "h100-sxm", "--tp", "2", "--memory-fraction"]
+    spec += ["0.9", "--weights", "fp8", "--kv", "fp8", "--rate", "1.5", "--itl-p95-ms", "50"]
+    alone = unwrapped(run("predict", *spec)[1])
+    for row in ("Most within limits", "Most it answers"):
+        value = re.search(rf"{row} +([\d.]+ req/s)", alone)[1]
+        assert re.search(rf"{row} +- +{re.escape(value)} ", shown), row
 
 
 def test_a_scorecard_takes_a_rate_or_users(run):
