@@ -15,6 +15,7 @@ from .results import Fields, Line, whose, wide
 from .weak_spots import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH
 
 MAX_VALUE = 1e15
+AT_ONCE = ("inf", "infinity")  # the rate of a client that sends as fast as its limit lets it
 HOSTS = ("x86",)  # families of the catalogue's CPUs
 TIMED = (
     "decode_tok_s_per_user",
@@ -273,7 +274,8 @@ def measurement(line: Line, given: Mapping[str, Any] | None = None) -> Measureme
     _check_stated(fields)
     spelled = _spelled_of(fields)
     users = _count(fields, "concurrency", 0, 1e7, "requests") or None
-    rate = _number(fields, "request_rate", 1e-6, 1e9, "requests/s")
+    at_once = _text(fields, "request_rate").strip().lower() in AT_ONCE
+    rate = None if at_once else _number(fields, "request_rate", 1e-6, 1e9, "requests/s")
     record = users is None and rate is None and metric in GREATEST
     if record and not fields.get("from_client"):
         spelled = spelled._replace(greatest=True)

@@ -129,6 +129,14 @@ def test_a_variable_of_a_loop_is_said():
     assert one.load == Load(1024, 128) and "$c is a variable" in " ".join(one.notes)
 
 
+@pytest.mark.parametrize(("shape", "how"), [("0.25", "burstier"), ("4", "steadier"), ("1", "")])
+def test_bursts_are_told_since_random_moments_are_what_is_predicted(shape, how):
+    """vLLM draws gaps by a gamma law of this shape: their variation is one over its root."""
+    command = f"vllm bench serve --model {Q} --request-rate 5 --burstiness {shape}"
+    told = [note for note in launch.read(command).notes if "burstiness" in note]
+    assert [note.split()[5] for note in told] == ([how] if how else [])
+
+
 @pytest.mark.parametrize("value", ["many", "1.5", "-3", "nan", "1e99", "8;9"])
 def test_a_number_that_is_none_is_one_sentence(value):
     with pytest.raises(BadInput, match=r"^--max-concurrency is '.*': it takes a whole number\.$"):

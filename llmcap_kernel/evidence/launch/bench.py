@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ...explain import counted
 from ...refuse import BadInput, printable, typed_number
+from ..results.line import evenness
 
 MOST = 10**9
 OPTION = re.compile(r"--?[A-Za-z]")
@@ -106,7 +107,7 @@ VLLM = {
     **{"random-output-len": "answer", "output-len": "answer"},
     **{"random-prefix-len": "prefix", "prefix-len": "prefix"},
     **{"max-concurrency": "users", "request-rate": "rate", "num-prompts": "requests"},
-    **{"dataset-name": "data", "random-range-ratio": "range"},
+    **{"dataset-name": "data", "random-range-ratio": "range", "burstiness": "bursts"},
     **{"sharegpt-output-len": "answer", "custom-output-len": "answer", "hf-output-len": "answer"},
 }
 SGLANG = {
@@ -367,6 +368,8 @@ def _users(tool: Tool, stated: dict[str, str], said: list[str]) -> tuple[int, fl
         return users, 0.0
     if rate > 0:
         said.append(f"{rate:g} requests are sent each second: how many are at once follows")
+        if told := evenness(typed_number(stated.get("bursts", "1"))):
+            said.append(told)
         return 0, float(rate)
     if text.strip().lower() not in ("inf", "infinity", ""):
         said.append(f"the rate is {printable(text, 20)}, which is not known here")

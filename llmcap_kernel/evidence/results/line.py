@@ -400,6 +400,30 @@ def rate_of(value: Any) -> float | str:
     return rate if rate and rate < 1e9 else ""
 
 
+def evenness(burstiness: float | None) -> str:
+    """Say what is taken of a burstiness, the shape of the gamma law of gaps in vLLM's client.
+
+    Parameters
+    ----------
+    burstiness : float or None
+        As its option and its file have it: 1 for random moments.
+
+    Returns
+    -------
+    str
+        One phrase; "" for random moments, which are what is predicted.
+
+    Examples
+    --------
+    >>> evenness(1.0), evenness(0.5)
+    ('', 'a burstiness of 0.5 is burstier than at random: random moments are taken')
+    """
+    if not burstiness or burstiness == 1:
+        return ""
+    how = "burstier" if burstiness < 1 else "steadier"
+    return f"a burstiness of {burstiness:g} is {how} than at random: random moments are taken"
+
+
 def in_flight(request_rate: Any, latency_s: Any) -> int | str:
     """Count the requests in flight of a run that states neither a limit nor a rate.
 

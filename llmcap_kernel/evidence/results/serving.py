@@ -14,6 +14,7 @@ from .line import (
     Fields,
     Form,
     Line,
+    evenness,
     in_step,
     length_contradicts,
     lost,
@@ -116,6 +117,9 @@ def lines(data: Fields, where: str, common: Fields) -> list[Line]:
         return [Line(where, {}, problem)]
     done = data.get("completed")
     common |= {"served": True} | _load(data, done)
+    bursts = evenness(number(data.get("burstiness"))) if common["request_rate"] else ""
+    if bursts:
+        common["assumed"] = "; ".join(filter(None, (common.get("assumed"), bursts)))
     read = READ_AT_RATE if common["request_rate"] else READ
     found = [
         Line(f"{where} {name}", common | {"metric": metric, "value": number(data[name])})

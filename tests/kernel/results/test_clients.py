@@ -730,3 +730,14 @@ def test_aiperf_says_how_long_answers_were(tmp_path, least, alike):
     path.write_text(json.dumps(whole))
     made, _ = measured(path, **MODEL)
     assert made and {m.load.in_step for m in made} == {alike}
+
+
+@pytest.mark.parametrize(
+    ("shape", "rate", "told"), [(0.2, 2.0, True), (1.0, 2.0, False), (0.2, "inf", False)]
+)
+def test_a_run_in_bursts_says_what_it_is_scored_by(shape, rate, told):
+    """At a rate alone does vLLM's client draw the moments at which it sends."""
+    data = json.loads((FILES / "vllm_serve.json").read_text(encoding="utf-8"))
+    data |= {"burstiness": shape, "request_rate": rate, "max_concurrency": None}
+    for line in results.parse(json.dumps(data).encode(), "mine.json"):
+        assert ("burstier than at random" in str(line.fields.get("assumed"))) is told

@@ -293,6 +293,15 @@ def test_what_a_client_sent_by_rate_may_be_less_than_its_users_make():
     assert not row.problem
 
 
+@pytest.mark.parametrize("rate", ["inf", "Infinity"])
+def test_a_client_that_sends_as_fast_as_its_users_let_it_has_no_rate(rate):
+    """`--request-rate inf`, the default of vLLM's and SGLang's clients."""
+    cells = f"llama-3.1-8b,h100,1,bf16,256,1000,100,60,8,{rate}"
+    for line in read(f"{USERS},mean_ttft_ms,mean_tpot_ms,request_rate", cells):
+        load = measurements.measurement(line).load
+        assert load.concurrency and load.request_rate is None
+
+
 def test_a_long_table_may_leave_open_whose_tokens_too():
     (row,) = read("model,gpu,concurrency,metric,value", "a,h100,8,tok/s,640")
     with pytest.raises(BadInput, match="whose tokens"):
