@@ -110,7 +110,23 @@ class Estimate:
         25.0
         """
         values = {n: min(getattr(self, n), limit) for n in ("value", "low", "high", "ceiling")}
-        return replace(self, **values)
+        return Capped(**values, reason=self.reason)
+
+
+@dataclass(frozen=True)
+class Capped(Estimate):
+    """An estimate that ends where no more is asked for, such as the output at a rate.
+
+    Examples
+    --------
+    >>> Estimate(20.0, 15.0, 30.0, 40.0, "").at_most(16.0).doubt
+    ''
+    """
+
+    @property
+    def doubt(self) -> str:
+        """Why the interval cannot be relied on; an end at what is asked for is known."""
+        return "" if self.low > 0 and self.high / self.low <= WIDE else super().doubt
 
 
 # What was not measured, from little to much: engine and chips were, but never together ("apart");

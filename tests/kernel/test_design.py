@@ -1,6 +1,7 @@
 """The design loop: limits, scorecard, search, fleets and their prices."""
 
 import itertools
+import re
 from dataclasses import replace
 
 import pytest
@@ -915,6 +916,13 @@ def test_a_rate_that_leaves_cards_idle_says_what_a_token_costs_there():
     assert paid.low == paid.value == paid.high == pytest.approx(24 * 7.98 / 0.625, rel=1e-3)
     assert idle.estimates.output_tok_s.value == pytest.approx(0.625e6 / 86_400, rel=1e-3)
     assert idle.usd_mtok_busy < 60
+    # slower steps may saturate before 0.5 a second: then the same rent is for fewer tokens
+    price = design.card_at_rate(d, Workload(7000, 1000), Slo(), 0.5).usd_mtok
+    assert price.low == price.value == pytest.approx(7.98 / (0.5 * 3600 * 1000) * 1e6, rel=1e-6)
+    said = re.fullmatch(
+        r"\$4\.43/M \(\$4\.43/M to \$([\d.]+)/M\)", design.expected(price, "USD/Mtok")
+    )
+    assert float(said[1]) == pytest.approx(price.high, abs=0.005) and price.high > price.value
     dear = design.card(d, Workload(7000, 1000, 1), Slo(usd_mtok=100), rate_rps=rate)
     assert dear.limits[0].verdict == "impossible"
     busy = design.card(d, Workload(7000, 1000, 8), rate_rps=0.6)

@@ -661,6 +661,16 @@ def test_at_a_rate_the_numbers_are_those_of_the_kernel_at_that_rate():
     assert "--request-rate 0.5" in "\n".join(one["text"] for one in view["texts"])
 
 
+def test_more_requests_in_flight_than_have_room_wait_and_it_is_said():
+    """Near the most, and not at a quarter of it."""
+    most_rps = design.requests_within(B, design.WORKED_WORKLOAD).value
+    for share, waits in ((0.25, False), (0.98, True)):
+        made = design.card_at_rate(B, design.WORKED_WORKLOAD, Slo(), share * most_rps)
+        assert (made.at_rate.in_flight > made.max_concurrent) is waits
+        text = shown(rate=share * most_rps)["status"]["text"]
+        assert (f"{made.max_concurrent} have room: the others wait." in text) is waits
+
+
 def test_the_arithmetic_at_a_rate_ends_in_the_number_that_is_shown():
     items = headline(shown(rate=0.5))
     gap = quantity(

@@ -578,3 +578,18 @@ def test_with_a_rate_numbers_are_of_that_rate(along):
 def test_room_for_users_is_no_question_of_a_rate():
     view = shown(sweep="requests", show="fit", rate=0.3)
     assert not any("holds all" in one for one in view["sentences"])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "hold all users"),
+        ({"rate": 0.3}, "answer all requests"),
+        ({"rate": 0.3, "show": "fit"}, "start"),
+        ({"users": 10_000, "show": "fit"}, "start"),  # none has room for so many
+    ],
+)
+def test_of_many_choices_it_is_said_what_those_with_a_number_do(more, said):
+    view = compare.view(compare.FORM.defaults() | {"sweep": "weights"} | more)
+    counted = next(text for text in view["sentences"] if text.startswith("Of "))
+    assert re.match(rf"Of \d+ weight formats, \d+ {said}; ", counted)

@@ -156,7 +156,7 @@ def _worth_showing(question, choices, labels, readings, own):
     best.sort(key=values.__getitem__, reverse=not question.what.less)
     best += [value for value in sorted(own) if value not in values]
     word = question.variable.word
-    more = f"Of {len(choices):,} {word}, {len(values):,} hold all users; "
+    more = f"Of {len(choices):,} {word}, {len(values):,} {question.serve_all}; "
     more += f"the best are shown, and those of the columns, {len(best):,} in all."
     return [(value, names[value]) for value in best], [more]
 

@@ -193,9 +193,11 @@ class RequestsAtRate:
         card = self.card
         if card.saturated:
             return f"{capitalised(card.saturated)}."
+        in_flight = card.at_rate.in_flight
+        waits = ": the others wait" * (in_flight > card.max_concurrent)
         room = (
-            f"It {likely}answers them: about {digits(card.at_rate.in_flight, 2)} requests are in "
-            f"flight, and {card.max_concurrent:,} have room."
+            f"It {likely}answers them: about {digits(in_flight, 2)} requests are in "
+            f"flight, and {card.max_concurrent:,} have room{waits}."
         )
         return f"{room} {limits_said}".strip()
 

@@ -161,6 +161,13 @@ class Question:
         """What a deployment does that has a number: all users fit, or all requests are answered."""
         return "answers all" if self.rate_rps else "fits"
 
+    @property
+    def serve_all(self):
+        """What several do that have a number; a count of users that fit needs no more than one."""
+        if self.state["show"] == "fit":
+            return "start"
+        return "answer all requests" if self.rate_rps else "hold all users"
+
     def misses(self, value, load):
         """Whether a value misses the limit at a load."""
         limit = self.limit(load)
