@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import calibration, capacity, design, many, serving
 from .calibration import Estimate
-from .refuse import number, one_of
+from .refuse import BadInput, number, one_of, shown
 from .simulation.percentiles import percentile
 from .simulation.rates import at_rate, check_rate
 from .spec import MAX_TOKENS, TAILED, Deployment, Slo, Workload
@@ -372,6 +372,7 @@ def curve(
     stops: Iterable[int],
     quantity: str,
     *,
+    rate_rps: float | None = None,
     executor: "Executor | None" = None,
 ) -> tuple[Estimate | None, ...]:
     """Estimate a quantity at many values of a variable.
@@ -388,6 +389,8 @@ def curve(
         Its values.
     quantity : str
         As `measure` takes it.
+    rate_rps : float, optional
+        Requests that come every second, in place of users; along requests they move [requests/s].
     executor : Executor, optional
         Where it is computed; in this process if omitted.
 
@@ -409,16 +412,23 @@ def curve(
     >>> slow.value > fast.value
     True
     """
+    if rate_rps is not None and variable == "concurrency":
+        raise BadInput("rate_rps", f"rate_rps is {shown(rate_rps)}: users, who move, take none.")
     stops = tuple(stops)
-    function = partial(_at, deployment, workload, variable, quantity)
+    function = partial(_at, deployment, workload, variable, quantity, rate_rps)
     estimates = many.each(function, stops, executor=executor)
     return tuple(estimates[stop] for stop in stops)
 
 
 def _at(
-    deployment: Deployment, workload: Workload, variable: str, quantity: str, value: int
+    deployment: Deployment,
+    workload: Workload,
+    variable: str,
+    quantity: str,
+    rate_rps: float | None,
+    value: int,
 ) -> Estimate | None:
-    load, rate_rps = load_at(workload, variable, value), rate_at(variable, value)
+    load, rate_rps = load_at(workload, variable, value), rate_at(variable, value, rate_rps)
     return measure(deployment, load, quantity, rate_rps=rate_rps)
 
 

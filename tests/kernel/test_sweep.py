@@ -245,5 +245,12 @@ def test_requests_an_hour_end_where_the_queue_grows_and_are_the_estimates_at_tha
     found = sweep.curve(B, LOAD, "requests_h", (720, 1800), "ttft p95")
     for made, rate_rps in zip(found, (0.2, 0.5), strict=True):
         assert made == at_rate(B, LOAD, rate_rps).percentile("ttft", 95)
+    short, long = sweep.curve(B, LOAD, "input_tokens", (1000, 6000), "ttft_s", rate_rps=0.5)
+    assert (
+        long == at_rate(B, replace(LOAD, input_tokens=6000), 0.5).ttft_s
+        and short.value < long.value
+    )
+    with pytest.raises(BadInput, match=r"rate_rps is 0\.5: users, who move, take none"):
+        sweep.curve(B, LOAD, "concurrency", (1, 2), "itl_s", rate_rps=0.5)
     low, high = sweep.usual_range(LOAD, "requests_h", (B,))
     assert 1 <= low < 0.1 * most_h and most_h < high < 1.3 * most_h

@@ -338,3 +338,19 @@ def test_users_beside_a_rate_are_told_to_count_for_nothing():
         assert state["rate"] == 3 and "20 users count for nothing" in all_text(messages)
         _, messages = answer(name, "qwen3-8b on H100, 3 rps")
         assert "count for nothing" not in all_text(messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("on 4 H100, 2 rps per card", True),
+        ("on 4 H100, 2 req/s each GPU", True),
+        ("on 4 H100, 120 requests/min a replica", True),
+        ("on 4 H100, 2 rps", False),
+        ("on H100, 2 rps per card", False),  # which is all of them
+        ("on 4 H100 at $2 per card, 2 rps", False),
+    ],
+)
+def test_a_rate_of_one_card_is_told_to_be_taken_for_all(text, told):
+    state, messages = answer("calculate", f"llama-3.1-70b fp8 {text}")
+    assert state["rate"] == 2 and ("A rate is of all cards" in all_text(messages)) is told

@@ -22,6 +22,7 @@ from .fields import CARDS, LIMITS
 from .left_out import left_out
 from .limits import in_force, limits
 from .load import in_requests_a_second, load
+from .patterns import A_RATE
 from .read_back import read_back
 from .refused import EMPTY, nothing_known, possible
 from .settled import understood
@@ -31,6 +32,10 @@ from .wording import limits_in_words
 # Of a file that is pasted in the place of a question.
 SETTINGS = re.compile(r"\b[a-z]+_[a-z_]+\s*:.*\b[a-z]+_[a-z_]+\s*:", re.S)
 AS_STATED = ("api", "api_in", "sweep", "show", "copies")
+RATE_OF_ONE = re.compile(
+    rf"{A_RATE}\s*(?:per|a|an|each|for each|/)\s*(?:card|gpu|copy|replica|instance|node|box)", re.I
+)
+OF_ALL = "A rate is of all cards together: {} requests/s are taken for them all."
 TOO_MANY = "How many cards answer them all is a question for Design.", "design"
 
 
@@ -74,6 +79,8 @@ def inputs(form, text, state):
     left = [*left_out(question, values, state.keys()), *missed]
     if CARDS in state and WHICH_MODEL.search(text) and not (question.models or question.cards):
         left.append(NO_CARDS)
+    if values.get("rate") and values.get("tp") != 1 and RATE_OF_ONE.search(text):
+        left.append(OF_ALL.format(values["rate"]))
     too_many = predicted.is_beyond(form, values, state) or (worked and "rate" in question.numbers)
     return values, notes, left, _links(question, values, state, text, too_many)
 
