@@ -5,14 +5,11 @@ import textwrap
 from llmcap_kernel import design
 from llmcap_kernel.design.limits import latency_limits
 from llmcap_kernel.explain import capitalised, counted, digits, quantity
-from llmcap_kernel.spec import Slo
 
 from . import answers
 
 UNIT = "requests/s"
 LINE = 72  # characters of a line of arithmetic
-
-
 MOST_REQUESTS = 10_000_000  # a load has no more
 
 
@@ -79,8 +76,7 @@ class UsersAtOnce:
             for users, trial in self.cards.items():
                 rows.append(f"at {counted(users, 'user')}")
                 rows += _latencies(trial)
-            why = textwrap.fill(f"Why this wide: {self.most.reason}.", LINE)
-            parts += ["\n".join(rows), why]
+            parts += ["\n".join(rows), why_wide(self.most)]
         return "\n\n".join(parts)
 
     def table(self):
@@ -114,6 +110,22 @@ class UsersAtOnce:
         said = answers.how_many(answers.fitting(card, most), most).removesuffix(".")
         why = design.why_no_more(card.deployment, card.workload, card.slo, most)
         return [f"{said}. {why}".strip()]
+
+
+def why_wide(estimate):
+    """Say why an interval is as wide as it is.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        With its interval.
+
+    Returns
+    -------
+    str
+        Lines of an arithmetic.
+    """
+    return textwrap.fill(f"Why this wide: {estimate.reason}.", LINE)
 
 
 def waiting(card):
@@ -224,7 +236,8 @@ class RequestsAtRate:
         for rate, one in self.cards.items():
             rows.append(f"at {quantity(rate, UNIT)}: {digits(one.at_rate.in_flight)} in flight")
             rows += _latencies(one)
-        rows.append(f"{quantity(self.most.value, UNIT)}: the queue grows without end")
+        rows += [f"{quantity(self.most.value, UNIT)}: the queue grows without end", ""]
+        rows.append(why_wide(self.within))
         return "\n".join(rows)
 
     def table(self):
@@ -260,8 +273,7 @@ class RequestsAtRate:
             said += f", and {_between(self.within)} within the limits"
         elif self.limited:
             said += ", and no rate within the limits"
-        why = design.why_no_faster(self.card) if self.card.slo != Slo() else ""
-        return [f"{said}. {why}".strip()]
+        return [f"{said}. {design.why_no_faster(self.card)}".strip()]
 
 
 SPEEDS = ("Speed of one", "First token", "$/M output", "Tightest latency")

@@ -1,7 +1,5 @@
 """The cockpit: any deployment and load, to the four numbers a planner asks for."""
 
-import textwrap
-
 from llmcap_kernel import catalog, design
 from llmcap_kernel.address import MEAN
 from llmcap_kernel.design.limits import IMPOSSIBLE, LIKELY, MISSED, OPEN, UNLIKELY
@@ -17,7 +15,7 @@ from ..form import inputs, learnt, lists, meaning, own_card
 from ..form import presets as p
 from ..form.state import Field, Form
 from . import answers, running
-from .asked import LINE, RequestsAtRate, UsersAtOnce, waiting
+from .asked import RequestsAtRate, UsersAtOnce, waiting, why_wide
 
 TITLE = "Calculate"
 ASKS = "Llama-3.3-70B in FP8 on two H100, 16 users, 8K context"
@@ -281,15 +279,11 @@ def _trail(card):
             *(at_rate or [fitted[step] for step in steps]),
             "",
             f"INTERVAL: {design.expected(estimate, unit)}, four times in five",
-            _why(estimate),
+            why_wide(estimate),
         )
         return "\n".join(map(str, rows))
 
     return written
-
-
-def _why(estimate):
-    return textwrap.fill(f"Why this wide: {estimate.reason}.", LINE)
 
 
 def _speed(card, trail):
@@ -315,7 +309,7 @@ def _percentiles(card):
             *map(str, card.derived(tail.quantity, tail.percent)),
             "",
             f"INTERVAL: {design.expected(made, 's')}, four times in five",
-            _why(made),
+            why_wide(made),
         ]
         drawn = answers.span(made, tail.bound_s, scale)
         # the words under a bar have the limit already
