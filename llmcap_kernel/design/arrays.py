@@ -20,7 +20,8 @@ from .. import bandwidth, calibration, capacity
 from ..numeric import Number, floor, maximum, minimum, where
 from ..serving import LoadWork, Served, prompts_between_steps, prompts_in_a_pass
 from ..simulation import percentiles
-from ..simulation.rates import NUMBERS, OpenLoop, knots
+from ..simulation.in_flight import knots
+from ..simulation.open_loop import NUMBERS, OpenLoop
 from ..simulation.spread import spread_at_rate
 from ..spec import CEILING, Efficiency, Format, Gpu, Slo, Workload
 from .columns import Columns

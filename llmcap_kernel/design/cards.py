@@ -10,8 +10,9 @@ from ..calibration import Estimate, Estimates
 from ..explain import Explained, Line, counted, digits, quantity
 from ..once import cached_property
 from ..refuse import BadInput
+from ..simulation.open_loop import OpenLoop
 from ..simulation.percentiles import derived, percentile, value_s
-from ..simulation.rates import AtRate, OpenLoop, open_loop_of, with_rate
+from ..simulation.rates import AtRate, open_loop_of, with_rate
 from ..spec import Deployment, Slo, Workload
 from .limits import (
     LIKELY,

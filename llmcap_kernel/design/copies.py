@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..explain import quantity
 from ..once import cached_property
 from ..serving import most_running
-from ..simulation.rates import OpenLoop
+from ..simulation.open_loop import OpenLoop
 from ..spec import Deployment, Slo, Workload
 from .cards import Card, card
 from .limits import LatencyLimit, Limit, latency_limits

@@ -13,7 +13,8 @@ from llmcap_kernel.evidence import open_loop
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.serving import serve
 from llmcap_kernel.simulation import rates, tails
-from llmcap_kernel.simulation.rates import NUMBERS, OpenLoop, at_rate, open_loop_of, prompt_each_s
+from llmcap_kernel.simulation.open_loop import NUMBERS, OpenLoop, prompt_each_s
+from llmcap_kernel.simulation.rates import at_rate, open_loop_of
 from llmcap_kernel.simulation.spread import spread_of
 from llmcap_kernel.spec import TAILED, Workload
 
