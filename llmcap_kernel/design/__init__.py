@@ -16,14 +16,13 @@ from .held import held_format
 from .limits import (
     VERDICTS,
     Limit,
-    Note,
     expected,
     limit_title,
     limits,
     room,
     tail_label,
-    warnings,
 )
+from .notes import Note, warnings
 from .pace import PACE, paced
 from .reasons import Reason
 from .requests import requests_within

@@ -20,14 +20,12 @@ from .limits import (
     OPEN,
     VERDICTS,
     Limit,
-    Note,
     expected,
     headrooms,
-    limit_notes,
     limits,
     tail_label,
-    warnings,
 )
+from .notes import Note, limit_notes, warnings
 
 GAPS, WAITS = ("itl", "tpot"), ("ttft", "e2e")
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
