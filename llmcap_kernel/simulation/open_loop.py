@@ -108,7 +108,7 @@ class Arriving(Spread):
             (self.wait_s(wait), self.output_tokens * self.request_gap_s(gap))
             for wait, gap in ((percent, 50), (50, percent))
         )
-        return self.pass_s + self.request_s + worse(sum(waits_s), sum(gaps_s))
+        return self.unqueued_s + self.request_s + worse(sum(waits_s), sum(gaps_s))
 
 
 class OpenLoop:
@@ -203,13 +203,14 @@ class OpenLoop:
         return some([self._round_s(i, rate_rps) for i in range(len(self.users))])
 
     def _round_s(self, i: int, rate_rps: Number) -> Number:
-        names = ("request_s", "pass_s", "queue_s", "output_tokens", "step_s", "last_s", "least_s")
-        request_s, pass_s, queue_s, tokens, step_s, prompt_s, least_s = (
-            self._column(name)[i] for name in names
-        )
-        per_prompt_s = prompt_each_s(rate_rps, prompt_s, step_s, least_s)
+        def value(name: str) -> Number:
+            return self._column(name)[i]
+
+        step_s = value("step_s")
+        per_prompt_s = prompt_each_s(rate_rps, value("last_s"), step_s, value("least_s"))
         paused_share = minimum(rate_rps * per_prompt_s, FULL)
-        return request_s + pass_s + queue_s + tokens * step_s / (1 - paused_share)
+        first_s = value("request_s") + value("unqueued_s") + value("queue_s")
+        return first_s + value("output_tokens") * step_s / (1 - paused_share)
 
     def _column(self, name: str) -> Any:
         column = self.fields[name]
@@ -380,7 +381,7 @@ class SteadyState:
         if quantity == "e2e":
             return whole_s
         spare_rps = self.open_loop.most_rps - self.rate_rps
-        prompts_s = typical.request_s + typical.pass_s + typical.queue_s
+        prompts_s = typical.request_s + typical.unqueued_s + typical.queue_s
         first_s = self.law.waiting / spare_rps + prompts_s
         if quantity == "ttft":
             return first_s
