@@ -193,7 +193,7 @@ def why_no_faster(card: Card) -> str:
             card.open_loop.at(max_rps * share) for share in (1 - NEAR_A_JUMP, 1 + NEAR_A_JUMP)
         )
         stalled_below, stalled_above = (
-            steady.spread(min(1 + steady.law.mean, steady.law.most)).stalled
+            steady.spread(min(1 + steady.in_flight.mean, steady.in_flight.most)).stalled
             for steady in (below, above)
         )
         if stalled_below <= 1 - tail.percent / 100 < stalled_above:

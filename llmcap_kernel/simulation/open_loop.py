@@ -1,4 +1,4 @@
-"""Requests that come at a rate, whether others are answered or not (open loop): the law of it.
+"""Requests that come at a rate, whether others are answered or not (open loop): who is in flight.
 
 Requests come at random moments (Poisson). With n of them in flight, a deployment answers as many a
 second as a closed loop of n users does, and `serve` gives that rate. So the number in flight is a
@@ -23,7 +23,7 @@ from typing import Any
 
 from ..numeric import Number, between, exp, interval, log, maximum, minimum, some, somewhere, where
 from ..once import cached_property
-from .in_flight import Law, law_of
+from .in_flight import InFlight, in_flight_of
 from .queues import md1_wait_percentile_s, poisson, prompts_per_pass
 from .spread import HALVINGS, Spread, quantile_s
 
@@ -307,9 +307,10 @@ class SteadyState:
     rate_rps: Number
 
     @cached_property
-    def law(self) -> Law:
+    def in_flight(self) -> InFlight:
         """Distribution of the number of requests in flight."""
-        return law_of(self.open_loop.users, self.open_loop.rounds_s(self.rate_rps), self.rate_rps)
+        users, rounds_s = self.open_loop.users, self.open_loop.rounds_s(self.rate_rps)
+        return in_flight_of(users, rounds_s, self.rate_rps)
 
     def spread(self, users: Number) -> Arriving:
         """Compute the parts of the latencies with a number of requests in flight.
@@ -354,7 +355,7 @@ class SteadyState:
     @cached_property
     def typical(self) -> Arriving:
         """The parts of the latencies with the mean number of requests in flight."""
-        return self.spread(minimum(1 + self.law.mean, self.law.most))
+        return self.spread(minimum(1 + self.in_flight.mean, self.in_flight.most))
 
     def mean_s(self, quantity: str) -> Number:
         """Compute the mean of a latency.
@@ -377,12 +378,12 @@ class SteadyState:
         ----------
         Little 1961, doi 10.1287/opre.9.3.383.
         """
-        whole_s, typical = self.law.mean / self.rate_rps, self.typical
+        whole_s, typical = self.in_flight.mean / self.rate_rps, self.typical
         if quantity == "e2e":
             return whole_s
         spare_rps = self.open_loop.most_rps - self.rate_rps
         prompts_s = typical.request_s + typical.unqueued_s + typical.queue_s
-        first_s = self.law.waiting / spare_rps + prompts_s
+        first_s = self.in_flight.waiting / spare_rps + prompts_s
         if quantity == "ttft":
             return first_s
         return maximum((whole_s - first_s) / typical.output_tokens, typical.step_s)
@@ -404,8 +405,8 @@ class SteadyState:
         float or array
             The latency [s].
         """
-        law, typical = self.law, self.typical
-        tail_users = self.spread(law.percentile(percent))
+        in_flight, typical = self.in_flight, self.typical
+        tail_users = self.spread(in_flight.percentile(percent))
         if quantity == "itl":
             typical, tail_users = (
                 spread._replace(full=minimum(spread.full * times, 1.0), last=spread.last * times)
@@ -428,8 +429,8 @@ class SteadyState:
             return value_s
         # a request that waits for room waits for one answer per place in the queue
         spare_rps = self.open_loop.most_rps - self.rate_rps
-        room_s = log(maximum(law.waiting / (1 - percent / 100), 1.0)) / spare_rps
-        queued_s = room_s + quantile_s(self.spread(law.most), quantity, 50)
+        room_s = log(maximum(in_flight.waiting / (1 - percent / 100), 1.0)) / spare_rps
+        queued_s = room_s + quantile_s(self.spread(in_flight.most), quantity, 50)
         return where(room_s > 0, maximum(value_s, queued_s), value_s)
 
     def latency_s(self, quantity: str, percent: float | None) -> Number:

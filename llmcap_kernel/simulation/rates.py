@@ -172,7 +172,7 @@ class AtRate(Estimates):
     @cached_property
     def in_flight(self) -> float:
         """Mean requests in flight, those that wait for room included."""
-        return float(self.steady.law.mean) if self.answered else math.inf
+        return float(self.steady.in_flight.mean) if self.answered else math.inf
 
     @cached_property
     def steady(self) -> SteadyState:
@@ -368,7 +368,7 @@ class AtRate(Estimates):
             The requests in flight, the steps with prompts, and the percentile.
         """
         steady = self.steady
-        median_users, tail_users = (steady.law.percentile(p) for p in (50, percent))
+        median_users, tail_users = (steady.in_flight.percentile(p) for p in (50, percent))
         typical = steady.spread(median_users)
         in_flight = f"{median_users:,.3g} at p50, {tail_users:,.3g} at p{percent:g}"
         value = self.percentile(quantity, percent).value
@@ -418,7 +418,7 @@ def at_rate(
     """
     number("rate_rps", rate_rps, 1e-9, 1e9, "requests/s")
     open_loop = open_loop_of(deployment, workload, family)
-    typical_users = open_loop.at(min(rate_rps, FULL * open_loop.most_rps)).law.percentile(50)
+    typical_users = open_loop.at(min(rate_rps, FULL * open_loop.most_rps)).in_flight.percentile(50)
     users = max(round(typical_users), 1)
     return with_rate(_loop_estimates(deployment, workload, users, family), rate_rps)
 
