@@ -406,25 +406,17 @@ class SteadyState:
             The latency [s].
         """
         in_flight, typical = self.in_flight, self.typical
-        tail_users = self.spread(in_flight.percentile(percent))
+        crowded = self.spread(in_flight.percentile(percent))
         if quantity == "itl":
-            typical, tail_users = (
-                spread._replace(full=minimum(spread.full * times, 1.0), last=spread.last * times)
-                for spread in (typical, tail_users)
-            )
-        typical_s, tail_s = (
-            quantile_s(typical, quantity, percent),
-            quantile_s(tail_users, quantity, 50),
-        )
+            typical, crowded = typical.carrying(times), crowded.carrying(times)
+        typical_s = quantile_s(typical, quantity, percent)
+        crowded_s = quantile_s(crowded, quantity, 50)
         if percent < 50:
-            return minimum(typical_s, tail_s)
+            return minimum(typical_s, crowded_s)
         # independent deviations add up as the root of their squares
         middle_s = quantile_s(typical, quantity, 50)
-        deviations_s = [maximum(spread - middle_s, 0.0) for spread in (typical_s, tail_s)]
-        value_s = (
-            middle_s
-            + (deviations_s[0] * deviations_s[0] + deviations_s[1] * deviations_s[1]) ** 0.5
-        )
+        by_steps_s, by_users_s = (maximum(x - middle_s, 0.0) for x in (typical_s, crowded_s))
+        value_s = middle_s + (by_steps_s * by_steps_s + by_users_s * by_users_s) ** 0.5
         if quantity in ("itl", "tpot"):
             return value_s
         # a request that waits for room waits for one answer per place in the queue

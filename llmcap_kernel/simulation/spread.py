@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from .. import catalog
 from ..bandwidth import Step, Work, decode_work, prefill_work
@@ -153,11 +153,22 @@ class Spread(NamedTuple):
             Half of them, all, and twice as many: at a percentile that lies between plain
             steps and those with prompts, the interval reaches over both.
         """
-        fewer, more = (
-            self._replace(full=minimum(self.full * factor, 1.0), last=self.last * factor)
-            for factor in (1 / DOUBTED, DOUBTED)
-        )
-        return fewer, self, more
+        return self.carrying(1 / DOUBTED), self, self.carrying(DOUBTED)
+
+    def carrying(self, times: float) -> Self:
+        """Give the spread with more steps that carry prompts, or fewer.
+
+        Parameters
+        ----------
+        times : float
+            As many times as there are.
+
+        Returns
+        -------
+        Spread
+            Every step carries a whole chunk at most; all else is as it was.
+        """
+        return self._replace(full=minimum(self.full * times, 1.0), last=self.last * times)
 
     @property
     def pauses(self) -> bool:
