@@ -212,20 +212,20 @@ def load_work(
         together = prompts_in_a_pass(arrivals, users, d.batch_limit_tokens / computed)
         passes = _prompt_work(d, load.input_tokens, cached, together)
     return LoadWork(
-        decode,
-        prompt,
-        _prompt_work(d, load.input_tokens, cached, users) if batch else None,
-        users,
-        load.concurrency / users,
-        load.input_tokens,
-        computed,
-        load.output_tokens,
-        d.num_gpus,
-        1.0 if d.engine.is_server and not batch else 0.0,
-        passes,
-        together,
-        1.0 if d.mixes_prompts else 0.0,
-        at_once,
+        decode=decode,
+        prompt=prompt,
+        batch=_prompt_work(d, load.input_tokens, cached, users) if batch else None,
+        passes=passes,
+        together=together,
+        users=users,
+        turns=load.concurrency / users,
+        input_tokens=load.input_tokens,
+        prefill_tokens=computed,
+        output_tokens=load.output_tokens,
+        cards=d.num_gpus,
+        server=1.0 if d.engine.is_server and not batch else 0.0,
+        mixed=1.0 if d.mixes_prompts else 0.0,
+        at_once=at_once,
     )
 
 
