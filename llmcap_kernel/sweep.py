@@ -107,7 +107,7 @@ def _percentile(name: str) -> tuple[str, float] | None:
     return (latency, float(percent)) if is_percentile else None
 
 
-def judged(slo: Slo, quantity: str) -> tuple[str, float | None]:
+def limit_on(slo: Slo, quantity: str) -> tuple[str, float | None]:
     """Find the limit on a quantity: on its mean, or on a percentile.
 
     Parameters
@@ -126,7 +126,7 @@ def judged(slo: Slo, quantity: str) -> tuple[str, float | None]:
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO
-    >>> judged(WORKED_SLO, "itl_s"), judged(WORKED_SLO, "ttft_s")
+    >>> limit_on(WORKED_SLO, "itl_s"), limit_on(WORKED_SLO, "ttft_s")
     (('itl p95', 0.05), ('ttft_s', None))
     """
     if quantity not in LIMITED:
