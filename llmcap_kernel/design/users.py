@@ -66,9 +66,8 @@ def _users_within(deployment: Deployment, workload: Workload, slo: Slo) -> Estim
             limits = estimated(calibration.estimates(deployment, load), slo)
             latencies = (limit for limit in limits if limit.unit == "s")
             limits_by_users[users] = sorted(latencies, key=lambda limit: limit.headroom)
-        return max(
-            (getattr(x.estimate, end) / x.bound for x in limits_by_users[users]), default=0.0
-        )
+        shares = (getattr(x.estimate, end) / x.bound for x in limits_by_users[users])
+        return max(shares, default=0.0)
 
     def most(end: str, low: int, high: int) -> int:
         """Find the most users within the limits, starting from those compared before."""
