@@ -264,7 +264,8 @@ def exchanges(
 
 def _all_reduce(d: Deployment, count: Number, message_bytes: Number) -> Exchange:
     """Give the sums of activations over a tensor-parallel group."""
-    link, contending = link_bandwidth_bytes_s(d), _contending_pairs(d.gpu, d.tp)
+    link = _link_bytes_s(d.gpu, d.tp, d.gpu.max_per_node)
+    contending = _contending_pairs(d.gpu, d.tp)
     if d.tp > d.gpu.max_per_node:
         contending += link / _link_bytes_s(d.gpu, d.tp) - 1
     return Exchange("all-reduce", count, message_bytes, message_bytes / link, d.tp, contending)

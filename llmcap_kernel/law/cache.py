@@ -1,7 +1,6 @@
 """The KV cache: what it stores per token, and what a step reads of it."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ..numeric import Number, maximum, minimum
 from ..spec import Attention, Format, Model
@@ -238,8 +237,8 @@ def kv_bytes_per_sequence(
     >>> kv_bytes_per_sequence(llama, fp8, 1)
     163840.0
     """
-    split = _Split(tp, pp, dp_attention, dcp)
-    return _cache_bytes(model, kv, context_tokens, split, engine, entries=tokens_stored)
+    cards = (tp, pp, dp_attention, dcp)
+    return _cache_bytes(model, kv, context_tokens, cards, engine, entries=tokens_stored)
 
 
 def kv_read_bytes_per_sequence(
@@ -283,9 +282,9 @@ def kv_read_bytes_per_sequence(
     >>> kv_read_bytes_per_sequence(llama, fp8, 8000) / 1e9
     1.31072
     """
-    split = _Split(tp, 1, dp_attention, dcp)
+    cards = (tp, 1, dp_attention, dcp)
     return _cache_bytes(
-        model, kv, context_tokens, split, engine, entries=tokens_read, state_passes=2
+        model, kv, context_tokens, cards, engine, entries=tokens_read, state_passes=2
     )
 
 
@@ -339,30 +338,25 @@ def _indexer_bytes(attention: Attention, dcp: int) -> float:
     return attention.index_dim * attention.index_bytes / dcp
 
 
-class _Split(NamedTuple):
-    """How cards share a model's cache, as `kv_bytes_per_sequence` takes it."""
-
-    tp: int
-    pp: int
-    dp_attention: bool
-    dcp: int
-
-
 def _cache_bytes(
     model: Model,
     kv: Format,
     context_tokens: Number,
-    split: _Split,
+    cards: tuple[int, int, bool, int],
     engine: str,
     *,
     entries: Callable[[Attention, Number], Number],
     state_passes: int = 1,
 ) -> Number:
-    """Add up a sequence's cache on a card: the `entries` of a layer, and how often its states."""
+    """Add up a sequence's cache on a card: the `entries` of a layer, and how often its states.
+
+    `cards` share it by tp, pp, dp_attention and dcp, as `kv_bytes_per_sequence` takes them.
+    """
+    tp, pp, dp_attention, dcp = cards
     total: Number = 0.0
     for a in model.attention:
-        shards = _kv_shards(a, split.tp, split.dp_attention, split.dcp)
-        layers = -(-a.layers // split.pp)
+        shards = _kv_shards(a, tp, dp_attention, dcp)
+        layers = -(-a.layers // pp)
         if a.kind == "linear":
             total = total + layers * state_bytes(a, engine=engine) * state_passes / shards
             continue
@@ -370,7 +364,7 @@ def _cache_bytes(
         total = total + layers * per_entry * entries(a, context_tokens)
         if a.index_dim:  # an indexer scores every stored token
             stored = tokens_stored(a, context_tokens)
-            total = total + layers * _indexer_bytes(a, split.dcp) * stored
+            total = total + layers * _indexer_bytes(a, dcp) * stored
     return total
 
 
@@ -434,5 +428,5 @@ def kv_shared_bytes(
             prefix_tokens = maximum(prefix_tokens - behind_window, 0)
         return tokens_stored(attention, prefix_tokens)
 
-    split = _Split(tp, pp, dp_attention, dcp)
-    return _cache_bytes(model, kv, prefix_tokens, split, engine, entries=shared, state_passes=0)
+    cards = (tp, pp, dp_attention, dcp)
+    return _cache_bytes(model, kv, prefix_tokens, cards, engine, entries=shared, state_passes=0)
