@@ -4,7 +4,7 @@
 
 A question has a model, a load, a rate and limits on a percentile of gaps and one of first tokens.
 The answer is simulated three times, and misses a limit where the middle one of the three does. The
-laws of `simulation.rates` were looked at beside questions 0 to 109; those from 200 on were not.
+laws of `simulation.open_loop` were looked at beside questions 0 to 109; those from 200 on were not.
 """
 
 import argparse

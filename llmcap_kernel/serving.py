@@ -204,29 +204,22 @@ def load_work(
     prompt = _prompt_work(d, load.input_tokens, cached, alone=d.sharing_groups > 1)
     computed = max(load.input_tokens - cached, 1)
     decode = bandwidth.decode_work(d, context_tokens=context, concurrency=users)
-    at_once = 1.0 if in_step and not d.mixes_prompts else UNKNOWN
+    mixes = d.mixes_prompts
+    at_once = 1.0 if in_step and not mixes else UNKNOWN
     passes, together = prompt, 1.0
-    if not d.mixes_prompts:
+    if not mixes:
         steps = load.output_tokens / decode.tokens_per_step
         arrivals = users if at_once > 0 else prompts_between_steps(users, steps)
         together = prompts_in_a_pass(arrivals, users, d.batch_limit_tokens / computed)
         passes = _prompt_work(d, load.input_tokens, cached, together)
+    whole_batch = _prompt_work(d, load.input_tokens, cached, users) if batch else None
+    server = 1.0 if d.engine.is_server and not batch else 0.0
+    # positional: keywords here would add half a hundredth to the time of a prediction
     return LoadWork(
-        decode,
-        prompt,
-        _prompt_work(d, load.input_tokens, cached, users) if batch else None,
-        users,
-        load.concurrency / users,
-        load.input_tokens,
-        computed,
-        load.output_tokens,
-        d.num_gpus,
-        1.0 if d.engine.is_server and not batch else 0.0,
-        passes,
-        together,
-        1.0 if d.mixes_prompts else 0.0,
-        at_once,
-    )
+        decode, prompt, whole_batch, users, load.concurrency / users,
+        load.input_tokens, computed, load.output_tokens, d.num_gpus, server,
+        passes, together, 1.0 if mixes else 0.0, at_once,
+    )  # fmt: skip
 
 
 def prompts_between_steps(users: Number, steps: Number) -> Number:

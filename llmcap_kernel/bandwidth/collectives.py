@@ -246,33 +246,12 @@ def exchanges(
     message = tokens * model.hidden_size * ACTIVATION_BYTES
     # with tensor-parallel attention every card has all tokens, and its experts' outputs are summed
     all_to_all_layers = model.moe_layers if d.ep > 1 and d.dp_attention else 0
-    all_reduces = (
-        ((1 if d.dp_attention else 2) * model.layers - all_to_all_layers) if d.tp > 1 else 0
-    )
+    all_reduces = (1 if d.dp_attention else 2) * model.layers - all_to_all_layers
     collectives = []
-    if all_reduces:
-        link, contending = link_bandwidth_bytes_s(d), _contending_pairs(d.gpu, d.tp)
-        if d.tp > d.gpu.max_per_node:
-            contending += link / _link_bytes_s(d.gpu, d.tp) - 1
-        collectives.append(
-            Exchange("all-reduce", all_reduces * times, message, message / link, d.tp, contending)
-        )
+    if d.tp > 1 and all_reduces:
+        collectives.append(_all_reduce(d, all_reduces * times, message))
     if all_to_all_layers:
-        expert_bytes, contending = (
-            message / d.ep * model.experts_per_token,
-            _contending_pairs(d.gpu, d.ep),
-        )
-        link = _link_bytes_s(d.gpu, d.tp)
-        collectives.append(
-            Exchange(
-                "all-to-all",
-                2 * all_to_all_layers * times,
-                expert_bytes,
-                expert_bytes / link,
-                d.ep,
-                contending,
-            )
-        )
+        collectives.append(_all_to_all(d, 2 * all_to_all_layers * times, message))
     if d.dcp > 1:
         collectives += _dcp_exchanges(d, tokens if cached else 0.0, times if cached else 0.0)
     if d.pp > 1:
@@ -281,6 +260,22 @@ def exchanges(
             Exchange("stage hand-on", (d.pp - 1) * times, stage_bytes, stage_bytes / stage_link, 2)
         )
     return tuple(collectives)
+
+
+def _all_reduce(d: Deployment, count: Number, message_bytes: Number) -> Exchange:
+    """Give the sums of activations over a tensor-parallel group."""
+    link = _link_bytes_s(d.gpu, d.tp, d.gpu.max_per_node)
+    contending = _contending_pairs(d.gpu, d.tp)
+    if d.tp > d.gpu.max_per_node:
+        contending += link / _link_bytes_s(d.gpu, d.tp) - 1
+    return Exchange("all-reduce", count, message_bytes, message_bytes / link, d.tp, contending)
+
+
+def _all_to_all(d: Deployment, count: Number, message_bytes: Number) -> Exchange:
+    """Give the sending of tokens to their experts and back: a card sends its own tokens' copies."""
+    sent_bytes = message_bytes / d.ep * d.model.experts_per_token
+    wire_s = sent_bytes / _link_bytes_s(d.gpu, d.tp)
+    return Exchange("all-to-all", count, sent_bytes, wire_s, d.ep, _contending_pairs(d.gpu, d.ep))
 
 
 def _dcp_exchanges(d: Deployment, tokens: Number, times: Number) -> list[Exchange]:

@@ -265,7 +265,7 @@ def prefill(
 ) -> Step:
     """Time the prefill of one prompt on an idle deployment.
 
-    The prompt is computed in chunks of the engine's `max_batched_tokens`; each
+    The prompt is computed in chunks of the engine's `max_num_batched_tokens`; each
     chunk reads the weights once, so long prompts are bound by compute.
 
     Parameters
@@ -311,7 +311,7 @@ def mixed_step(
 
     With chunked prefill a prompt shares steps with the sequences being decoded: the
     weights are read once for both, and all sequences wait for the chunk. The chunk
-    is what the engine's `max_batched_tokens` leaves beside the decoded tokens.
+    is what the engine's `max_num_batched_tokens` leaves beside the decoded tokens.
 
     Parameters
     ----------

@@ -20,9 +20,10 @@ from .efficiencies import (
     LAUNCHED,
     LOOP,
     SERVER,
-    Step,
+    Composition,
     before_fit,
     composed,
+    compositions,
     efficiency_for,
     efficiency_of,
     kernel_shares,
@@ -31,7 +32,6 @@ from .efficiencies import (
     published_efficiency,
     shifted,
     slowed,
-    steps,
 )
 from .fitted import FILE, cache_until_reload, reload, table
 from .intervals import (

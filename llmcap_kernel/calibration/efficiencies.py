@@ -265,8 +265,8 @@ def _launched_keys(gpu: Gpu) -> tuple[str, ...]:
     return (LOOP, EAGER, *dict.fromkeys((gpu.vendor, gpu.family)))
 
 
-class Step(NamedTuple):
-    """One efficiency and the constants that it is computed from.
+class Composition(NamedTuple):
+    """One efficiency and the constants that it is composed of.
 
     Attributes
     ----------
@@ -287,8 +287,8 @@ class Step(NamedTuple):
     value: float
 
 
-def steps(deployment: Deployment) -> tuple[Step, ...]:
-    """List the efficiencies of a deployment, each with the constants it is computed from.
+def compositions(deployment: Deployment) -> tuple[Composition, ...]:
+    """List the efficiencies of a deployment, each with the constants it is composed of.
 
     Parameters
     ----------
@@ -297,13 +297,13 @@ def steps(deployment: Deployment) -> tuple[Step, ...]:
 
     Returns
     -------
-    tuple of Step
+    tuple of Composition
         In the order of the fields of `Efficiency`; those that nothing is known of are left out.
 
     Examples
     --------
     >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
-    >>> next(step.fitted[1][0] for step in steps(b) if step.name == "layer_s")
+    >>> next(one.fitted[1][0] for one in compositions(b) if one.name == "layer_s")
     'hopper.layer_s'
     """
     d, sets = deployment, table()["sets"]
@@ -321,7 +321,8 @@ def steps(deployment: Deployment) -> tuple[Step, ...]:
             factor = measured.factor if name in LATENCIES else 1 / measured.factor
             fitted.append(("your own rows", factor))
         if fitted or name in timed:
-            listed.append(Step(name, timed.get(name), tuple(fitted), getattr(efficiency, name)))
+            value = getattr(efficiency, name)
+            listed.append(Composition(name, timed.get(name), tuple(fitted), value))
     return tuple(listed)
 
 

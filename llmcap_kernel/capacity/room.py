@@ -53,9 +53,8 @@ class Room(NamedTuple):
     sequences: int
 
 
-@lru_cache(
-    maxsize=MOST_KEPT
-)  # a prediction needs it twice: for its ledger and for its users in progress
+# a prediction needs it twice: for its ledger and for its users in progress
+@lru_cache(maxsize=MOST_KEPT)
 def room_for(
     deployment: Deployment, context_tokens: int, shared_prefix_tokens: int, hit_share: float
 ) -> Room:

@@ -111,7 +111,7 @@ class Question:
     @property
     def quantity(self) -> str:
         """What is looked at, as `sweep.measure` takes it: a percentile where one is limited."""
-        return sweep.judged(self.slo, SHOW[self.show][0])[0]
+        return sweep.limit_on(self.slo, SHOW[self.show][0])[0]
 
     @property
     def title(self) -> str:
@@ -127,7 +127,7 @@ class Question:
     @property
     def bound(self) -> float | None:
         """The limit on what is shown, in its unit; None where none is set."""
-        return sweep.judged(self.slo, SHOW[self.show][0])[1]
+        return sweep.limit_on(self.slo, SHOW[self.show][0])[1]
 
     def load_at(self, x: int) -> Workload:
         """Move the load.

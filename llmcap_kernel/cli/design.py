@@ -259,7 +259,7 @@ def _data(found: Search, api: dict[str, float]) -> dict[str, Any]:
         ],
         "exchange_rates": [
             {"what": one.what, "usd_h": one.usd_h, "sentence": one.sentence}
-            for one in design.exchange_rates(found)
+            for one in design.trade_offs(found)
         ],
         "engines": [
             asdict(design.evidence(choice))

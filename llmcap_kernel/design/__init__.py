@@ -10,24 +10,23 @@ from .copies import Choice, card_at_rate
 from .energy import BASIS as ENERGY_BASIS
 from .energy import Energy, energy
 from .engines import Evidence, by_engine, evidence
-from .exchanges import Change, Exchange, Relaxation, exchange_rates, relaxations
 from .fleets import HOURS_MONTH, BreakEven, Fleet, api_usd_mtok, break_even, fleet
 from .held import held_format
 from .limits import (
     VERDICTS,
     Limit,
-    Note,
     expected,
     limit_title,
     limits,
     room,
     tail_label,
-    warnings,
 )
+from .notes import Note, warnings
 from .pace import PACE, paced
 from .reasons import Reason
 from .requests import requests_within
 from .scorecards import WORKED_SLO, WORKED_WORKLOAD, Scorecard, scorecard, worked_spec
 from .search import Search, search
 from .space import Quality, Space, space
+from .trade_offs import Change, Relaxation, TradeOff, relaxations, trade_offs
 from .users import most_users_load, most_words, users_within, why_no_faster, why_no_more

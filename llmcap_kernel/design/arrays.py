@@ -20,7 +20,8 @@ from .. import bandwidth, calibration, capacity
 from ..numeric import Number, floor, maximum, minimum, where
 from ..serving import LoadWork, Served, prompts_between_steps, prompts_in_a_pass
 from ..simulation import percentiles
-from ..simulation.rates import NUMBERS, OpenLoop, knots
+from ..simulation.in_flight import knots
+from ..simulation.open_loop import NUMBERS, OpenLoop
 from ..simulation.spread import spread_at_rate
 from ..spec import CEILING, Efficiency, Format, Gpu, Slo, Workload
 from .columns import Columns
@@ -497,19 +498,19 @@ def _served(
         together = prompts_in_a_pass(arrivals, running, stack.batch_limit_tokens / computed)
         passes = bandwidth.prefill_work(stack, **tokens, prompts=together)
     work = LoadWork(
-        decode,
-        prompt,
-        None,
-        running,
-        users / running,
-        load.input_tokens,
-        computed,
-        load.output_tokens,
-        stack.num_gpus,
-        1.0 if stack.engine.is_server else 0.0,
-        passes,
-        together,
-        1.0 if stack.mixes_prompts else 0.0,
+        decode=decode,
+        prompt=prompt,
+        batch=None,
+        passes=passes,
+        together=together,
+        users=running,
+        turns=users / running,
+        input_tokens=load.input_tokens,
+        prefill_tokens=computed,
+        output_tokens=load.output_tokens,
+        cards=stack.num_gpus,
+        server=1.0 if stack.engine.is_server else 0.0,
+        mixed=1.0 if stack.mixes_prompts else 0.0,
     )
     per_gpu = _efficiencies(stack.engine.family, stack.block.gpus, stack.weights, stack.kv)
     efficiency: Any = SimpleNamespace(**{name: x[stack.card] for name, x in per_gpu.items()})

@@ -10,8 +10,9 @@ from ..calibration import Estimate, Estimates
 from ..explain import Explained, Line, counted, digits, quantity
 from ..once import cached_property
 from ..refuse import BadInput
+from ..simulation.open_loop import OpenLoop
 from ..simulation.percentiles import derived, percentile, value_s
-from ..simulation.rates import AtRate, OpenLoop, check_rate, open_loop_of, with_rate
+from ..simulation.rates import AtRate, check_rate, open_loop_of, with_rate
 from ..spec import Deployment, Slo, Workload
 from .limits import (
     LIKELY,
@@ -19,15 +20,13 @@ from .limits import (
     OPEN,
     VERDICTS,
     Limit,
-    Note,
     expected,
     headrooms,
     latency_limits,
-    limit_notes,
     limits,
     tail_label,
-    warnings,
 )
+from .notes import Note, limit_notes, warnings
 
 GAPS, WAITS = ("itl", "tpot"), ("ttft", "e2e")
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
@@ -482,21 +481,21 @@ def _constants(d: Deployment) -> tuple[Line, ...]:
     set_keys = [key for key in calibration.keys(d.engine.family, d.gpu) if key in sets]
     head = f"timed kernels, and measurements of {', '.join(set_keys)}"
     unused = (OF_MANY if d.num_gpus == 1 else ()) + (() if d.model.experts else OF_EXPERTS)
-    steps = (step for step in calibration.steps(d) if step.name not in unused)
+    used = (one for one in calibration.compositions(d) if one.name not in unused)
     where = "each constant by its name, and its rows: the book's page The constants"
-    return (Line("efficiencies", head, where, ""), *map(_constant_line, steps))
+    return (Line("efficiencies", head, where, ""), *map(_constant_line, used))
 
 
-def _constant_line(step: calibration.Step) -> Line:
+def _constant_line(efficiency: calibration.Composition) -> Line:
     """Derive an efficiency from its constants, by name and by value."""
-    is_time = step.name.endswith("_s")
-    kernel_value = [] if step.timed is None else [("timed kernels", step.timed)]
-    names, (base, *factors) = zip(*kernel_value, *step.fitted, strict=True)
-    start, value = (quantity(x, "s") if is_time else f"{x:.3g}" for x in (base, step.value))
+    is_time = efficiency.name.endswith("_s")
+    kernel_value = [] if efficiency.timed is None else [("timed kernels", efficiency.timed)]
+    names, (base, *factors) = zip(*kernel_value, *efficiency.fitted, strict=True)
+    start, value = (quantity(x, "s") if is_time else f"{x:.3g}" for x in (base, efficiency.value))
     numbers = " x ".join([start, *(f"{x:.3g}" for x in factors)])
     if factors and not is_time:  # as `shifted` does, so that no share passes 1
         numbers += ", a factor acting on share / (1 - share)"
-    return Line(f"efficiency.{step.name}", " x ".join(names), numbers, value)
+    return Line(f"efficiency.{efficiency.name}", " x ".join(names), numbers, value)
 
 
 def _full(estimate: Estimate, unit: str) -> str:

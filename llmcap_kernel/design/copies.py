@@ -14,7 +14,8 @@ from typing import NamedTuple
 from ..explain import quantity
 from ..once import cached_property
 from ..serving import most_running
-from ..simulation.rates import OpenLoop, check_rate
+from ..simulation.open_loop import OpenLoop
+from ..simulation.rates import check_rate
 from ..spec import Deployment, Slo, Workload
 from .cards import Card, card
 from .limits import LatencyLimit, Limit, latency_limits
@@ -525,12 +526,10 @@ def _copies_within(
     """Find the fewest copies with latencies within their limits; the most where none have."""
 
     def within(copies: int) -> bool:
-        copy_rps = rate / copies
-        single = card_at(1, 1)
+        copy_rps, single = rate / copies, card_at(1, 1)
+        # where max_num_seqs depends on the users
         if single.deployment.max_num_seqs != card_at(1, 2).deployment.max_num_seqs:
-            single = card_at(
-                copies, _in_flight(card_at, copy_rps, max_users)
-            )  # max_num_seqs depends on the users
+            single = card_at(copies, _in_flight(card_at, copy_rps, max_users))
         return _within(single.open_loop, limits, copy_rps)
 
     low, max_copies = bounds

@@ -528,9 +528,8 @@ def _trtllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         "--max_num_tokens": d.batch_limit_tokens,
     }
     files = {TRT_FILE: "\n".join(lines)} if lines else {}
-    config_option = (
-        ("--extra_llm_api_options", TRT_FILE) if lines else ()
-    )  # 1.0 has no --config yet
+    # 1.0 has no --config yet
+    config_option = ("--extra_llm_api_options", TRT_FILE) if lines else ()
     notes = []
     if host_count > 1:
         notes.append("put trtllm-llmapi-launch before it, under mpirun or srun, a process a card")
@@ -628,9 +627,8 @@ def _kv(d: Deployment) -> str | None:
     spellings = CACHES[d.engine.family]
     if d.kv.name in WIDE:
         declared = d.engine.automatic_kv(d.model, d.weights.name)
-        needs_16_bits = (
-            d.weights.name == "fp32" != d.kv.name
-        )  # by default the cache is as wide as the weights
+        # by default the cache is as wide as the weights
+        needs_16_bits = d.weights.name == "fp32" != d.kv.name
         return spellings.get("bf16") if declared or needs_16_bits else None
     return spellings.get(d.kv.name)
 

@@ -8,9 +8,8 @@ from ..spec import Slo
 from .scorecards import WORKED_SLO
 from .search import Search
 
-PACE = (
-    WORKED_SLO.tails
-)  # reading speed: without it, the cheapest candidate writes a few tokens a second
+# Reading speed: without it, the cheapest candidate writes a few tokens a second.
+PACE = WORKED_SLO.tails
 
 
 def paced(search: Callable[[Slo], Search], limits: Slo) -> Search:

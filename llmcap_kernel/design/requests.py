@@ -6,7 +6,8 @@ from dataclasses import replace
 from .. import calibration
 from ..calibration import Estimate
 from ..serving import most_running
-from ..simulation.rates import FULL, at_rate, ceiling_loop
+from ..simulation.open_loop import FULL
+from ..simulation.rates import at_rate, ceiling_loop
 from ..spec import Deployment, Slo, Workload
 from .limits import estimated, latency_limits
 

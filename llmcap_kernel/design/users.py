@@ -55,49 +55,47 @@ def _users_within(deployment: Deployment, workload: Workload, slo: Slo) -> Estim
     if not ledger.starts:
         return Estimate(0, 0, 0, 0, "memory: the engine does not start")
     max_running = serving.most_running(deployment, workload)
-    limits_by_users: dict[int, list[Limit]] = {}
+    shares = _Shares(deployment, workload, slo)
+    users_value = shares.most("value", 0, max_running)
+    min_users = shares.most("high", 0, users_value)
+    if min_users == max_running:
+        in_memory = max_running == ledger.max_concurrent
+        bound = "memory" if in_memory else "the engine's limit on sequences"
+        reason = f"{bound} alone: every latency holds at all who fit"
+        return Estimate(max_running, max_running, max_running, max_running, reason)
+    max_users = shares.most("low", users_value, max_running)
+    ceiling = shares.most("ceiling", max_users, max_running)
+    reason = shares.limits(max(users_value, 1))[0].estimate.reason
+    return Estimate(users_value, min_users, max_users, ceiling, reason)
 
-    def used(users: int, end: str) -> float:
+
+class _Shares:
+    """The shares of the limits on latencies that numbers of users use, each estimated once."""
+
+    def __init__(self, deployment: Deployment, workload: Workload, slo: Slo) -> None:
+        self.deployment, self.workload, self.slo = deployment, workload, slo
+        self.kept: dict[int, list[Limit]] = {}
+
+    def limits(self, users: int) -> list[Limit]:
+        """List the limits on latencies, least headroom first."""
+        if users not in self.kept:
+            load = replace(self.workload, concurrency=users)
+            limits = estimated(calibration.estimates(self.deployment, load), self.slo)
+            latencies = (limit for limit in limits if limit.unit == "s")
+            self.kept[users] = sorted(latencies, key=lambda limit: limit.headroom)
+        return self.kept[users]
+
+    def used(self, users: int, end: str) -> float:
         """Compute the largest share of a limit that is used, at one end of its interval."""
         if not users:
             return 0.0
-        if users not in limits_by_users:
-            load = replace(workload, concurrency=users)
-            limits = estimated(calibration.estimates(deployment, load), slo)
-            latencies = (limit for limit in limits if limit.unit == "s")
-            limits_by_users[users] = sorted(latencies, key=lambda limit: limit.headroom)
-        return max(
-            (getattr(x.estimate, end) / x.bound for x in limits_by_users[users]), default=0.0
-        )
+        return max((getattr(x.estimate, end) / x.bound for x in self.limits(users)), default=0.0)
 
-    def most(end: str, low: int, high: int) -> int:
+    def most(self, end: str, low: int, high: int) -> int:
         """Find the most users within the limits, starting from those compared before."""
-        low = max(
-            (n for n in limits_by_users if low < n <= high and used(n, end) <= 1), default=low
-        )
-        high = min(
-            (n for n in limits_by_users if low < n < high and used(n, end) > 1), default=high
-        )
-        return _last(lambda n: used(n, end), low, high)
-
-    users_value = most("value", 0, max_running)
-    min_users = most("high", 0, users_value)
-    if min_users == max_running:
-        bound = (
-            "memory" if max_running == ledger.max_concurrent else "the engine's limit on sequences"
-        )
-        return Estimate(
-            max_running,
-            max_running,
-            max_running,
-            max_running,
-            f"{bound} alone: every latency holds at all who fit",
-        )
-    max_users = most("low", users_value, max_running)
-    ceiling = most("ceiling", max_users, max_running)
-    used(max(users_value, 1), "value")
-    reason = limits_by_users[max(users_value, 1)][0].estimate.reason
-    return Estimate(users_value, min_users, max_users, ceiling, reason)
+        low = max((n for n in self.kept if low < n <= high and self.used(n, end) <= 1), default=low)
+        high = min((n for n in self.kept if low < n < high and self.used(n, end) > 1), default=high)
+        return _last(lambda n: self.used(n, end), low, high)
 
 
 def why_no_more(deployment: Deployment, workload: Workload, slo: Slo, max_users: Estimate) -> str:
@@ -194,7 +192,7 @@ def why_no_faster(card: Card) -> str:
             card.open_loop.at(max_rps * share) for share in (1 - NEAR_A_JUMP, 1 + NEAR_A_JUMP)
         )
         stalled_below, stalled_above = (
-            steady.spread(min(1 + steady.law.mean, steady.law.most)).stalled
+            steady.spread(min(1 + steady.in_flight.mean, steady.in_flight.most)).stalled
             for steady in (below, above)
         )
         if stalled_below <= 1 - tail.percent / 100 < stalled_above:
@@ -262,7 +260,8 @@ def _last(used: Callable[[int], float], low: int, high: int) -> int:
     """Find the last whole number at which `used`, which increases, is at most 1.
 
     `used` is at most 1 at `low`. This is the Illinois variant of regula falsi: the
-    value at the end that stays is halved, so that both ends move.
+    value at the end that stays is halved, so that both ends move. Dowell and Jarratt 1971,
+    doi 10.1007/BF01934364.
     """
     if low >= high or used(high) <= 1:
         return high

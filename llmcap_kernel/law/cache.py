@@ -177,7 +177,8 @@ def tokens_read(attention: Attention, context_tokens: Number) -> Number:
     return minimum(stored, attention.topk_tokens) if attention.kind == "sparse" else stored
 
 
-def _kv_shards(attention: Attention, tp: int, dp_attention: bool, dcp: int = 1) -> int:
+def _kv_shards(attention: Attention, tp: int, dp_attention: bool, dcp: int) -> int:
+    """Count the cards that share a sequence's cache of a layer, by KV head and by token."""
     by_token = dcp if attention.kind in SPREAD else 1
     if dp_attention or attention.latent_dim:
         return by_token  # one latent serves all heads, so every card needs all of it
@@ -236,9 +237,8 @@ def kv_bytes_per_sequence(
     >>> kv_bytes_per_sequence(llama, fp8, 1)
     163840.0
     """
-    return _cache_bytes(
-        model, kv, context_tokens, tokens_stored, 1, tp, pp, dp_attention, engine, dcp
-    )
+    cards = (tp, pp, dp_attention, dcp)
+    return _cache_bytes(model, kv, context_tokens, cards, engine, entries=tokens_stored)
 
 
 def kv_read_bytes_per_sequence(
@@ -282,7 +282,10 @@ def kv_read_bytes_per_sequence(
     >>> kv_read_bytes_per_sequence(llama, fp8, 8000) / 1e9
     1.31072
     """
-    return _cache_bytes(model, kv, context_tokens, tokens_read, 2, tp, 1, dp_attention, engine, dcp)
+    cards = (tp, 1, dp_attention, dcp)
+    return _cache_bytes(
+        model, kv, context_tokens, cards, engine, entries=tokens_read, state_passes=2
+    )
 
 
 def kv_layer_bytes(
@@ -326,23 +329,30 @@ def kv_layer_bytes(
     shards = _kv_shards(attention, tp, dp_attention, dcp)
     if attention.kind == "linear":
         return state_bytes(attention, engine=engine) / shards
-    # the indexer scores every stored token, and its cache is replicated on every card
     entry = kv_record_bytes(attention, kv, engine=engine) / shards
-    return entry + attention.index_dim * attention.index_bytes / dcp
+    return entry + _indexer_bytes(attention, dcp)
+
+
+def _indexer_bytes(attention: Attention, dcp: int) -> float:
+    """Compute what an indexer stores of a token: heads do not split it, `dcp` spreads tokens."""
+    return attention.index_dim * attention.index_bytes / dcp
 
 
 def _cache_bytes(
     model: Model,
     kv: Format,
     context_tokens: Number,
-    entries: Callable[[Attention, Number], Number],
-    state_passes: int,
-    tp: int,
-    pp: int,
-    dp_attention: bool,
+    cards: tuple[int, int, bool, int],
     engine: str,
-    dcp: int,
+    *,
+    entries: Callable[[Attention, Number], Number],
+    state_passes: int = 1,
 ) -> Number:
+    """Add up a sequence's cache on a card: the `entries` of a layer, and how often its states.
+
+    `cards` share it by tp, pp, dp_attention and dcp, as `kv_bytes_per_sequence` takes them.
+    """
+    tp, pp, dp_attention, dcp = cards
     total: Number = 0.0
     for a in model.attention:
         shards = _kv_shards(a, tp, dp_attention, dcp)
@@ -352,10 +362,9 @@ def _cache_bytes(
             continue
         per_entry = kv_record_bytes(a, kv, engine=engine) / shards
         total = total + layers * per_entry * entries(a, context_tokens)
-        if a.index_dim:
-            # the indexer scores every stored token, and its cache is replicated on every card
-            indexed_entries = tokens_stored(a, context_tokens)
-            total = total + layers * a.index_dim * a.index_bytes * indexed_entries / dcp
+        if a.index_dim:  # an indexer scores every stored token
+            stored = tokens_stored(a, context_tokens)
+            total = total + layers * _indexer_bytes(a, dcp) * stored
     return total
 
 
@@ -419,4 +428,5 @@ def kv_shared_bytes(
             prefix_tokens = maximum(prefix_tokens - behind_window, 0)
         return tokens_stored(attention, prefix_tokens)
 
-    return _cache_bytes(model, kv, prefix_tokens, shared, 0, tp, pp, dp_attention, engine, dcp)
+    cards = (tp, pp, dp_attention, dcp)
+    return _cache_bytes(model, kv, prefix_tokens, cards, engine, entries=shared, state_passes=0)

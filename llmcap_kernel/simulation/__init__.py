@@ -6,7 +6,7 @@ simulates an engine step by step, for what has no closed form.
 
 from .along import along, most_rps
 from .arrivals import KINDS, Arrivals, Lengths, Load, Request, of_trace, requests
-from .loop import Group, Run, Served, simulate
+from .loop import Completed, Group, Run, simulate
 from .steps import Room, Scaled, Steps, Times, room_of
 from .tails import (
     PERCENTS,
@@ -28,6 +28,7 @@ __all__ = [
     "QUANTITIES",
     "Arrivals",
     "Band",
+    "Completed",
     "Group",
     "Lengths",
     "Load",
@@ -35,7 +36,6 @@ __all__ = [
     "Room",
     "Run",
     "Scaled",
-    "Served",
     "Simulated",
     "Steps",
     "Times",

@@ -51,7 +51,7 @@ def knots(most: Number) -> tuple[Number, ...]:
     return tuple(minimum(maximum(step, i), most) for i, step in enumerate(steps, 1))
 
 
-class Law(NamedTuple):
+class InFlight(NamedTuple):
     """Distribution of the number of requests in flight at one rate.
 
     Attributes
@@ -99,7 +99,7 @@ class Law(NamedTuple):
         return minimum(users + 1, self.most)
 
 
-def law_of(users: Any, rounds_s: Any, rate_rps: Number) -> Law:
+def in_flight_of(users: Any, rounds_s: Any, rate_rps: Number) -> InFlight:
     """Compute the distribution of the number of requests in flight.
 
     Parameters
@@ -112,8 +112,8 @@ def law_of(users: Any, rounds_s: Any, rate_rps: Number) -> Law:
 
     Returns
     -------
-    Law
-        The shares.
+    InFlight
+        Its distribution.
 
     References
     ----------
@@ -121,8 +121,8 @@ def law_of(users: Any, rounds_s: Any, rate_rps: Number) -> Law:
 
     Examples
     --------
-    >>> law = law_of((1, 2, 100), (1.0, 1.0, 1.0), 3.0)  # as many servers as requests
-    >>> round(law.mean, 2), law.percentile(50), law.percentile(99)
+    >>> users = in_flight_of((1, 2, 100), (1.0, 1.0, 1.0), 3.0)  # as many servers as requests
+    >>> round(users.mean, 2), users.percentile(50), users.percentile(99)
     (3.0, 4.0, 9.0)
     """
     most, most_rps = users[-1], users[-1] / rounds_s[-1]
@@ -147,17 +147,17 @@ def law_of(users: Any, rounds_s: Any, rate_rps: Number) -> Law:
     at_most = (
         last_log + _step(born, last_died, log(most_rps), maximum(most - last_node, 0)) - max_log
     )
-    return _law(nodes, apart, weights, most, exp(minimum(at_most, 0.0)), rate_rps / most_rps)
+    return _normalised(nodes, apart, weights, most, exp(minimum(at_most, 0.0)), rate_rps / most_rps)
 
 
-def _law(
+def _normalised(
     nodes: Sequence[Number],
     apart: Number,
     weights: Sequence[Number],
     most: Number,
     at_most: Number,
     busy: Number,
-) -> Law:
+) -> InFlight:
     """Normalise weights to a distribution, with the queue of requests that wait for room."""
     waiting = at_most * busy / (1 - busy)
     total = apart * sum(weights) + waiting
@@ -165,7 +165,7 @@ def _law(
     in_progress = apart * sum(weight * n for weight, n in zip(weights, nodes, strict=True))
     mean = (in_progress + waiting * (most + 1 / (1 - busy))) / total
     # a request waits if it finds `most` in progress, with or without others waiting
-    return Law(tuple(nodes), apart, below, most, at_most / (1 - busy) / total, mean)
+    return InFlight(tuple(nodes), apart, below, most, at_most / (1 - busy) / total, mean)
 
 
 def _middle(users: Any, rounds_s: Any, rate_rps: Number) -> tuple[Number, Number]:

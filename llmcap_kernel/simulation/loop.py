@@ -28,8 +28,8 @@ ALIKE = 32  # most steps of a group, in which contexts grow by as many tokens
 PROGRESS_EVERY = 256  # groups of steps
 
 
-class Served(NamedTuple):
-    """The times of a request.
+class Completed(NamedTuple):
+    """A request that was answered, and when.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class Run:
 
     Attributes
     ----------
-    served : tuple of Served or None
+    served : tuple of Completed or None
         By index of the request; None for one that was not answered before it was stopped.
     groups : tuple of Group
         The steps, in order.
@@ -122,13 +122,13 @@ class Run:
         Whether it was stopped before the last answer.
     """
 
-    served: tuple[Served | None, ...]
+    served: tuple[Completed | None, ...]
     groups: tuple[Group, ...]
     late: tuple[tuple[float, int], ...] = ()
     stopped: bool = False
 
     @property
-    def completed(self) -> tuple[Served, ...]:
+    def completed(self) -> tuple[Completed, ...]:
         """Requests that were answered."""
         return tuple(request for request in self.served if request is not None)
 
@@ -172,7 +172,7 @@ class _Loop:
 
     def __init__(self, requests: Sequence[Request], times: Times, room: Room) -> None:
         self.requests, self.times, self.room = requests, times, room
-        self.served: list[Served | None] = [None] * len(requests)
+        self.served: list[Completed | None] = [None] * len(requests)
         self.left = len(requests)
         self.groups: list[Group] = []
         self.late: list[tuple[float, int]] = []
@@ -421,7 +421,7 @@ class _Loop:
         del self.running[index]
         self.keep(entry)
         self.release(entry)
-        self.served[index] = Served(
+        self.served[index] = Completed(
             *(entry.sent_s, entry.queued_s, entry.scheduled_s, entry.first_s, self.now_s),
             *(request.input_tokens, request.output_tokens, entry.cached_tokens, entry.preempted),
         )

@@ -63,9 +63,8 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
     check_percent(percent)
     is_gap = quantity == "itl"
     spread = spread_of(estimates.served, gaps_alone=is_gap)
-    bounds_spreads = (
-        spread.doubted() if is_gap else (spread,)
-    )  # only gaps depend on the steps with prompts
+    # only gaps depend on the steps with prompts
+    bounds_spreads = spread.doubted() if is_gap else (spread,)
     ceiling = ceiling_s(estimates.ceiling, quantity, percent)
     mean_faster, mean_slower, reason = estimates.interval_factors(MEANS[quantity])
     value = max(quantile_s(spread, quantity, percent), ceiling)
@@ -314,9 +313,8 @@ def ceiling_s(ceiling: Served, quantity: str, percent: float) -> Number:
     True
     """
     if quantity == "itl":
-        return without_prompts(ceiling).gap_s(
-            percent
-        )  # at the ceiling, prompts hide behind decoding
+        # at the ceiling, prompts hide behind decoding
+        return without_prompts(ceiling).gap_s(percent)
     # no prompt waits for another, and no prompt delays a gap
     return {
         "tpot": ceiling.itl_decode_s,

@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from .. import catalog
 from ..bandwidth import Step, Work, decode_work, prefill_work
@@ -53,16 +53,16 @@ class Spread(NamedTuple):
     full_s, last_s : float or array
         What each takes alone; together the last ones take no more than a full one [s].
     prompt_s, others_s, queue_s : float or array
-        Prefill of one prompt, of all others', and the mean wait for it [s].
+        Prefill of a prompt and of those computed with it, of all others', and the mean wait [s].
     others : float or array
         Other users in progress.
     delayed : float or array
         Share of the others' prefill that decoding waits for.
     burst_share : float or array
         Share of the users who ask at the same moment.
-    request_s, pass_s, room_s : float or array
-        Time outside the cards before the first token, that of a step begun before and of a prompt
-        in a pipeline's later stages, and the wait for room [s].
+    request_s, unqueued_s, room_s : float or array
+        Time before the first token outside the cards, that on them outside the queue (of a step
+        begun before, and of a prompt in a pipeline's later stages), and the wait for room [s].
     output_tokens : float or array
         Tokens of an answer [tokens].
     step_spread, request_spread : float
@@ -100,7 +100,7 @@ class Spread(NamedTuple):
     delayed: Number
     burst_share: Number
     request_s: Number
-    pass_s: Number
+    unqueued_s: Number
     room_s: Number
     output_tokens: Number
     step_spread: float = 0.0
@@ -153,11 +153,22 @@ class Spread(NamedTuple):
             Half of them, all, and twice as many: at a percentile that lies between plain
             steps and those with prompts, the interval reaches over both.
         """
-        fewer, more = (
-            self._replace(full=minimum(self.full * factor, 1.0), last=self.last * factor)
-            for factor in (1 / DOUBTED, DOUBTED)
-        )
-        return fewer, self, more
+        return self.carrying(1 / DOUBTED), self, self.carrying(DOUBTED)
+
+    def carrying(self, times: float) -> Self:
+        """Give the spread with more steps that carry prompts, or fewer.
+
+        Parameters
+        ----------
+        times : float
+            As many times as there are.
+
+        Returns
+        -------
+        Spread
+            Every step carries a whole chunk at most; all else is as it was.
+        """
+        return self._replace(full=minimum(self.full * times, 1.0), last=self.last * times)
 
     @property
     def pauses(self) -> bool:
@@ -275,7 +286,7 @@ class Spread(NamedTuple):
             The time, `request_s` on average: its logarithm is normal [s].
         """
         deviation = NORMAL.inv_cdf(percent / 100) - self.request_spread / 2
-        return self.pass_s + self.request_s * math.e ** (self.request_spread * deviation)
+        return self.unqueued_s + self.request_s * math.e ** (self.request_spread * deviation)
 
     def request_gap_s(self, percent: float) -> Number:
         """Compute a percentile of the mean gap of a request.
@@ -311,7 +322,7 @@ class Spread(NamedTuple):
         late_s = wait_s + median_tokens * self._gap_after_s(wait_s)
         long_s = median_s + tokens * self._gap_after_s(median_s)
         combine = maximum if percent >= 50 else minimum
-        return self.room_s + self.pass_s + self.request_s + combine(late_s, long_s)
+        return self.room_s + self.unqueued_s + self.request_s + combine(late_s, long_s)
 
     def _gap_after_s(self, wait_s: Number) -> Number:
         """Compute the mean gap of a request by its wait, as prompts it waited for are done."""
@@ -457,7 +468,7 @@ def spread_of(
         delayed=0.0 if gaps_alone else _delayed(served),
         burst_share=burst,
         request_s=served.request_s,
-        pass_s=served.begun_s + served.prompt.total_s - prompt_s,
+        unqueued_s=served.begun_s + served.prompt.total_s - prompt_s,
         room_s=0.0 if gaps_alone else served.room_wait_s,
         output_tokens=work.output_tokens,
         step_spread=tails["step_spread"],
@@ -583,7 +594,7 @@ def without_prompts(served: Served) -> Spread:
         delayed=0.0,
         burst_share=0.0,
         request_s=0.0,
-        pass_s=0.0,
+        unqueued_s=0.0,
         room_s=0.0,
         output_tokens=served.work.output_tokens,
     )

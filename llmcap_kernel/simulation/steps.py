@@ -174,9 +174,8 @@ class Steps:
         self.deployment, self.efficiency = deployment, efficiency
         self.rows: dict[int, Curve] = {}
         self.places: dict[int, tuple[Curve, Curve, float]] = {}
-        self.passes = Curve(
-            self._passes_s, 2 * PER_DOUBLING
-        )  # finer, for its kink at the ridge point
+        # finer, for its kink at the ridge point
+        self.passes = Curve(self._passes_s, 2 * PER_DOUBLING)
         self.alone = Curve(self._alone_s)
         self.attention = Curve(lambda tokens: self._attention_s(tokens) / tokens)
 

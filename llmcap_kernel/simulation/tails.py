@@ -12,7 +12,7 @@ from .. import calibration
 from ..refuse import BadInput, number, one_of
 from ..spec import Deployment, Slo, Workload
 from .arrivals import Request
-from .loop import Run, Served, simulate
+from .loop import Completed, Run, simulate
 from .percentiles import MEANS
 from .steps import Room, Steps, Times, room_of
 
@@ -87,7 +87,7 @@ def values(run: Run, quantity: str) -> list[tuple[float, int]]:
 
     Examples
     --------
-    >>> values(Run((Served(0, 0, 0, 2, 3, 9, 5),), ()), "tpot")
+    >>> values(Run((Completed(0, 0, 0, 2, 3, 9, 5),), ()), "tpot")
     [(0.25, 1)]
     """
     one_of("quantity", quantity, QUANTITIES)
@@ -114,7 +114,7 @@ def duration_s(run: Run) -> float:
 
     Examples
     --------
-    >>> duration_s(Run((Served(1, 1, 1, 2, 3, 9, 5),), ()))
+    >>> duration_s(Run((Completed(1, 1, 1, 2, 3, 9, 5),), ()))
     2
     """
     completed = run.completed
@@ -167,7 +167,7 @@ def goodput_rps(run: Run, slo: Slo) -> float:
 
     Examples
     --------
-    >>> run = Run((Served(0, 0, 0, 2, 3, 9, 5), Served(0, 0, 0, 1, 4, 9, 5)), ())
+    >>> run = Run((Completed(0, 0, 0, 2, 3, 9, 5), Completed(0, 0, 0, 1, 4, 9, 5)), ())
     >>> goodput_rps(run, Slo()), goodput_rps(run, Slo(ttft_s=1.5))
     (0.5, 0.25)
     """
@@ -175,7 +175,7 @@ def goodput_rps(run: Run, slo: Slo) -> float:
     return sum(_meets(request, slo) for request in run.completed) / span_s if span_s else 0.0
 
 
-def _meets(request: Served, slo: Slo) -> bool:
+def _meets(request: Completed, slo: Slo) -> bool:
     latencies = {
         "ttft": request.ttft_s,
         "itl": request.tpot_s,

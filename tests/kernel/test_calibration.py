@@ -307,22 +307,22 @@ def test_what_the_law_is_not_asked_is_in_no_fit():
 )
 def test_the_constants_of_an_explanation_make_its_efficiencies(gpu, engine, more):
     d = catalog.deployment(model="qwen3-30b-a3b", gpu=gpu, engine=engine, **more)
-    made, found = calibration.steps(d), calibration.efficiency_for(d)
-    for step in made:
-        (_, value), *factors = [("", step.timed)] * (step.timed is not None) + list(step.fitted)
+    made, found = calibration.compositions(d), calibration.efficiency_for(d)
+    for one in made:
+        (_, value), *factors = [("", one.timed)] * (one.timed is not None) + list(one.fitted)
         for _, factor in factors:  # a time is multiplied, and of a share the odds
-            if not step.name.endswith("_s"):
+            if not one.name.endswith("_s"):
                 value, factor = value / (1 - value) if value < 1 else math.inf, factor
             value *= factor
-            if not step.name.endswith("_s"):
+            if not one.name.endswith("_s"):
                 value = 1 if value == math.inf else value / (1 + value)
-        assert value == pytest.approx(getattr(found, step.name)), step.name
-    unnamed = {field.name for field in fields(Efficiency)} - {step.name for step in made}
+        assert value == pytest.approx(getattr(found, one.name)), one.name
+    unnamed = {field.name for field in fields(Efficiency)} - {one.name for one in made}
     assert all(getattr(found, name) == getattr(Efficiency(), name) for name in unnamed)
     text = design.card(d, LOAD).explain()
-    for step in made:
-        if step.name in text and step.fitted:
-            assert step.fitted[-1][0] in text
+    for one in made:
+        if one.name in text and one.fitted:
+            assert one.fitted[-1][0] in text
 
 
 def test_llama_cpp_leaves_a_part_of_a_hopper_to_its_own_instruction():

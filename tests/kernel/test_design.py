@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from llmcap_kernel import calibration, capacity, catalog, design, serving
 from llmcap_kernel.calibration import Estimate
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, expected, worked_spec
-from llmcap_kernel.design.limits import limit_notes, meets
+from llmcap_kernel.design.limits import meets
+from llmcap_kernel.design.notes import limit_notes
 from llmcap_kernel.explain import quantity as written
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation.percentiles import percentile

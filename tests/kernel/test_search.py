@@ -156,7 +156,7 @@ def test_a_miss_says_by_how_much():
 
 
 def test_a_dollar_leads_to_the_fastest_within_it_or_to_the_next(answer):
-    dollar = next(one for one in design.exchange_rates(answer) if one.what == "dollar")
+    dollar = next(one for one in design.trade_offs(answer) if one.what == "dollar")
     best = answer.winner
     assert dollar.choice.expected.itl_s.value < best.expected.itl_s.value
     between = [
@@ -170,7 +170,7 @@ def test_a_dollar_leads_to_the_fastest_within_it_or_to_the_next(answer):
 
 def test_ten_milliseconds_more_are_what_a_search_with_them_finds():
     tight = find(Slo(itl_s=0.022))
-    gap = next(one for one in design.exchange_rates(tight) if one.what == "gap")
+    gap = next(one for one in design.trade_offs(tight) if one.what == "gap")
     looser = find(Slo(itl_s=0.032)).winner
     if looser.usd_h_all < tight.winner.usd_h_all:
         assert gap.choice.title == looser.title
@@ -179,7 +179,7 @@ def test_ten_milliseconds_more_are_what_a_search_with_them_finds():
 
 
 def test_a_step_of_quality_has_more_bits(answer):
-    told = {one.what: one for one in design.exchange_rates(answer)}
+    told = {one.what: one for one in design.trade_offs(answer)}
     best = answer.winner.deployment
     assert bits(told["weights"].choice.deployment.weights) > bits(best.weights)
     assert bits(told["cache"].choice.deployment.kv) > bits(best.kv)
@@ -190,7 +190,7 @@ def test_a_step_of_quality_has_more_bits(answer):
 
 def test_nothing_found_has_its_reasons(hopeless):
     assert hopeless.winner is None and not hopeless.front
-    assert not design.exchange_rates(hopeless)
+    assert not design.trade_offs(hopeless)
     assert all(reason.misses for reason in hopeless.why_not)
 
 

@@ -75,11 +75,11 @@ def test_a_percentile_is_measured_by_its_name():
 
 def test_what_is_judged_is_the_mean_only_where_no_percentile_stands_for_it():
     p95, p99 = Tail("itl", 95, 0.05), Tail("ttft", 99, 3.0)
-    assert sweep.judged(Slo(tails=(p99, p95)), "itl_s") == ("itl p95", 0.05)
-    assert sweep.judged(Slo(tails=(p99,)), "ttft_s") == ("ttft p99", 3.0)
-    assert sweep.judged(Slo(itl_s=0.04, tails=(p95,)), "itl_s") == ("itl_s", 0.04)
-    assert sweep.judged(Slo(), "itl_s") == ("itl_s", None)
-    assert sweep.judged(Slo(usd_mtok=1.0), "usd_mtok") == ("usd_mtok", None)
+    assert sweep.limit_on(Slo(tails=(p99, p95)), "itl_s") == ("itl p95", 0.05)
+    assert sweep.limit_on(Slo(tails=(p99,)), "ttft_s") == ("ttft p99", 3.0)
+    assert sweep.limit_on(Slo(itl_s=0.04, tails=(p95,)), "itl_s") == ("itl_s", 0.04)
+    assert sweep.limit_on(Slo(), "itl_s") == ("itl_s", None)
+    assert sweep.limit_on(Slo(usd_mtok=1.0), "usd_mtok") == ("usd_mtok", None)
 
 
 def test_a_price_turns_the_interval_of_the_rate_around():

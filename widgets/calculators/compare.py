@@ -97,14 +97,11 @@ def view(state):
     dict
         The view.
     """
-    controls = [*_asked(state), *columns.shown(FORM, state)]
-    asked = state
-    if state["sweep"] == "users":  # which a rate would decide
-        asked = state | {"rate": None}
-        controls = [*_asked(state), *columns.shown(FORM, asked)]
-    idle = {"users": "rate", "requests": "users"}.get(
-        state["sweep"]
-    )  # what would count for nothing
+    # a rate would decide the users
+    asked = state | {"rate": None} if state["sweep"] == "users" else state
+    controls = [*_asked(state), *columns.shown(FORM, asked)]
+    # what would count for nothing
+    idle = {"users": "rate", "requests": "users"}.get(state["sweep"])
     controls = [one for one in controls if one["name"] != idle]
     try:
         load, slo = meaning.load(asked), meaning.limits(state)

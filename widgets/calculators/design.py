@@ -239,7 +239,7 @@ def _parts(found, state):
     if state["model"] == ANY:
         return _which_model(found, state)
     here = _looked_at(found, state["pick"])
-    rates, eased = design.exchange_rates(found), design.relaxations(found)
+    rates, eased = design.trade_offs(found), design.relaxations(found)
     why = _why_not(found, here, state)
     status = _status(found, here, eased)
     status["text"] += answers.by_own_rows(state, [here.deployment])

@@ -103,13 +103,13 @@ class Question:
     @cached_property
     def tail(self):
         """The percentile that is limited in place of the mean; None where none is."""
-        name, _ = self._judged
+        name, _ = self._name_and_bound
         return next((tail for tail in self.slo.tails if tail.name == name), None)
 
     @cached_property
-    def _judged(self):
+    def _name_and_bound(self):
         mean = SHOWS[self.state["show"]].quantity
-        return (mean, None) if self.shows_mean_alone else sweep.judged(self.slo, mean)
+        return (mean, None) if self.shows_mean_alone else sweep.limit_on(self.slo, mean)
 
     @property
     def shows_mean_alone(self):
@@ -119,7 +119,7 @@ class Question:
     @property
     def _limited(self):
         """What is limited of the quantity: its mean or a percentile, by name."""
-        return sweep.judged(self.slo, SHOWS[self.state["show"]].quantity)[0]
+        return sweep.limit_on(self.slo, SHOWS[self.state["show"]].quantity)[0]
 
     @cached_property
     def what(self):
@@ -154,7 +154,7 @@ class Question:
         """The limit on what is shown, at a load, in the quantity's unit; None where none is."""
         if self.state["show"] == "fit":
             return None if self.rate_rps else load.concurrency
-        return self._judged[1]
+        return self._name_and_bound[1]
 
     @property
     def serves(self):

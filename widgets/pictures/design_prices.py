@@ -147,9 +147,8 @@ def _price_of_load(users, prefix):
     ]
     marks += [Mark("", users, here[name][0], ink) for name, ink in names.items()]
     ticks_at = {0.5: "$0.50", 1.0: "$1", 3.0: "$3", 10.0: "$10", 30.0: "$30", 100.0: "$100"}
-    x = Axis(
-        "users, all copies together", 0.5, MANY[-1], log=True
-    )  # room for the prices at its left
+    # from a half on: there is room for the prices at its left
+    x = Axis("users, all copies together", 0.5, MANY[-1], log=True)
     y = Axis("$ for a million output tokens", 0.5, 600, log=True, at=ticks_at)
     drawing = chart(marks, x, y, height=270, drag="users")
     for i, (name, ink) in enumerate(names.items()):

@@ -122,9 +122,8 @@ OTHER_MODEL = re.compile(
 # Programs that are handed a command as one word, and those that start a container of an image.
 QUOTED = re.compile(r"\s(?:serve|-m)\s|llama-server\s|trtllm-serve\s")
 SUBMITS = ("kubectl", "runai")
-GPUS_ASKED = re.compile(
-    r'"(?:nvidia|amd)\.com/gpu"\s*:\s*"?(\d{1,4})'
-)  # of `kubectl run --overrides`
+# Of `kubectl run --overrides`.
+GPUS_ASKED = re.compile(r'"(?:nvidia|amd)\.com/gpu"\s*:\s*"?(\d{1,4})')
 SHELLED = re.compile(
     r"""\b(?:system|run|popen|call|check_call|check_output)\(\s*f?(\"{3}|'{3}|"|')(.{1,4000}?)\1""",
     re.S | re.I,

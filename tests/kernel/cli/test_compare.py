@@ -19,7 +19,7 @@ def test_a_row_holds_the_kernels_estimates(run, show):
     for row in told["rows"]:
         load = sweep.load_at(design.WORKED_WORKLOAD, "concurrency", row["users"])
         for label, deployment in columns.items():
-            asked, _ = sweep.judged(design.WORKED_SLO, SHOW[show][0])
+            asked, _ = sweep.limit_on(design.WORKED_SLO, SHOW[show][0])
             made = sweep.measure(deployment, load, asked)
             seen = row["estimates"][label]
             assert (seen and seen["value"]) == (made and made.value)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from llmcap_kernel.simulation.in_flight import knots, law_of
+from llmcap_kernel.simulation.in_flight import in_flight_of, knots
 
 from .exact import Batch, erlang_c
 
@@ -12,7 +12,7 @@ from .exact import Batch, erlang_c
 def flying(round_s, most, rate_rps):
     """Requests in flight of a queue that answers in so long with n of them."""
     users = knots(most)
-    return law_of(users, tuple(round_s(n) for n in users), rate_rps)
+    return in_flight_of(users, tuple(round_s(n) for n in users), rate_rps)
 
 
 @pytest.mark.parametrize("offered", [0.2, 3.0, 40.0])

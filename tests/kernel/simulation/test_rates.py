@@ -13,7 +13,8 @@ from llmcap_kernel.evidence import open_loop
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.serving import serve
 from llmcap_kernel.simulation import rates, tails
-from llmcap_kernel.simulation.rates import NUMBERS, OpenLoop, at_rate, open_loop_of, prompt_each_s
+from llmcap_kernel.simulation.open_loop import NUMBERS, OpenLoop, prompt_each_s
+from llmcap_kernel.simulation.rates import at_rate, open_loop_of
 from llmcap_kernel.simulation.spread import spread_of
 from llmcap_kernel.spec import TAILED, Workload
 
@@ -102,7 +103,7 @@ def test_a_mean_first_token_includes_the_wait_for_room():
     some = [one for run in _simulated(d, load, rate) for one in run.served[150:-150]]
     waited_s = statistics.mean(x.ttft_s for x in some)
     made = at_rate(d, load, rate)
-    full = replace(load, concurrency=round(made.steady.law.most))
+    full = replace(load, concurrency=round(made.steady.in_flight.most))
     with_room = serve(d, full, efficiency_for(d).one_by_one)
     # longer than simulated: as of answers of any length
     assert made.ttft_s.value > waited_s > 2 * with_room.ttft_mean_s
@@ -125,7 +126,7 @@ def test_the_share_of_gaps_with_a_prompt_is_that_of_the_step_loop(name):
         gaps += sum(g.steps * g.decoding for g in run.groups)
         carried += sum(g.decoding for g in run.groups if g.prompt_tokens)
     there = open_loop_of(d, load).at(rate)
-    assert there.spread(1 + there.law.mean).stalled == pytest.approx(carried / gaps, rel=0.05)
+    assert there.spread(1 + there.in_flight.mean).stalled == pytest.approx(carried / gaps, rel=0.05)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -138,7 +139,7 @@ def test_decoding_pauses_as_often_and_for_as_many_prompts_as_in_the_step_loop(na
     rate = share * table.most_rps
     gaps = [gap for run in _simulated(d, load, rate) for g in run.groups for gap in g.gaps]
     there = table.at(rate)
-    typical = there.spread(1 + there.law.mean)
+    typical = there.spread(1 + there.in_flight.mean)
     paused = sum(n for gap_s, n in gaps if gap_s > typical.step_s + 0.7 * typical.last_s)
     assert paused / sum(n for _, n in gaps) == pytest.approx(typical.stalled, rel=0.15)
 

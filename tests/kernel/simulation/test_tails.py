@@ -12,12 +12,12 @@ from llmcap_kernel.simulation import (
     PERCENTS,
     QUANTITIES,
     Arrivals,
+    Completed,
     Lengths,
     Load,
     Request,
     Room,
     Run,
-    Served,
     Steps,
     along,
     estimated,
@@ -76,7 +76,7 @@ def test_no_bound_of_a_run_runs_backwards_along_the_percent():
 
 
 def test_a_good_request_meets_every_limit():
-    run = Run((Served(0, 0, 0, 2, 4, 9, 5), Served(0, 0, 0, 1, 8, 9, 5), None), ())
+    run = Run((Completed(0, 0, 0, 2, 4, 9, 5), Completed(0, 0, 0, 1, 8, 9, 5), None), ())
     assert goodput_rps(run, Slo()) == 2 / 8
     assert goodput_rps(run, Slo(ttft_s=2.0)) == 2 / 8
     assert goodput_rps(run, Slo(itl_s=0.5)) == 1 / 8

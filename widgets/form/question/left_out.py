@@ -102,9 +102,8 @@ def _unused(question, values, fields):
     both = _both_sides(question, fields)
     names = question.numbers.keys() - ASIDE - OF_ITS_OWN.keys()
     names -= numbers_taken(question, values)
-    names -= (
-        {"itlp", "ttftp"} if {"config", "tp", "in"} <= fields else set()
-    )  # said beside the view
+    # these are said beside the view
+    names -= {"itlp", "ttftp"} if {"config", "tp", "in"} <= fields else set()
     unused = [*([] if both else titles(question, fields)[1]), *in_words(question, names)]
     unused += [f"rent ${usd}/h" for usd in question.numbers.get("rents", [])[1:] if not both]
     unused += [one for one in question.numbers.get("formats", [])[1:] if not both]

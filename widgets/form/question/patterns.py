@@ -362,11 +362,12 @@ NUMBERS = (
     ("weights", rf"{FORMATS}\b(?:\s+weights\b)?"),
     ("engine", rf"({ENGINE}(?:{JOIN}(?:{ENGINE}|{VERSION}))*)"),
 )  # fmt: skip
+# A price of tokens that is asked for.
 PRICED = re.compile(
     r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b(?:\s+(?:output|input)(?=\s+tok))?"
     rf"|(?<![\w.])(?:1\s?|an?\s+)M(?:illion)?(?=\s+(?:(?:output|input)\s+)?tokens?\b(?!\s*(?:{EVERY}|(?:of\s+)?(?:context|ctx))))",
     re.I,
-)  # a price that is asked for
+)
 # A price of so many requests, and not of tokens: "cost per 1k requests".
 PRICE_ASKED = re.compile(
     r"\b(?:price|costs?|cheap\w*|cents?|how much (?:is|are|does|do|would|per|for|money))\b"

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from llmcap_kernel import catalog, design
-from llmcap_kernel.design.exchanges import GAP_S
 from llmcap_kernel.design.search import row_of
 from llmcap_kernel.design.space import bits
+from llmcap_kernel.design.trade_offs import GAP_S
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail, Workload
 
@@ -103,7 +103,7 @@ def test_whatever_is_told_is_what_the_search_finds_where_it_is_asked_so():
                 asked = _with_change(change, *asked)
                 told[change.what] = told.get(change.what, 0) + 1
             _no_dearer(asked, one)
-        for one in design.exchange_rates(found):
+        for one in design.trade_offs(found):
             told[one.what] = told.get(one.what, 0) + 1
             if one.choice is not None:
                 _no_dearer(_bought(one, load, slo, choices), one)

@@ -31,7 +31,7 @@ UNITS = {"budget": "USD/h", "cost": "USD/Mtok"}
 
 
 @dataclass(frozen=True)
-class Exchange:
+class TradeOff:
     """What a looser limit or a stricter demand would change.
 
     Attributes
@@ -53,7 +53,7 @@ class Exchange:
     usd_h: float | None = None
 
 
-def exchange_rates(result: Search) -> tuple[Exchange, ...]:
+def trade_offs(result: Search) -> tuple[TradeOff, ...]:
     """Say what one more dollar an hour, 10 ms, 1 000 tokens and a step of quality would buy.
 
     Parameters
@@ -63,7 +63,7 @@ def exchange_rates(result: Search) -> tuple[Exchange, ...]:
 
     Returns
     -------
-    tuple of Exchange
+    tuple of TradeOff
         One for each that the search can tell; empty without an answer.
 
     Examples
@@ -72,13 +72,13 @@ def exchange_rates(result: Search) -> tuple[Exchange, ...]:
     >>> found = search(
     ...     WORKED_WORKLOAD, WORKED_SLO, models=["llama-3.1-70b"], gpus=["h100-sxm"], tps=[2, 4]
     ... )
-    >>> [one.what for one in exchange_rates(found)]
+    >>> [one.what for one in trade_offs(found)]
     ['dollar', 'gap', 'context', 'weights', 'cache']
     """
     best = result.winner
     if best is None:
         return ()
-    exchanges = (
+    listed = (
         _dollar(result, best),
         _gap(result, best),
         _context(result, best),
@@ -86,7 +86,7 @@ def exchange_rates(result: Search) -> tuple[Exchange, ...]:
         _step(result, best, "cache", "bits of the cache", lambda b: bits(b.kv)),
         _step(result, best, "model", "parameters", lambda b: b.model.params),
     )
-    return tuple(exchange for exchange in exchanges if exchange is not None)
+    return tuple(one for one in listed if one is not None)
 
 
 def _more(row: Row, best: Row) -> float | None:
@@ -103,7 +103,7 @@ def _rent(extra_usd_h: float | None) -> str:
     return f"{quantity(abs(extra_usd_h), 'USD/h')} {'more' if extra_usd_h > 0 else 'less'}"
 
 
-def _dollar(result: Search, best: Choice) -> Exchange | None:
+def _dollar(result: Search, best: Choice) -> TradeOff | None:
     """Find the shortest gap for one more dollar an hour, or the cheapest one that is faster."""
     answer = result.rows[best.number]
     if not math.isfinite(answer.usd_h):
@@ -117,7 +117,7 @@ def _dollar(result: Search, best: Choice) -> Exchange | None:
         number = min(faster, key=lambda i: (result.rows[i].usd_h, result.rows[i].itl_s))
     else:
         text = "No candidate within the limits has a shorter gap than the answer, at any rent."
-        return Exchange("dollar", text)
+        return TradeOff("dollar", text)
     row, extra_usd_h = result.rows[number], _more(result.rows[number], answer)
     head = "One more dollar an hour buys"
     choice = result.choice(number)
@@ -128,10 +128,10 @@ def _dollar(result: Search, best: Choice) -> Exchange | None:
     text = f"{head} {gain}, at {_rent(extra_usd_h)}."
     if not affordable:
         text = f"{head} no other candidate with a shorter gap; {_rent(extra_usd_h)} buys {gain}."
-    return Exchange("dollar", text, choice, extra_usd_h)
+    return TradeOff("dollar", text, choice, extra_usd_h)
 
 
-def _gap(result: Search, best: Choice) -> Exchange | None:
+def _gap(result: Search, best: Choice) -> TradeOff | None:
     """Find the cheapest candidate where every limit on the gap is 10 ms longer."""
     bounds = [x.bound for x in best.limits if is_gap(x.name)]
     if not bounds:
@@ -145,13 +145,13 @@ def _gap(result: Search, best: Choice) -> Exchange | None:
     if choice is not None:
         extra_usd_h = _more(row_of(choice), result.rows[best.number])
         sentence = f"{head} saves money: {choice.title}, {_saved(result, choice, extra_usd_h)}."
-        return Exchange("gap", sentence, choice, extra_usd_h)
+        return TradeOff("gap", sentence, choice, extra_usd_h)
     current_users, longer_users = (_served_within(result, best, slo) for slo in (slo, longer))
     consequence = f"the answer serves {longer_users} in place of {current_users}"
     if longer_users == current_users:
         consequence = f"and the answer serves no more than {current_users}"
     cheaper = "price of a token" if result.rank == "usd_mtok" else "rent"
-    return Exchange("gap", f"{head} lower no {cheaper}; {consequence}.")
+    return TradeOff("gap", f"{head} lower no {cheaper}; {consequence}.")
 
 
 def _cheaper(result: Search, slo: Slo) -> Choice | None:
@@ -189,7 +189,7 @@ def _served_within(result: Search, best: Choice, slo: Slo) -> str:
     return f"{answered:.3g} requests/s{' a copy' if best.copies > 1 else ''}"
 
 
-def _context(result: Search, best: Choice) -> Exchange:
+def _context(result: Search, best: Choice) -> TradeOff:
     """Predict the answer with prompts 1 000 tokens longer."""
     if result.asked.rate is not None:
         return _context_of_a_rate(result, best)
@@ -206,10 +206,10 @@ def _context(result: Search, best: Choice) -> Exchange:
         if longer_card.meets_all
         else f"; the answer then misses the {longer_card.limits[0].title}"
     )
-    return Exchange("context", f"{head} in place of {_room(best)}{gap}{miss}.")
+    return TradeOff("context", f"{head} in place of {_room(best)}{gap}{miss}.")
 
 
-def _context_of_a_rate(result: Search, best: Choice) -> Exchange:
+def _context_of_a_rate(result: Search, best: Choice) -> TradeOff:
     """Count the copies of the answer for prompts 1 000 tokens longer at the same rate."""
     load = result.asked.workload
     longer = replace(load, input_tokens=load.input_tokens + MORE_TOKENS)
@@ -218,15 +218,15 @@ def _context_of_a_rate(result: Search, best: Choice) -> Exchange:
     )
     head = "1,000 more tokens of prompt"
     if not longer_choice.meets_all:
-        return Exchange(
+        return TradeOff(
             "context", f"{head}: the answer then misses the {longer_choice.limits[0].title}."
         )
     if longer_choice.copies == best.copies:
-        return Exchange("context", f"{head} take no more copies.")
+        return TradeOff("context", f"{head} take no more copies.")
     extra_usd_h = _more(row_of(longer_choice), result.rows[best.number])
     copies = f"{longer_choice.copies:,} {'copies' if longer_choice.copies > 1 else 'copy'}"
     text = f"{head} take {copies} in place of {best.copies:,}, at {_rent(extra_usd_h)}."
-    return Exchange("context", text)
+    return TradeOff("context", text)
 
 
 def _room(card: Card) -> str:
@@ -235,7 +235,7 @@ def _room(card: Card) -> str:
 
 def _step(
     result: Search, best: Choice, what: str, words: str, quality: Callable[[Block], float]
-) -> Exchange | None:
+) -> TradeOff | None:
     """Find the cheapest candidate with more of one quality and no less of the others."""
     block = result.space.block(best.number)
     qualities = (lambda b: bits(b.weights), lambda b: bits(b.kv), lambda b: float(b.model.params))
@@ -248,13 +248,13 @@ def _step(
         return None
     number = next((i for i in result.order if better(i)), None)
     if number is None:
-        return Exchange(what, f"More {words} meet the limits on none of the candidates.")
+        return TradeOff(what, f"More {words} meet the limits on none of the candidates.")
     extra_usd_h = _more(result.rows[number], result.rows[best.number])
     choice = result.choice(number)
     value = f"{quality(result.space.block(number)):,.4g}"
     if what == "model":
         value = f"{choice.deployment.model.params / 1e9:,.3g} billion"
-    return Exchange(
+    return TradeOff(
         what, f"{value} {words}: {choice.title}, at {_rent(extra_usd_h)}.", choice, extra_usd_h
     )
 
