@@ -194,8 +194,9 @@ class RequestsAtRate:
         if card.saturated:
             return f"{capitalised(card.saturated)}."
         room = (
-            f"It {likely}answers them: about {digits(card.at_rate.in_flight, 2)} requests are in "
-            f"flight, and {card.max_concurrent:,} have room."
+            f"It {likely}answers {quantity(self.asked_rps, UNIT)}: about "
+            f"{digits(card.at_rate.in_flight, 2)} are in flight, and {card.max_concurrent:,} have "
+            "room."
         )
         return f"{room} {limits_said}".strip()
 
@@ -243,6 +244,7 @@ class RequestsAtRate:
             "rows": rows,
             "levels": [[None] * 4 + [_level(one)] for one in self.cards.values()],
             "highlight": [i for i, rate in enumerate(self.cards) if rate == self.asked_rps],
+            "stack": True,
         }
 
     def sentences(self):
