@@ -85,7 +85,7 @@ def test_the_scorecard_agrees_with_the_calculator():
     prices = [re.search(r"\$[\d.]+", one["value"]) for one in told]
     text = svg("candidates")
     assert all(p[0] in text for p in prices if p)
-    assert "run B. A cannot meet capacity: 0 of 16 users." in picture_of("candidates").said
+    assert "run B. A cannot meet capacity: 0 fit, 16 asked." in picture_of("candidates").said
 
 
 def test_the_measured_gap_is_the_sources():
