@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, design, sweep
 from llmcap_kernel.sweep import Lead
+from tests.widgets.reading import control
 from widgets.calculators import compare
 from widgets.calculators.along_load import Curve, _stretches
 from widgets.calculators.columns import AS_SPECIFIED
@@ -555,8 +556,29 @@ def test_a_queue_that_grows_leaves_the_picture_where_it_is_a_hundred_times_the_f
 
 def test_a_rate_that_nobody_gave_is_said_and_stays_out_of_the_address():
     view = shown(sweep="requests")
-    assert any("No rate was given: the numbers are of" in one["text"] for one in view["messages"])
+    said = next(one["text"] for one in view["messages"] if one["field"] == "rate")
+    hourly, second = re.search(
+        r"are of ([\d,]+) requests an hour, ([\d.]+) a second", said
+    ).groups()
+    assert float(hourly.replace(",", "")) == pytest.approx(3600 * float(second))
+    assert said.startswith("No rate was given")
     assert "rate=" not in view["query"]
+
+
+def test_a_percentile_that_is_drawn_is_not_called_a_mean_where_it_is_chosen():
+    for limits, label in (
+        ({}, "First token, mean"),
+        ({"ttftp": "p95"}, "95th percentile first token"),
+    ):
+        view = shown(sweep="requests", show="ttft", ttft=2, **limits)
+        show = control(view, "show")
+        assert show["text"] == label in {one["label"] for one in show["options"]}
+
+
+def test_limits_under_their_line_say_which_is_which():
+    view = shown(itl=50, itlp="p95", ttft=2, ttftp="p99")
+    fold = control(view, "itl")["fold"]
+    assert fold.startswith("Limits: gap 50 ms, 95th percentile, first token 2 s, 99th percentile")
 
 
 def test_along_users_a_rate_is_kept_in_the_address_and_changes_nothing():

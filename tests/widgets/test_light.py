@@ -82,4 +82,18 @@ def test_a_short_cell_shares_a_line_where_it_fits_with_its_column_s_name():
     cells = "".join(f"<td>{text}</td>" for text in ("A", "1x H100", "Llama", "FP8 / FP8"))
     page = f'<table class="table"><tr>{heads}</tr><tr>{cells}</tr></table>'
     brief = stacked.stacked(page).split("<td")[1:]
-    assert ["lt-brief" in cell for cell in brief] == [True, True, True, False]
+    assert ["lt-brief" in cell for cell in brief] == [False, True, True, False]
+
+
+def test_a_short_cell_with_no_neighbour_has_a_line_of_its_own():
+    """It would end half way, where the next card's ends at the edge."""
+    heads = "".join(f"<th>{name}</th>" for name in "abcde")
+    long = "two of them that share a layer"
+    for cells, short in (
+        (("A", long, "x", "y", "z"), [False, False, True, True, False]),
+        (("A", "x", long, "y", "z"), [False, False, False, True, True]),
+    ):
+        row = "".join(f"<td>{text}</td>" for text in cells)
+        page = f'<table class="table"><tr>{heads}</tr><tr>{row}</tr></table>'
+        made = stacked.stacked(page).split("<td")[1:]
+        assert ["lt-brief" in cell for cell in made] == short

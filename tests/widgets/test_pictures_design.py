@@ -1,5 +1,6 @@
 """Pictures of chapter 5 hold what arithmetic by hand, a price list or a log says."""
 
+import math
 import re
 
 import pytest
@@ -25,6 +26,15 @@ def test_the_cuts_are_those_of_the_planning_document():
     assert re.search(r"^8x H100 +yes +yes +\$31\.92/h: no", repr(drawn.table), re.M)
     alone = repr(picture_of("three-cuts", users=1).table)
     assert re.search(r"^1x H100 +no +yes", alone, re.M)  # (139.0 + 2.6) GB / 50 ms = 2.83 TB/s
+
+
+@pytest.mark.parametrize(("answer", "words"), [(300, "a plain step"), (250, "a stop")])
+def test_a_p95_is_a_step_until_five_gaps_in_a_hundred_carry_a_prompt(answer, words):
+    """Fifteen others bring a prompt each in an answer: 1 - exp(-15 / 300) of the steps, 4.9%."""
+    said = picture_of("hundred-gaps", answer=answer).said
+    share = float(re.search(r"([\d.]+) of 100 gaps", said)[1])
+    assert share == pytest.approx(100 * (1 - math.exp(-15 / answer)), rel=0.08)
+    assert f"The p95 is {words}" in said and (share > 5) == (words == "a stop")
 
 
 def test_experts_are_read_by_few_and_by_many():
@@ -75,7 +85,7 @@ def test_the_scorecard_agrees_with_the_calculator():
     prices = [re.search(r"\$[\d.]+", one["value"]) for one in told]
     text = svg("candidates")
     assert all(p[0] in text for p in prices if p)
-    assert "run B. A cannot meet capacity: 0 of 16 users." in picture_of("candidates").said
+    assert "run B. A cannot meet capacity: 0 fit, 16 asked." in picture_of("candidates").said
 
 
 def test_the_measured_gap_is_the_sources():

@@ -1,6 +1,7 @@
 """What chapter 4's pictures draw, beside values counted by hand or read from a source."""
 
 import csv
+import itertools
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -73,6 +74,18 @@ def test_drafted_tokens_add_up():
 def test_an_engines_share_is_a_fraction_of_what_is_handed_over():
     """81,559 MiB reported and 79.19 GiB handed out, as a program on an H100 is told."""
     assert f"has {0.90 * 79.19:.1f} GiB" in picture_of("memory-fraction", fraction=0.9).said
+
+
+@pytest.mark.parametrize("fraction", [0.80, 0.84, 0.88, 0.89, 0.92, 0.98])
+def test_a_number_at_the_mark_stands_away_from_the_names_of_the_curves(fraction):
+    """A word of ten letters is 70 pixels wide in bold: a fifth of a picture on a phone."""
+    texts = [*svg(drawing_of("memory-fraction", fraction=fraction)).iter("text")]
+    at = {node.text: [float(node.get(of).rstrip("%")) for of in "xy"] for node in texts}
+    for (x, y), (u, v) in itertools.product(
+        (place for word, place in at.items() if word.endswith(("user", "users"))),
+        (place for word, place in at.items() if word in pictures.NAMED.values()),
+    ):
+        assert abs(x - u) > 20 or abs(y - v) > 12
 
 
 # ---- measurements are those of their source -------------------------------------------

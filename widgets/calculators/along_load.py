@@ -362,7 +362,7 @@ def _margin(question, curves, inside, name):
     if not known:
         return f" (the only one that {question.serves})" if len(curves) > 1 else ""
     if max(known) > FAR:
-        return f" (up to more than {FAR} times ahead of the next)"
+        return f" (at its most over {FAR} times ahead of the next)"
     most, least = digits(max(known)), digits(min(known))
     return f" ({'up to ' if most != least else ''}{most} times ahead of the next)"
 

@@ -208,8 +208,8 @@ class RequestsAtRate:
         in_flight = card.at_rate.in_flight
         waits = ": the others wait" * (in_flight > card.max_concurrent)
         room = (
-            f"It {likely}answers them: about {digits(in_flight, 2)} requests are in "
-            f"flight, and {card.max_concurrent:,} have room{waits}."
+            f"It {likely}answers {quantity(self.asked_rps, UNIT)}: about {digits(in_flight, 2)} are "
+            f"in flight, and {card.max_concurrent:,} have room{waits}."
         )
         return f"{room} {limits_said}".strip()
 
@@ -258,6 +258,7 @@ class RequestsAtRate:
             "rows": rows,
             "levels": [[None] * 4 + [_level(one)] for one in self.cards.values()],
             "highlight": [i for i, rate in enumerate(self.cards) if rate == self.asked_rps],
+            "stack": True,
         }
 
     def sentences(self):

@@ -1,7 +1,7 @@
 """Compare, the laboratory: one quantity along one variable, for two to four deployments."""
 
 from llmcap_kernel import design, sweep
-from llmcap_kernel.explain import counted, quantity
+from llmcap_kernel.explain import counted, digits, quantity
 from llmcap_kernel.refuse import BadInput
 
 from .. import constants
@@ -120,6 +120,7 @@ def view(state):
         for (name, d), label in zip(deployments.items(), labels, strict=True)
     }
     question = Question(asked, load, slo, deployments)
+    _name_as_drawn(controls, question)
     if question.variable.load:
         parts = along_load.parts(question)
         dear = _over_budget(question, cards)
@@ -138,11 +139,19 @@ def view(state):
     return answers.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **parts)
 
 
+def _name_as_drawn(controls, question):
+    """Call what is looked at by its percentile, where that is drawn in place of the mean."""
+    show = next(one for one in controls if one["name"] == "show")
+    chosen = next(one for one in show["options"] if one["value"] == show["value"])
+    show["text"] = chosen["label"] = question.show.label
+
+
 def _usual_rate(state, load, deployments):
     """Take half of what the slowest that starts answers, where nobody says a rate; and say so."""
     most = [design.requests_within(d, load).value for d in deployments.values()]
     rate_rps = float(f"{min(filter(None, most), default=1.0) / 2:.2g}")
-    told = f"No rate was given: the numbers are of {rate_rps:g} requests/s."
+    hourly = f"{digits(3600 * rate_rps)} requests an hour, {rate_rps:g} a second"
+    told = f"No rate was given: the numbers are of {hourly}."
     return state | {"rate": rate_rps}, told
 
 

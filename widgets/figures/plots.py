@@ -11,6 +11,7 @@ from llmcap_kernel.explain import digits
 from .curves import short
 from .drawing import LINE, Drawing, Named, Scale, spread, ticks, wrapped
 
+NAME_HIGH = 34  # the name of a bar, and what parts it from the next [px]
 CELL = 14  # height of a counted thing in a grid [px]
 HEIGHTS = 8  # what the values of y take at the left [percent]
 BUSY, EARLY = 60, 16  # a mark beyond the one takes the names of curves to the other [percent]
@@ -414,7 +415,7 @@ def bars(rows, unit, *, thick=18, longest=None, limit=None, axis=False):
     across = Scale(0, full, 0, 100 if axis or not limit else 98)
     keys = [_key(row, unit) for row in rows]
     top = 22 if limit else 0
-    tall = [34 + thick + LINE * len(wrapped([one.words for one in named])) for named in keys]
+    tall = [NAME_HIGH + thick + LINE * len(wrapped([one.words for one in named])) for named in keys]
     drawing = Drawing(top + sum(tall) + (30 if axis else 0))
     if limit:
         at = across(limit[0])
@@ -427,6 +428,31 @@ def bars(rows, unit, *, thick=18, longest=None, limit=None, axis=False):
     if axis:
         _time_axis(drawing, across, unit)
     return drawing
+
+
+def thickness(rows, tall, most=48.0):
+    """How thick bars are that fill a height, so that a page stays where their number changes.
+
+    Parameters
+    ----------
+    rows : int
+        How many there are, without names of their parts below.
+    tall : float
+        What they fill together [px].
+    most : float
+        The thickest; what is left then stays empty [px].
+
+    Returns
+    -------
+    float
+        Height of a bar [px].
+
+    Examples
+    --------
+    >>> thickness(4, 240), thickness(1, 240)
+    (26.0, 48.0)
+    """
+    return min(tall / rows - NAME_HIGH, most)
 
 
 def _end(parts):

@@ -243,11 +243,17 @@ def fold(controls, subjects):
     by_name = {one["name"]: one for one in controls}
     for subject, names in subjects.items():
         held = [by_name[name] for name in names if name in by_name]
-        said = ", ".join(one["text"] for one in held if one["text"] not in SILENT)
+        said = ", ".join(_said(one) for one in held if one["text"] not in SILENT)
         for one in held:
             one["fold"] = f"{subject}: {said}" if said else subject
     return controls
 
 
+def _said(control):
+    """What an input stands at; of a time, also which one, since there may be two."""
+    return f"{OF[control['name']]} {control['text']}" if control["name"] in OF else control["text"]
+
+
+OF = {"itl": "gap", "ttft": "first token"}
 # what an untouched input says
 SILENT = ("", "no", "none", "any", "as the file says", "chosen", "0 tokens", "1")

@@ -55,7 +55,7 @@ class Tool(NamedTuple):
 DOES = {
     "calculate": ("how fast, how soon, for how many users and at what price?",
                   "config.json launch command speed latency throughput cost token gap"),
-    "design": ("what to run for these limits and this budget, and why not the next",
+    "design": ("what to run for these limits and this budget, and why not the next one?",
                "budget limits recommend search cheapest slo"),
     "vram": ("does it fit, and how many users does it hold?",
              "config.json start-up log memory kv cache fit oom gguf"),

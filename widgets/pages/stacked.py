@@ -35,8 +35,8 @@ def stacked(page: str) -> str:
     >>> heads = "".join(f"<th>{name}</th>" for name in "abcd")
     >>> cells = "".join(f"<td>{n}</td>" for n in range(4))
     >>> rows = f"<thead><tr>{heads}</tr></thead><tbody><tr>{cells}</tr></tbody>"
-    >>> stacked(f'<table class="table">{rows}</table>')[105:147]
-    '<td class="lt-brief" data-label="a">0</td>'
+    >>> stacked(f'<table class="table">{rows}</table>')[105:172]
+    '<td data-label="a">0</td><td class="lt-brief" data-label="b">1</td>'
     """
     return TABLE.sub(lambda found: _table(found[0]), page)
 
@@ -50,15 +50,28 @@ def _table(text: str) -> str:
 
 
 def _row(text: str, names: list[str]) -> str:
-    left = iter(names)
+    short = _pairs(
+        [
+            "class=" not in cell[1] and len(_plain(cell[2])) + len(name) <= BRIEF
+            for cell, name in zip(CELL.finditer(text), names, strict=False)
+        ]
+    )
+    left = iter(zip(names, short, strict=False))
 
     def cell(found: re.Match) -> str:
-        name, inner = next(left, ""), found[2]
-        is_brief = len(_plain(inner)) + len(name) <= BRIEF
-        brief = ' class="lt-brief"' if is_brief and "class=" not in found[1] else ""
-        return f'<td{found[1]}{brief} data-label="{html.escape(name)}">{inner}</td>'
+        name, is_brief = next(left, ("", False))
+        brief = ' class="lt-brief"' if is_brief else ""
+        return f'<td{found[1]}{brief} data-label="{html.escape(name)}">{found[2]}</td>'
 
     return CELL.sub(cell, text)
+
+
+def _pairs(short: list[bool]) -> list[bool]:
+    """Of short cells, those that share a line with the next: one alone would end half way."""
+    paired = [False] * len(short)
+    for at in range(2, len(short)):  # the first is the head of its card
+        paired[at] = short[at] and short[at - 1] and not paired[at - 1]
+    return [at or after for at, after in zip(paired, [*paired, False][1:], strict=True)]
 
 
 def _plain(text: str) -> str:

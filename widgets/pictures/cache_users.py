@@ -9,7 +9,7 @@ from llmcap_kernel.explain import GIB, counted, digits, gib, quantity
 
 from ..benchmarks import measured
 from ..figures import show
-from ..figures.drawing import Drawing, Scale, steps
+from ..figures.drawing import LINE, Drawing, Scale, steps
 from ..figures.plots import (
     PLOT_BOTTOM,
     PLOT_TOP,
@@ -22,6 +22,7 @@ from ..figures.plots import (
     Part,
     bars,
     chart,
+    thickness,
 )
 from .card_memory import ON, candidate, key, ledger, taken
 from .record import Control, Drawn, Picture
@@ -205,6 +206,9 @@ def _mixed(model, tokens):
     return replace(d, max_num_batched_tokens=tokens)
 
 
+GROUPS_HIGH = 322  # pixels of all groups: the page stays where another model is chosen
+
+
 def _groups(model, context, tokens):
     d = _mixed(model, tokens)
     cut = capacity.layout(d)
@@ -220,8 +224,9 @@ def _groups(model, context, tokens):
             padded = f", {empty} empty" if empty else ""
             label = f"{PLURAL[kind.name]} {first + 1} to {last}{padded}: {blocks:,} blocks"
             rows.append(Bar(label, parts, names=False))
-    drawing = bars(rows, "blocks", thick=12)
+    drawing = bars(rows, "blocks", thick=thickness(len(rows), GROUPS_HIGH))
     key(drawing, (("cache", "what is kept"), ("activations", "for batches in flight")))
+    drawing.height = max(drawing.height, GROUPS_HIGH + LINE + 4)
     kept = law.kv_bytes_per_sequence(d.model, d.kv, context)
     taken = capacity.kv_sequence_bytes(d, context)
     said = (
@@ -317,6 +322,9 @@ def _area(drawing, context, users, top):
 # ---- a second card --------------------------------------------------------------------
 
 
+SECOND_HIGH = 184  # pixels of two to four rows: the page stays where cards are added
+
+
 def _second(cards, fraction):
     numbers = [n for n in (1, 2, 4, 8) if n <= cards]
     found = [ledger(candidate(fraction, n)) for n in numbers]
@@ -334,7 +342,7 @@ def _second(cards, fraction):
     )
     columns = ("cards", "room", "factor", "users")
     caption = f"Llama-3.1-70B in FP8 at {fraction:g}, GiB of all cards"
-    drawing = bars(rows, "GiB", thick=26)
+    drawing = bars(rows, "GiB", thick=thickness(len(rows), SECOND_HIGH, most=SECOND_HIGH))
     return Drawn(drawing, said, show.table(columns, lines, caption))
 
 

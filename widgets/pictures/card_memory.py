@@ -21,6 +21,7 @@ from ..figures.plots import (
     Part,
     bars,
     chart,
+    thickness,
 )
 from .record import Control, Drawn, Picture
 
@@ -561,6 +562,7 @@ def _edge_line(fraction, cards, context):
 # ---- what would make it start ---------------------------------------------------------
 
 SHOWN_GIB = 8.0  # a room beyond that goes on to the right
+REMEDIES_HIGH = 364  # pixels of all settings: the page stays where their number changes
 
 
 def _remedies(fraction, context):
@@ -583,7 +585,8 @@ def _remedies(fraction, context):
         rows.append(Bar(words, parts, names=False, **whisker))
         users = "{} to {}".format(*books.concurrent_interval)
         lines.append((name, books.kv_pool_bytes / GIB, need, books.start, users))
-    drawing = bars(rows, "GiB", thick=18, longest=SHOWN_GIB)
+    thick = thickness(len(rows), REMEDIES_HIGH, most=40)
+    drawing = bars(rows, "GiB", thick=thick, longest=SHOWN_GIB)
     key(
         drawing,
         (
@@ -593,6 +596,8 @@ def _remedies(fraction, context):
         ),
     )
     is_up = settings["as it is"].starts
+    if not is_up:
+        drawing.height = max(drawing.height, REMEDIES_HIGH + 3 * LINE + 4)
     asked = f"At {fraction:g}, with users of {context:,} tokens"
     said = (
         f"{asked}, A needs no help."

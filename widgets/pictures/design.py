@@ -8,7 +8,7 @@ from llmcap_kernel.explain import counted, digits, quantity
 
 from ..figures import show
 from ..figures.plots import Axis, Bar, Limit, Line, Mark, Part, bars, chart
-from . import design_evidence, design_limits, design_prices
+from . import design_evidence, design_gaps, design_limits, design_prices
 from .record import Control, Drawn, Picture
 from .worked_spec import (
     ALLOWED,
@@ -205,4 +205,5 @@ PICTURES = {
     **design_limits.PICTURES,
     **design_prices.PICTURES,
     **design_evidence.PICTURES,
+    **design_gaps.PICTURES,
 }

@@ -79,7 +79,8 @@ def _ends(limit):
 def _beside(limit):
     """What there is, of what is allowed or wanted."""
     if limit.name == "capacity":
-        return f"{limit.estimate.value:,.0f} of {limit.bound:,.0f} {limit.unit}"
+        asked = "asked" if limit.unit == "users" else "in flight"
+        return f"{limit.estimate.value:,.0f} fit, {limit.bound:,.0f} {asked}"
     have, allowed = (quantity(x, limit.unit) for x in (limit.estimate.value, limit.bound))
     return f"{have} of {allowed}"
 

@@ -532,6 +532,7 @@ def _question(number, load, bounds):
 
 
 STEM, TWIG, ROW, SLOT = 3.0, 8.0, 44, 24  # places of the branches [%]; heights of rows [px]
+TREE_HIGH = 366  # pixels at least: few answers move the page no more than six levers
 TREE = 520  # pixels: beyond that the numbers are far from their words
 
 
@@ -539,17 +540,19 @@ def _tree(model, cards, users, wanted):
     d, load, bounds = deployed(model, cards), load_of(users), WANTED[wanted]
     asked = list(walk(d, load, bounds, model))
     left = NUMBERS[len(asked) :]
-    height = 6 + sum(ROW + SLOT * len(a.tried) for a in asked) + ROW * len(left) + 40
+    twigs = SLOT * sum(len(a.tried) for a in asked)
+    row = max(ROW, (TREE_HIGH - 46 - twigs) / len(NUMBERS))
+    height = 46 + row * len(NUMBERS) + twigs
     drawing = Drawing(height, widest=TREE)
     y, pulled = 6.0, []
     for one in asked:
-        y = _branch(drawing, y, one)
+        y = _branch(drawing, y, one, row)
         pulled += [t.name for t, _, enough in one.tried if enough]
     for number in left:
-        drawing.line(STEM, y, STEM, y + ROW, "rule", width=2)
+        drawing.line(STEM, y, STEM, y + row, "rule", width=2)
         drawing.dot(STEM, y + 14, "edge", radius=7, hollow=True)
         drawing.text(TWIG, y + 19, _question(number, load, bounds), "quiet")
-        y += ROW
+        y += row
     done = not left and (asked[-1].holds or asked[-1].tried[-1][2])
     _end(drawing, y, done, pulled)
     rows = [
@@ -565,9 +568,9 @@ def _pulled(one):
     return next((t.name for t, _, enough in one.tried if enough), "")
 
 
-def _branch(drawing, y, one):
+def _branch(drawing, y, one, row):
     """A question on the stem, and the levers tried where its answer is no."""
-    tall = ROW + SLOT * len(one.tried)
+    tall = row + SLOT * len(one.tried)
     passed = one.holds or one.tried[-1][2]
     ink = "good" if one.holds else "bad"
     drawing.line(STEM, y, STEM, y + 14, "good", width=3)

@@ -272,12 +272,15 @@ def _fitting(letter):
     ]
 
 
+NAMED = {"A": "A, 1x H100", "B": "B, 2x H100"}
+
+
 def _fraction(fraction):
     fits = {letter: dict(_fitting(letter))[fraction] for letter in "AB"}
     inks = {"A": "link", "B": "cache"}
     marks: list[Drawable] = [
         Limit("16 asked", y=16, ink="quiet"),
-        *(Line("", steps(_fitting(letter)), ink) for letter, ink in inks.items()),
+        *(Line(NAMED[x], steps(_fitting(x)), ink) for x, ink in inks.items()),
         *(Mark(counted(n, "user"), fraction, n, inks[x]) for x, n in fits.items()),
     ]
     at = {f: f"{f:.2f}" for f in (0.8, 0.85, 0.9, 0.95)}
@@ -287,8 +290,6 @@ def _fraction(fraction):
         Axis("users that fit, 8,000 tokens each", 0, 75),
         drag="fraction",
     )
-    drawing.text(36, 90, "B, 2x H100", inks["B"], bold=True, small=True)
-    drawing.text(36, 230, "A, 1x H100", inks["A"], bold=True, small=True)
     usable = capacity.usable_bytes(worked_spec()[0].gpu)
     share, left = gib(usable * fraction), gib(usable * (1 - fraction))
     said = (

@@ -121,7 +121,7 @@ def test_a_rate_that_is_too_high_is_a_no_in_the_first_words():
     assert view["status"]["level"] == "bad"
     assert any(one.get("link", {}).get("name") == "design" for one in view["receipt"])
     view = Calculator("calculate", urlencode({"ask": "6 requests/hour qwen3-8b l40s"})).view
-    assert view["status"]["text"].startswith("It answers them: about 0.0")
+    assert view["status"]["text"].startswith("It answers 0.00167 requests/s: about 0.0")
     assert not any("link" in one for one in view["receipt"])
 
 
