@@ -208,8 +208,8 @@ class RequestsAtRate:
         in_flight = card.at_rate.in_flight
         waits = ": the others wait" * (in_flight > card.max_concurrent)
         room = (
-            f"It {likely}answers {quantity(self.asked_rps, UNIT)}: about {digits(in_flight, 2)} are "
-            f"in flight, and {card.max_concurrent:,} have room{waits}."
+            f"It {likely}answers {quantity(self.asked_rps, UNIT)}: about "
+            f"{digits(in_flight, 2)} are in flight, and {card.max_concurrent:,} have room{waits}."
         )
         return f"{room} {limits_said}".strip()
 
