@@ -108,8 +108,7 @@ def test_no_words_meet_where_every_slider_is_at_its_first_value(show, width):
     assert show(*PICTURES, width=width, end=0).evaluate(CROWDED) == []
 
 
-@pytest.mark.parametrize("width", [864, 664, 390])
-def test_no_words_meet_wherever_one_input_stands(browser, width):
+def test_no_words_meet_wherever_one_input_stands(browser):
     """Names of curves lay under the number at the mark, where a slider was halfway."""
     places = [
         (name, PICTURES[name].start | {control.name: value})
@@ -124,11 +123,14 @@ def test_no_words_meet_wherever_one_input_stands(browser, width):
         for name, at in places
     )
     looks = "".join((FRONT / name).read_text() for name in ("calculator.css", "picture.css"))
-    page = browser.new_page(viewport={"width": width, "height": 900})
+    page = browser.new_page(viewport={"width": 864, "height": 900})
     page.set_content(f"<style>body {{ margin: 16px }} {looks}</style><main>{sections}</main>")
-    faults = page.evaluate(CROWDED)
+    faults = {}
+    for width in (864, 664, 390):  # what takes long is drawn once
+        page.set_viewport_size({"width": width, "height": 900})
+        faults |= {width: found} if (found := page.evaluate(CROWDED)) else {}
     page.close()
-    assert faults == []
+    assert faults == {}
 
 
 SEEN = """(root) => [...root.querySelectorAll("text")]
