@@ -111,7 +111,8 @@ def at_rate(card: Card) -> dict[str, Any]:
     """
     if card.rate_rps is None or not card.starts:
         return {}
-    most, within = _most_rps(card)
+    rates = list(card.answered_rps.values())
+    within, most = rates[0], rates[-1]
     return {
         "rate_rps": card.rate_rps,
         "saturates_rps": most.value,
@@ -138,17 +139,8 @@ def rate_rows(card: Card) -> list[tuple[str, Estimate, str]]:
     >>> rate_rows(design.card(design.worked_spec()[1], design.WORKED_WORKLOAD))
     []
     """
-    if card.rate_rps is None or not card.starts:
-        return []
-    most, within = _most_rps(card)
-    rows = [("Most it answers", most, "req/s")]
-    return rows if within == most else [("Most within limits", within, "req/s"), *rows]
-
-
-def _most_rps(card: Card) -> tuple[Estimate, Estimate]:
-    """The most requests a second that are answered, late or not, and those within the limits."""
-    d, load = card.deployment, card.workload
-    return design.requests_within(d, load), design.requests_within(d, load, card.slo)
+    rates = card.answered_rps if card.starts else {}
+    return [(label, made, "req/s") for label, made in rates.items()]
 
 
 def limit_as_dict(limit: Limit) -> dict[str, Any]:

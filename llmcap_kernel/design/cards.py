@@ -27,6 +27,7 @@ from .limits import (
     tail_label,
 )
 from .notes import Note, limit_notes, warnings
+from .requests import requests_within
 
 GAPS, WAITS = ("itl", "tpot"), ("ttft", "e2e")
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
@@ -114,6 +115,19 @@ class Card(Explained):
         most = f"it answers at most {self.open_loop.most_rps:.3g} of {self.rate_rps:.4g} requests/s"
         users = f"the numbers are of {counted(self.users, 'user')} at once"
         return f"{most}, and the queue grows without end: {users}"
+
+    @cached_property
+    def answered_rps(self) -> dict[str, Estimate]:
+        """The most requests a second that are answered, by label; none for users at once.
+
+        First within the limits, where a latency is limited; last in all, late or not [requests/s].
+        """
+        if self.rate_rps is None:
+            return {}
+        d, load = self.deployment, self.workload
+        rates = {"Most within limits": self.slo} if latency_limits(self.slo) else {}
+        rates["Most it answers"] = NO_SLO
+        return {label: requests_within(d, load, slo) for label, slo in rates.items()}
 
     def percentile(self, quantity: str, percent: float) -> Estimate:
         """Estimate a percentile of a latency.
@@ -337,14 +351,11 @@ class Card(Explained):
         ]
 
     def _rate_rows(self) -> list[tuple[str, str]]:
-        """The rates that are answered, where requests come at one: in time, and at all."""
-        if self.rate_rps is None:
-            return []
-        rates = {"Most it answers": self.open_loop.most_rps if self.starts else None}
-        if limits_set := latency_limits(self.slo):
-            within_rps = self.open_loop.within_rps(limits_set) if self.starts else None
-            rates = {"Most within limits": within_rps} | rates
-        return [(name, "-" if x is None else f"{digits(x)} req/s") for name, x in rates.items()]
+        """The rates of `answered_rps`, as text."""
+        return [
+            (name, f"{digits(made.value)} req/s" if self.starts else "-")
+            for name, made in self.answered_rps.items()
+        ]
 
     def brief(self) -> tuple[tuple[str, str], ...]:
         """List the rows of a narrow table, where a cell is a few characters.

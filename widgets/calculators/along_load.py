@@ -324,8 +324,8 @@ def _held_in_part(question, curves):
     for curve in curves:
         d, load = question.columns[curve.label], question.load
         books = capacity.workload_ledger(d, load)
-        at_rate = question.rate_rps or question.name == "requests"  # users follow from it
-        if at_rate or not question.has_ceiling or not books.starts or books.fits:
+        # of a rate, users follow
+        if question.rate_rps or not question.has_ceiling or not books.starts or books.fits:
             continue
         held = f"{curve.label} holds {books.max_concurrent:,} of {load.concurrency:,} users"
         out.append(f"{held}{_decided_by(d, load, books)}.")

@@ -170,10 +170,8 @@ class RequestsAtRate:
 
     def __init__(self, card):
         self.card, self.asked_rps = card, card.rate_rps
-        d, load = card.deployment, card.workload
-        self.most = design.requests_within(d, load)
-        self.within = design.requests_within(d, load, card.slo)
-        self.limited = bool(latency_limits(card.slo))
+        rates = list(card.answered_rps.values())
+        self.within, self.most, self.limited = rates[0], rates[-1], len(rates) > 1
         self.cards = {rate: self._at(rate) for rate in self._shown()}
 
     def _shown(self):
@@ -223,7 +221,7 @@ class RequestsAtRate:
         """
         most = f"{digits(self.most.value)} at most"
         return {
-            "label": "Most within limits" if self.limited else "Most it answers",
+            "label": next(iter(self.card.answered_rps)),
             "value": digits(self.within.value),
             "unit": UNIT,
             "note": f"{self.asked_rps:.4g} asked{f'; {most}, late or not' * self.limited}",
